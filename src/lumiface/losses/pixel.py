@@ -1,0 +1,62 @@
+"""Distances pixel by pixel: L1 (LFSRNet, section 2.4) and the mean squared error (SRCNN)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lumiface.shapes import require_same_pictures
+
+
+def l1_loss(output: Tensor, target: Tensor) -> Tensor:
+    r"""Mean absolute difference, :math:`L_1 = \frac{1}{BCHW} \sum |I_{SR} - I_{HR}|`.
+
+    Args:
+        output: (B, 3, H, W), RGB in [0, 1].
+        target: (B, 3, H, W), RGB in [0, 1].
+
+    Returns:
+        Scalar, in the pictures' unit.
+
+    Raises:
+        ValueError: the two shapes differ.
+
+    Source:
+        LFSRNet, section 2.4.
+    """
+    require_same_pictures(output, target)
+    return F.l1_loss(output, target)
+
+
+def mse_loss(output: Tensor, target: Tensor) -> Tensor:
+    r"""Mean squared difference, :math:`L = \frac{1}{BCHW} \sum (F(Y) - X)^2`.
+
+    Args:
+        output: (B, 3, H, W), RGB in [0, 1].
+        target: (B, 3, H, W), RGB in [0, 1].
+
+    Returns:
+        Scalar, in the square of the pictures' unit; its PSNR is ``-10 * log10(loss)``.
+
+    Raises:
+        ValueError: the two shapes differ.
+
+    Source:
+        SRCNN (Dong et al., "Image Super-Resolution Using Deep Convolutional Networks"), section 3.3.
+    """
+    require_same_pictures(output, target)
+    return F.mse_loss(output, target)
+
+
+class L1Loss(nn.Module):
+    """`l1_loss` as a module."""
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        return l1_loss(output, target)
+
+
+class MSELoss(nn.Module):
+    """`mse_loss` as a module."""
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        return mse_loss(output, target)

@@ -1,0 +1,22 @@
+"""The one guard that losses and metrics share: two batches that are to be compared must have one shape."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def require_same_pictures(output: Tensor, target: Tensor) -> None:
+    """Refuse pairs that torch would silently broadcast.
+
+    Args:
+        output: (B, 3, H, W).
+        target: (B, 3, H, W).
+
+    Raises:
+        ValueError: the shapes differ, or are not those of RGB picture batches.
+    """
+    if output.shape != target.shape or output.ndim != 4 or output.shape[1] != 3:
+        raise ValueError(
+            f"output {tuple(output.shape)} and target {tuple(target.shape)} must both be (B, 3, H, W), "
+            "RGB, of the same size"
+        )
