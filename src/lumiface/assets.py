@@ -1,0 +1,153 @@
+"""Pretrained parts from elsewhere: what they are, who made them, and where they are on this machine.
+
+They are no part of the package. A part is looked for in the folder that `LUMIFACE_ASSETS` names, in the
+user's cache and among torch.hub's checkpoints; what has a small official single file is then downloaded
+into the cache. Every file is checked against its hash before use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from lumiface.errors import AssetMissing, InputError, SettingError
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One part: `file` is its name on disk, `source` where it comes from, `url` what may be downloaded."""
+
+    name: str
+    file: str
+    what: str
+    source: str
+    sha256: str
+    licence: str
+    url: str | None = None
+
+
+_TORCHVISION = "https://download.pytorch.org/models/"
+
+_TABLE = (
+    Asset(
+        name="lpips_squeeze",
+        file="lpips_squeeze.pt",
+        what="LPIPS v0.1 on SqueezeNet 1.1, features and heads in one file",
+        # Nobody publishes this file: it is the state of that package's LPIPS(net="squeeze").
+        source="https://github.com/richzhang/PerceptualSimilarity",
+        sha256="7cd946eed7f1fe14bd62e8de052a03eb5a960d7d03fb8a20da8f5d861058ed5f",
+        licence="BSD-2-Clause (heads), BSD-3-Clause (features)",
+    ),
+    Asset(
+        name="squeezenet1_1",
+        file="squeezenet1_1-b8a52dc0.pth",
+        what="SqueezeNet 1.1 trained on ImageNet, the features of LPIPS-squeeze",
+        source=_TORCHVISION + "squeezenet1_1-b8a52dc0.pth",
+        sha256="b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+        licence="BSD-3-Clause",
+        url=_TORCHVISION + "squeezenet1_1-b8a52dc0.pth",
+    ),
+    # Hundreds of megabytes are left to the user to fetch: neither of these has a `url`.
+    Asset(
+        name="alexnet",
+        file="alexnet-owt-7be5be79.pth",
+        what="AlexNet trained on ImageNet, the features of LPIPS-alex",
+        source=_TORCHVISION + "alexnet-owt-7be5be79.pth",
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        licence="BSD-3-Clause",
+    ),
+    Asset(
+        name="vgg16",
+        file="vgg16-397923af.pth",
+        what="VGG-16 trained on ImageNet, the features of LPIPS-vgg",
+        source=_TORCHVISION + "vgg16-397923af.pth",
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        licence="BSD-3-Clause",
+    ),
+)
+
+ASSETS = {asset.name: asset for asset in _TABLE}
+
+
+def find_asset(name: str, *, download: bool = True) -> Path:
+    """Path of the part `name` on this machine, its hash checked.
+
+    Args:
+        name: a key of `ASSETS`.
+        download: fetch it where it is nowhere and has a `url`.
+
+    Raises:
+        SettingError: there is no part of that name.
+        AssetMissing: it is nowhere and cannot be downloaded.
+        InputError: a file of its name is not that part.
+    """
+    if name not in ASSETS:
+        raise SettingError(f"no pretrained part is called {name}; there are {', '.join(ASSETS)}")
+    asset = ASSETS[name]
+    for folder in _folders():
+        path = folder / asset.file
+        if path.is_file():
+            _check_hash(path, asset)
+            return path
+    if download and asset.url is not None:
+        return _download(asset, asset.url)
+    raise AssetMissing(
+        f"{asset.file} is missing ({asset.what}): get it from {asset.source} "
+        f"and put it in the folder that LUMIFACE_ASSETS names or in {cache_folder()}"
+    )
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept; it need not exist yet."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("lumiface")) / "assets"
+
+
+def _folders() -> list[Path]:
+    import torch
+
+    named = os.environ.get("LUMIFACE_ASSETS")
+    own = [Path(named).expanduser()] if named else []
+    return [*own, cache_folder(), Path(torch.hub.get_dir()) / "checkpoints"]
+
+
+def _check_hash(path: Path, asset: Asset) -> None:
+    state = path.stat()
+    found = _sha256(path, state.st_size, state.st_mtime_ns)
+    if found != asset.sha256:
+        raise InputError(
+            f"{path} is not the {asset.name} it should be (sha256 {found[:12]}…, expected "
+            f"{asset.sha256[:12]}…): delete it and get it again from {asset.source}"
+        )
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Digest of a file; `size` and `changed` are there so that a changed file is read again."""
+    del size, changed
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(asset: Asset, url: str) -> Path:
+    import pooch
+
+    # pooch writes beside the target, checks the hash (ValueError) and only then renames; what the
+    # network throws is an OSError.
+    try:
+        path = pooch.retrieve(
+            url,
+            known_hash=f"sha256:{asset.sha256}",
+            fname=asset.file,
+            path=cache_folder(),
+        )
+    except (OSError, ValueError) as error:
+        raise AssetMissing(
+            f"{asset.file} is missing ({asset.what}) and its download from {url} failed "
+            f"({type(error).__name__}): put the file in {cache_folder()}"
+        ) from error
+    return Path(path)
