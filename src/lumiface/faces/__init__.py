@@ -1,0 +1,1 @@
+"""Faces in a picture: find them, cut them out upright, put them back."""

@@ -1,0 +1,36 @@
+"""The box of the main face of each picture of a set, to be stored beside the set."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lumiface.faces.detect import Face, FaceDetector
+
+
+def area(face: Face) -> float:
+    """Area of the face's box in square pixels."""
+    x1, y1, x2, y2 = face.box
+    return (x2 - x1) * (y2 - y1)
+
+
+def largest_face_boxes(pictures: Tensor, detector: FaceDetector, batch: int = 64) -> tuple[Tensor, Tensor]:
+    """Box of the largest face in each picture.
+
+    `pictures` (N, 3, H, W) uint8 RGB. Returns boxes (N, 4) float32, x1, y1, x2, y2 in pixel-edge
+    coordinates, clipped to the picture, and found (N,) bool, both on the CPU. Where no face is found the
+    box is the whole picture.
+    """
+    if pictures.dtype != torch.uint8:
+        raise TypeError(f"pictures must be uint8, got {pictures.dtype}")
+    height, width = pictures.shape[-2:]
+    limit = torch.tensor([width, height, width, height], dtype=torch.float32)
+    boxes = torch.tensor([0, 0, width, height], dtype=torch.float32).repeat(len(pictures), 1)
+    found = torch.zeros(len(pictures), dtype=torch.bool)
+    for start in range(0, len(pictures), batch):
+        for i, faces in enumerate(detector(pictures[start : start + batch].float() / 255.0), start):
+            if faces:
+                box = torch.tensor(max(faces, key=area).box)
+                boxes[i] = box.clamp(min=0.0).minimum(limit)
+                found[i] = True
+    return boxes, found
