@@ -1,0 +1,49 @@
+"""Measures of quality, one a file; each states its range, colour space and crop.
+
+The names are loaded when they are first used, so that a measure costs only what it needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lumiface.metrics.landmarks import LandmarkErrors, landmark_error, measure_landmark_error
+    from lumiface.metrics.lpips import LPIPS
+    from lumiface.metrics.pixels import crop_border, luma, quantise
+    from lumiface.metrics.psnr import psnr_rgb, psnr_y
+    from lumiface.metrics.ssim import ssim_y
+
+__all__ = [
+    "LPIPS",
+    "LandmarkErrors",
+    "crop_border",
+    "landmark_error",
+    "luma",
+    "measure_landmark_error",
+    "psnr_rgb",
+    "psnr_y",
+    "quantise",
+    "ssim_y",
+]
+
+_FILE_OF = {
+    "LPIPS": "lpips",
+    "LandmarkErrors": "landmarks",
+    "crop_border": "pixels",
+    "landmark_error": "landmarks",
+    "luma": "pixels",
+    "measure_landmark_error": "landmarks",
+    "psnr_rgb": "psnr",
+    "psnr_y": "psnr",
+    "quantise": "pixels",
+    "ssim_y": "ssim",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _FILE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)

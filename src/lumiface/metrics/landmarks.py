@@ -1,0 +1,98 @@
+"""Landmark error: how far the five points of a face have moved, a measure of its structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lumiface.faces.boxes import area
+from lumiface.faces.detect import FaceDetector
+from lumiface.shapes import require_same_pictures
+
+
+def landmark_error(output_points: Tensor, target_points: Tensor) -> Tensor:
+    r"""Mean distance of the points of a face, :math:`\frac{1}{m} \sum_j ||S^j - H^j||_2`; lower is better.
+
+    Unit: pixels of the pictures, so a number belongs to a picture size.
+
+    Args:
+        output_points: (N, m, 2) as x, y in pixels, S.
+        target_points: (N, m, 2) as x, y in pixels, H.
+
+    Returns:
+        (N,), one a face. The paper's number is the mean over the faces.
+
+    Raises:
+        ValueError: the shapes differ or are not those of points.
+
+    Source:
+        LFSRNet, section 3.5, where the mean of the distances is called RMSE.
+
+    Example:
+        >>> landmark_error(torch.zeros(1, 5, 2), torch.tensor([3.0, 4.0]).expand(1, 5, 2))
+        tensor([5.])
+    """
+    if output_points.shape != target_points.shape or output_points.ndim != 3 or output_points.shape[2] != 2:
+        raise ValueError(
+            f"points {tuple(output_points.shape)} and {tuple(target_points.shape)} must both be (N, m, 2)"
+        )
+    return torch.linalg.vector_norm(output_points - target_points, dim=2).mean(dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkErrors:
+    """Landmark errors of a batch, with the pictures that could not be measured counted, not dropped.
+
+    `errors`: (B,) pixels, NaN where either picture has no face. `no_face_in_target`: how many targets have
+    none. `no_face_in_output`: how many outputs have none where the target has one.
+    """
+
+    errors: Tensor
+    no_face_in_target: int
+    no_face_in_output: int
+
+    @property
+    def mean(self) -> float:
+        """Mean error in pixels over the measured pictures; NaN where there are none."""
+        return self.errors.nanmean().item()
+
+
+def measure_landmark_error(outputs: Tensor, targets: Tensor, detector: FaceDetector) -> LandmarkErrors:
+    """Landmark error by MTCNN's five points, in one and the same box for both pictures.
+
+    The box is that of the largest face found in the target. The detector's last network places the points in
+    it, on the output as on the target, so that the difference is the picture's and not the box's. The output
+    counts as faceless where that network's score in the box is below the detector's own threshold.
+
+    Args:
+        outputs: (B, 3, H, W), RGB in [0, 1].
+        targets: (B, 3, H, W), RGB in [0, 1].
+        detector: finds the faces; on the pictures' device.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Source:
+        LFSRNet, section 3.5. The paper leaves open whose box it takes.
+    """
+    require_same_pictures(outputs, targets)
+    main = [max(faces, key=area, default=None) for faces in detector(targets)]
+    found = [position for position, face in enumerate(main) if face is not None]
+    errors = torch.full((len(main),), torch.nan, device=targets.device)
+    if not found:
+        return LandmarkErrors(errors, no_face_in_target=len(main), no_face_in_output=0)
+
+    index = torch.tensor(found, device=targets.device)
+    boxes = torch.tensor([face.box for face in main if face is not None], device=targets.device)
+    _, target_points = detector.points_in(targets, index, boxes)
+    scores, output_points = detector.points_in(outputs, index, boxes)
+    has_face = scores > detector.thresholds[2]
+    distances = landmark_error(output_points, target_points)
+    errors[index] = torch.where(has_face, distances, torch.nan)
+    return LandmarkErrors(
+        errors,
+        no_face_in_target=len(main) - len(found),
+        no_face_in_output=int((~has_face).sum()),
+    )

@@ -1,0 +1,197 @@
+"""LPIPS: the distance of two pictures in the features of a network that was trained to see.
+
+Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", with version
+0.1 of the authors' heads. The features of all three networks are built here from torch's own layers, so that
+the core installation measures; the weights come from the asset table and the authors' `lpips` package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from lumiface.assets import find_asset
+from lumiface.errors import AssetMissing, SettingError
+from lumiface.shapes import require_same_pictures
+
+LPIPSNet = Literal["squeeze", "alex", "vgg"]
+
+# Which layers' outputs are compared, and how many channels they have.
+_TAPS: Mapping[str, Mapping[int, int]] = {
+    "squeeze": {1: 64, 4: 128, 7: 256, 9: 384, 10: 384, 11: 512, 12: 512},
+    "alex": {1: 64, 4: 192, 7: 384, 9: 256, 11: 256},
+    "vgg": {3: 64, 8: 128, 15: 256, 22: 512, 29: 512},
+}
+_BACKBONE = {"squeeze": "squeezenet1_1", "alex": "alexnet", "vgg": "vgg16"}
+
+
+class LPIPS(nn.Module):
+    r"""Learned perceptual image patch similarity, a distance from 0 up; lower is better and 0 means equal.
+
+    .. math:: d = \sum_l \frac{1}{H_l W_l} \sum_{h,w} ||w_l \odot (\hat y^l_{hw} - \hat y^l_{0hw})||_2^2
+
+    with features normalised to unit length over the channels and `w_l` squared into the heads. Colour space:
+    sRGB-encoded RGB. Crop: none. Scores of different networks are not comparable: name the network beside
+    each. Parameters are frozen; the gradient flows to the pictures.
+
+    Args:
+        net: "squeeze", "alex" (the papers' choice) or "vgg".
+
+    Raises:
+        SettingError: no such network.
+        AssetMissing: its weights are not on this machine. Nothing large is ever downloaded.
+    """
+
+    def __init__(self, net: LPIPSNet = "squeeze") -> None:
+        super().__init__()
+        if net not in _TAPS:
+            raise SettingError(f"LPIPS has no network {net}: choose {', '.join(_TAPS)}")
+        self.net: LPIPSNet = net
+        self.features = {"squeeze": _squeezenet, "alex": _alexnet, "vgg": _vgg16}[net]()
+        self.heads = nn.ParameterList([torch.zeros(channels) for channels in _TAPS[net].values()])
+        # The mean and deviation that the features were trained with, for pictures in [-1, 1].
+        self.shift = nn.Buffer(torch.tensor([-0.030, -0.088, -0.188])[:, None, None], persistent=False)
+        self.scale = nn.Buffer(torch.tensor([0.458, 0.448, 0.450])[:, None, None], persistent=False)
+        self.load_state_dict(_load_weights(net))
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Distance of each pair.
+
+        Args:
+            output: (B, 3, H, W), RGB in [0, 1], at least 32x32.
+            target: (B, 3, H, W), RGB in [0, 1].
+
+        Returns:
+            (B,), one a pair.
+
+        Raises:
+            ValueError: the shapes differ, or the pictures are too small.
+        """
+        require_same_pictures(output, target)
+        if min(output.shape[-2:]) < 32:
+            raise ValueError(f"LPIPS needs 32x32 pixels or more, but has {tuple(output.shape[-2:])}")
+        maps = (torch.cat([output, target]) * 2 - 1 - self.shift) / self.scale
+        distance = output.new_zeros(output.shape[0])
+        heads = iter(self.heads)
+        for index, layer in enumerate(self.features):
+            maps = layer(maps)
+            if index in _TAPS[self.net]:
+                # vector_norm has a gradient of 0, not NaN, where all features are 0.
+                unit = maps / (torch.linalg.vector_norm(maps, dim=1, keepdim=True) + 1e-10)
+                ours, theirs = unit.chunk(2)
+                squared = (ours - theirs).square()  # (B, C_l, H_l, W_l)
+                distance = distance + torch.einsum("bchw,c->bhw", squared, next(heads)).mean(dim=(1, 2))
+        return distance
+
+
+class _Fire(nn.Module):
+    """SqueezeNet's block: few channels by 1x1, then many by 1x1 beside 3x3."""
+
+    def __init__(self, channels: int, few: int, many: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, few, 1)
+        self.expand1x1 = nn.Conv2d(few, many, 1)
+        self.expand3x3 = nn.Conv2d(few, many, 3, padding=1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        few = self.squeeze(maps).relu()
+        return torch.cat([self.expand1x1(few), self.expand3x3(few)], dim=1).relu()
+
+
+def _squeezenet() -> nn.Sequential:
+    """Features of SqueezeNet 1.1 (Iandola et al. 2016), indexed as torchvision's."""
+
+    def pool() -> nn.Module:
+        return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 3, stride=2),
+        nn.ReLU(),
+        pool(),
+        _Fire(64, 16, 64),
+        _Fire(128, 16, 64),
+        pool(),
+        _Fire(128, 32, 128),
+        _Fire(256, 32, 128),
+        pool(),
+        _Fire(256, 48, 192),
+        _Fire(384, 48, 192),
+        _Fire(384, 64, 256),
+        _Fire(512, 64, 256),
+    )
+
+
+def _alexnet() -> nn.Sequential:
+    """Features of AlexNet (Krizhevsky 2014), indexed as torchvision's, up to the last that is compared."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, stride=4, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(64, 192, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(192, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(256, 256, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def _vgg16() -> nn.Sequential:
+    """Features of VGG-16 (Simonyan and Zisserman 2015), indexed as torchvision's, without the last pool."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for stage, (width, depth) in enumerate([(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]):
+        if stage > 0:
+            layers.append(nn.MaxPool2d(2))
+        for _ in range(depth):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            channels = width
+    return nn.Sequential(*layers)
+
+
+def _load_weights(net: LPIPSNet) -> dict[str, Tensor]:
+    """Weights under our names: from the one file where there is one, else from backbone and heads."""
+    if net == "squeeze":
+        try:
+            return convert_weights(_read(find_asset("lpips_squeeze")), {})
+        except AssetMissing:
+            pass  # nobody publishes that file; the two that it was made of are tried next
+    heads = _heads_file(net)
+    return convert_weights(_read(find_asset(_BACKBONE[net])), _read(heads))
+
+
+def convert_weights(features: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename what the `lpips` package or torchvision (`features`) and its heads (`heads`) call otherwise.
+
+    `net.slice2.3.squeeze.weight` and `features.3.squeeze.weight` are the same layer; `lin0.model.1.weight` is
+    the first head, (1, C, 1, 1) there and (C,) here. What LPIPS does not use is left out.
+    """
+    weights: dict[str, Tensor] = {}
+    for name, value in {**features, **heads}.items():
+        if layer := re.fullmatch(r"(?:net\.slice\d+|features)\.(\d+\..+)", name):
+            weights[f"features.{layer[1]}"] = value
+        elif head := re.fullmatch(r"lin(\d+)\.model\.1\.weight", name):
+            weights[f"heads.{head[1]}"] = value.flatten()
+    return weights
+
+
+def _heads_file(net: LPIPSNet) -> Path:
+    package = find_spec("lpips")
+    if package is None or package.origin is None:
+        raise AssetMissing(f"the heads of LPIPS-{net} are missing: pip install 'lumiface[metrics]'")
+    return Path(package.origin).parent / "weights" / "v0.1" / f"{net}.pth"
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lumiface.metrics import crop_border, luma, psnr_rgb, psnr_y, quantise, ssim_y
+
+PAIRS = 50
+
+
+def pairs() -> list[tuple[Tensor, Tensor]]:
+    """Smooth random pictures of changing size and light, with noise and blur of changing strength on one."""
+    generator = torch.Generator().manual_seed(11)
+    result = []
+    for index in range(PAIRS):
+        size = (24 + index, 60 - index // 2)
+        coarse = torch.rand(1, 3, 4 + index % 9, 5, generator=generator)
+        target = torch.nn.functional.interpolate(coarse, size, mode="bilinear")
+        noise = torch.randn(1, 3, *size, generator=generator)
+        output = target * (0.4 + index / 80) + noise * (0.005 + 0.2 * (index % 5) / 5)
+        result.append((quantise(output), quantise(target)))
+    return result
+
+
+@pytest.mark.parametrize("name", ["pixels", "psnr", "ssim", "landmarks"])
+def test_the_numbers_in_the_docstrings(name: str) -> None:
+    module = importlib.import_module(f"lumiface.metrics.{name}")
+    outcome = doctest.testmod(module, extraglobs={"torch": torch}, optionflags=doctest.ELLIPSIS)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
+
+
+def test_luma_is_matlabs() -> None:
+    # Corners of the cube, from MATLAB's rgb2ycbcr documentation: black 16, white 235, and the weights.
+    colours = torch.tensor([[0.0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    found = luma(colours[:, :, None, None]).flatten()
+    np.testing.assert_allclose(found, [16, 235, 81.481, 144.553, 40.966], atol=1e-6)
+
+
+def test_luma_agrees_with_skimage() -> None:
+    from skimage.color import rgb2ycbcr
+
+    picture = pairs()[3][1]
+    expected = rgb2ycbcr(picture[0].permute(1, 2, 0).double().numpy())[..., 0]
+    np.testing.assert_allclose(luma(picture)[0, 0], expected, atol=1e-3)
+
+
+def test_quantise_gives_the_bytes_of_a_file() -> None:
+    pictures = torch.linspace(-0.2, 1.2, 999)
+    expected = np.rint(np.clip(pictures.numpy(), 0, 1) * np.float32(255)).astype(np.uint8)
+    np.testing.assert_array_equal((quantise(pictures) * 255).round().byte(), expected)
+    assert torch.equal(quantise(quantise(pictures)), quantise(pictures))
+
+
+def test_psnr_agrees_with_skimage() -> None:
+    from skimage.metrics import peak_signal_noise_ratio
+
+    for output, target in pairs():
+        y = peak_signal_noise_ratio(luma(target).numpy(), luma(output).numpy(), data_range=255)
+        rgb = peak_signal_noise_ratio(target.double().numpy(), output.double().numpy(), data_range=1)
+        assert psnr_y(output, target).item() == pytest.approx(y, abs=1e-6)
+        assert psnr_rgb(output, target).item() == pytest.approx(rgb, abs=1e-6)
+
+
+def test_psnr_of_known_differences() -> None:
+    target = torch.zeros(3, 3, 8, 8)
+    output = target.clone()
+    output[0] += 1 / 255  # one level everywhere: 48.13 dB
+    output[1, :, :4] += 0.5  # half of the picture by half of the range: 9.03 dB
+    expected = [20 * np.log10(255), 10 * np.log10(8), np.inf]
+    np.testing.assert_allclose(psnr_rgb(output, target), expected, rtol=1e-6)
+    # A grey step moves Y by 219 levels a unit.
+    expected = [20 * np.log10(255 / (219 / 255)), 10 * np.log10(2 * (255 / 109.5) ** 2), np.inf]
+    np.testing.assert_allclose(psnr_y(output, target), expected, rtol=1e-6)
+
+
+def test_ssim_agrees_with_skimage_and_torchmetrics() -> None:
+    from skimage.metrics import structural_similarity
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    for output, target in pairs():
+        x, y = luma(output), luma(target)
+        skimage = structural_similarity(
+            x[0, 0].numpy(),
+            y[0, 0].numpy(),
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=255,
+        )
+        # torchmetrics averages the rim too, where its window sees reflected pixels: we take its map's inside.
+        _, places = structural_similarity_index_measure(
+            x, y, sigma=1.5, data_range=255.0, return_full_image=True
+        )
+        torchmetrics = places[..., 5:-5, 5:-5].mean()
+        found = ssim_y(output, target).item()
+        assert found == pytest.approx(float(skimage), abs=1e-4)
+        assert found == pytest.approx(float(torchmetrics), abs=1e-4)
+
+
+def test_ssim_of_equal_and_of_flat_pictures() -> None:
+    output, target = pairs()[0]
+    assert ssim_y(target, target).item() == pytest.approx(1.0, abs=1e-12)
+    assert ssim_y(output, target).item() < 0.99
+    # Without structure only the luminance term is left: 2ab + C1 over a² + b² + C1.
+    a, b, c1 = 16 + 219 * 0.25, 16 + 219 * 0.5, 2.55**2
+    flat = torch.ones(1, 3, 16, 16)
+    expected = (2 * a * b + c1) / (a * a + b * b + c1)
+    assert ssim_y(flat * 0.25, flat * 0.5).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("metric", [psnr_y, psnr_rgb, ssim_y])
+def test_each_picture_of_a_batch_is_measured_alone_and_without_its_border(metric) -> None:
+    output, target = pairs()[20]
+    spoilt = output.clone()
+    spoilt[..., :4, :] = 0
+    batch = metric(torch.cat([output, spoilt]), torch.cat([target, target]), border=4)
+    alone = metric(output[..., 4:-4, 4:-4], target[..., 4:-4, 4:-4])
+    torch.testing.assert_close(batch, alone.expand(2))
+    assert batch.dtype == torch.float64
+    assert metric(spoilt, target) < metric(output, target)
+
+
+@pytest.mark.parametrize("metric", [psnr_y, psnr_rgb, ssim_y])
+def test_what_cannot_be_measured_is_refused(metric) -> None:
+    picture = torch.zeros(1, 3, 12, 12)
+    with pytest.raises(ValueError, match="same size"):
+        metric(picture, torch.zeros(1, 3, 12, 13))
+    with pytest.raises(ValueError, match="border"):
+        metric(picture, picture, border=6)
+    assert not torch.isfinite(metric(picture * torch.nan, picture)).any()
+
+
+def test_ssim_refuses_less_than_a_window() -> None:
+    with pytest.raises(ValueError, match="11x11"):
+        ssim_y(torch.zeros(1, 3, 12, 12), torch.zeros(1, 3, 12, 12), border=1)
+
+
+def test_crop_border_of_zero_is_everything() -> None:
+    picture = torch.rand(1, 3, 5, 6)
+    assert torch.equal(crop_border(picture, 0), picture)
