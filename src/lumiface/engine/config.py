@@ -1,0 +1,84 @@
+"""What a training run is made of; the YAML files in `configs/` are exactly this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lumiface.errors import InputError, SettingError
+
+
+class SizeShare(BaseModel):
+    """One size of input that training draws, and how often."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    side: int = Field(ge=8, description="side of the small picture, pixels")
+    share: float = Field(gt=0, description="relative frequency of batches of this size")
+
+
+class TrainConfig(BaseModel):
+    """One training run. Paths may hold `{data}`, the folder that is named when the run is started."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="the run's name, and that of the weights it makes")
+    method: str = Field(description="method or preset, as `lumiface models` lists them")
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
+    recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the method's losses")
+
+    train: list[str] = Field(description="folders or tars of square, aligned faces to learn from")
+    validate_on: str = Field(description="folder or tar of faces on which the best checkpoint is chosen")
+    hr_size: int = Field(128, ge=32, description="side of the bright pictures in validation, pixels")
+    sizes: list[SizeShare] = Field(
+        default_factory=lambda: [SizeShare(side=32, share=1.0)],
+        description="sides of the small pictures; batches keep the number of pixels that the first size has",
+    )
+    batch: int = Field(8, ge=1, description="faces a step at the first size, over all devices")
+    rotate: bool = Field(False, description="random turns by 90° (the paper's), besides the flips")
+
+    steps: int = Field(20_000, ge=1, description="length of the run; the schedule is laid out over it")
+    lr: float = Field(2e-4, gt=0, description="Adam's learning rate")
+    warmup: int = Field(200, ge=0, description="steps over which the rate rises to `lr`")
+    schedule: Literal["cosine", "milestones"] = Field(
+        "cosine", description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75 and 90 % of the run"
+    )
+    clip: float = Field(1.0, gt=0, description="the gradient's norm is cut at this")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights, which are what is shipped")
+    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="arithmetic of the forward pass")
+    seed: int = Field(0, ge=0, description="decides the order of the data, augmentation, darkening and masks")
+
+    validate_every: int = Field(500, ge=1, description="steps between validations")
+    save_every: int = Field(250, ge=1, description="steps between states from which the run can resume")
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> TrainConfig:
+        if self.warmup >= self.steps:
+            raise ValueError(f"warmup: {self.warmup} steps do not fit in a run of {self.steps}")
+        return self
+
+
+def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainConfig:
+    """A YAML file -> a checked configuration; `overrides` replace what the file says, unless they are None.
+
+    Raises:
+        InputError: the file is absent or no YAML.
+        SettingError: a setting is unknown or out of range; the line names it.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a file such as configs/lfsrnet-lite.yaml") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: expected settings, one `name: value` a line")
+    settings: dict[str, Any] = raw | {key: value for key, value in (overrides or {}).items() if value is not None}
+    try:
+        return TrainConfig(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingError(f"{path}: {'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}") from error

@@ -1,0 +1,48 @@
+"""Validation during training: the averaged weights on a fixed set of darkened faces."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from lumiface.data.llf import LLFSettings, llf_pairs
+from lumiface.data.sources import open_source
+from lumiface.engine.config import TrainConfig
+from lumiface.image import from_uint8
+from lumiface.metrics.pixels import quantise
+from lumiface.metrics.psnr import psnr_y
+
+BATCH = 20
+
+
+class Validation:
+    """PSNR-Y over the LLF pairs of the validation set (seed 0, 8-bit files on both sides).
+
+    Attributes:
+        pictures: (3·n, 3, H, W), the first faces' input (enlarged), output and truth, after each call.
+    """
+
+    def __init__(self, config: TrainConfig, source: str, scale: int, device: torch.device) -> None:
+        settings = LLFSettings(hr_size=config.hr_size, scale=scale, seed=0)
+        pairs = list(llf_pairs(open_source(source), settings))
+        self.low = torch.cat([from_uint8(pair.lr) for pair in pairs]).to(device)
+        self.high = torch.cat([from_uint8(pair.hr) for pair in pairs]).to(device)
+        self.pictures = torch.empty(0)
+
+    @torch.inference_mode()
+    def __call__(self, weights: dict[str, Tensor], network: nn.Module) -> float:
+        """The mean PSNR-Y (dB) that `network` reaches with `weights`; its own weights stay as they are."""
+        network.eval()
+        scores: list[Tensor] = []
+        for start in range(0, len(self.low), BATCH):
+            low, high = self.low[start : start + BATCH], self.high[start : start + BATCH]
+            output = quantise(functional_call(network, weights, (low,)))
+            scores.append(psnr_y(output, high))
+            if start == 0:
+                shown = slice(0, 5)
+                enlarged = torch.nn.functional.interpolate(low[shown], size=high.shape[-2:], mode="nearest")
+                self.pictures = torch.cat([enlarged, output[shown], high[shown]]).cpu()
+        network.train()
+        return float(torch.cat(scores).mean())
+

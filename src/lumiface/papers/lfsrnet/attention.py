@@ -1,0 +1,136 @@
+"""Attention layers of LFSRNet: MaxViT's two axes, squeeze-and-excitation, and ESA.
+
+All of them keep the shape of what they are given. Inside the transformer half, features are laid out
+`(B, H, W, C)`, which is how `channels_last` convolutions leave them in memory, so no copy is made.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+class ChannelAttention(nn.Module):
+    """Squeeze-and-excitation: each channel times a weight in (0, 1) drawn from all channels' means.
+
+    Serves twice in the paper: inside the FSEU (§2.2, "SE") and before the upsampling, where it filters the
+    low-light noise that the shallow features bring along (§2.3, "CA").
+
+    Shape: (B, C, H, W) -> (B, C, H, W).
+    """
+
+    def __init__(self, channels: int, reduction: int = 8) -> None:
+        super().__init__()
+        hidden = max(channels // reduction, 4)
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.excite = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        means = features.mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
+        return features * torch.sigmoid(self.excite(F.relu(self.squeeze(means))))
+
+
+class EnhancedSpatialAttention(nn.Module):
+    """ESA: one weight per pixel and channel, judged from a wide neighbourhood at a sixth of the size.
+
+    RFANet's block in RLFN's slimmer form (the paper's references 39 and 40). Strides are padded here, so
+    that features of any size down to 1x1 pass.
+
+    Shape: (B, C, H, W) -> (B, C, H, W).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        slim = max(channels // 4, 8)
+        self.reduce = nn.Conv2d(channels, slim, 1)
+        self.skip = nn.Conv2d(slim, slim, 1)
+        self.stride = nn.Conv2d(slim, slim, 3, stride=2, padding=1)
+        self.widen = nn.Conv2d(slim, slim, 3, padding=1)
+        self.expand = nn.Conv2d(slim, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        reduced = self.reduce(features)  # (B, slim, H, W)
+        wide = F.max_pool2d(self.stride(reduced), kernel_size=7, stride=3, padding=3)
+        wide = self.widen(wide)
+        wide = F.interpolate(wide, size=reduced.shape[-2:], mode="bilinear", align_corners=False)
+        return features * torch.sigmoid(self.expand(wide + self.skip(reduced)))
+
+
+class AxisAttention(nn.Module):
+    """Self-attention among `side` x `side` pixels, gathered in one of MaxViT's two ways, then a linear FFN.
+
+    "block" gathers neighbouring pixels (windows of side x side); "grid" gathers pixels that lie H/side and
+    W/side apart, so that each group spans the whole picture (§2.2, Fig. 3). Both cost O(H·W).
+
+    Args:
+        channels: C, a multiple of `heads`.
+        axis: "block" or "grid".
+        side: P or G, the groups' side in pixels; H and W must be multiples of it.
+        shift: pixels by which windows are displaced, so that no window border is the same twice.
+
+    Shape: (B, H, W, C) -> (B, H, W, C).
+    """
+
+    def __init__(self, channels: int, axis: str, side: int, heads: int, shift: int = 0) -> None:
+        super().__init__()
+        self.axis, self.side, self.heads, self.shift = axis, side, heads, shift
+        self.norm_attention = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.project = nn.Linear(channels, channels)
+        self.norm_ffn = nn.LayerNorm(channels)
+        self.ffn = nn.Sequential(nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels))
+        self.position_bias = nn.Parameter(torch.zeros(heads, (2 * side - 1) ** 2))
+        nn.init.trunc_normal_(self.position_bias, std=0.02)
+        self.register_buffer("position_index", _relative_positions(side), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = features + self._attend(self.norm_attention(features))
+        return features + self.ffn(self.norm_ffn(features))
+
+    def _attend(self, features: Tensor) -> Tensor:
+        if self.shift:
+            features = torch.roll(features, (-self.shift, -self.shift), dims=(1, 2))
+        _, height, width, _ = features.shape
+        rows, columns = height // self.side, width // self.side
+        layout = "b (y p) (x q)" if self.axis == "block" else "b (p y) (q x)"
+        split = {"p": self.side, "q": self.side}
+        q, k, v = rearrange(
+            self.qkv(features), f"{layout} (three h c) -> three (b y x) h (p q) c", three=3, h=self.heads, **split
+        )
+        # Written out: with a learned bias, torch's fused attention falls back to a slower path than this.
+        bias = self.position_bias[:, self.position_index]  # (heads, side², side²)
+        affinity = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + bias  # (b·y·x, heads, side², side²)
+        mixed = affinity.softmax(dim=-1) @ v  # (b·y·x, heads, side², C / heads)
+        merged = rearrange(
+            mixed, f"(b y x) h (p q) c -> {layout} (h c)", y=rows, x=columns, **split
+        )  # (B, H, W, C)
+        if self.shift:
+            merged = torch.roll(merged, (self.shift, self.shift), dims=(1, 2))
+        return self.project(merged)
+
+
+class MaxViTBlock(nn.Module):
+    """Block attention, then grid attention: local structure first, the whole picture's light second.
+
+    Shape: (B, C, H, W) -> (B, C, H, W); H and W must be multiples of `window` and `grid`.
+    """
+
+    def __init__(self, channels: int, window: int, grid: int, heads: int, shift: int = 0) -> None:
+        super().__init__()
+        self.block = AxisAttention(channels, "block", window, heads, shift)
+        self.grid = AxisAttention(channels, "grid", grid, heads)
+
+    def forward(self, features: Tensor) -> Tensor:
+        tokens = features.permute(0, 2, 3, 1)  # (B, H, W, C), a view where memory is channels_last
+        return self.grid(self.block(tokens)).permute(0, 3, 1, 2)
+
+
+def _relative_positions(side: int) -> Tensor:
+    """(side², side²) indices into a table of the (2·side−1)² displacements between two pixels of a group."""
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    y, x = y.flatten(), x.flatten()
+    dy = y[:, None] - y[None, :] + side - 1
+    dx = x[:, None] - x[None, :] + side - 1
+    return dy * (2 * side - 1) + dx

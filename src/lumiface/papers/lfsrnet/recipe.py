@@ -1,0 +1,49 @@
+"""How LFSRNet is trained (§2.4, §3.1, §3.2): L = w1·L1 + w2·L_FFT + w3·L_mask on darkened, reduced faces."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from lumiface.degradations.lowlight import dark_and_small
+from lumiface.losses import FaceMaskLoss, MaskMode, fft_loss, l1_loss
+
+
+class LFSRNetRecipeConfig(BaseModel):
+    """The loss's settings; the defaults are the paper's (§3.2)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    l1: float = Field(1.0, ge=0, description="w1: weight of the mean absolute difference")
+    fft: float = Field(0.05, ge=0, description="w2: weight of the difference between the spectra")
+    mask: float = Field(0.01, ge=0, description="w3: weight of faceMaskLoss")
+    mask_ratio: float = Field(0.5, ge=0, le=1, description="r: share of the face's pixels that count")
+    mask_mode: MaskMode = Field("block", description="how the face is masked: block or pixel")
+
+
+class LFSRNetRecipe(nn.Module):
+    """Degradation and loss of one training step. The mask's random state is part of `state_dict()`."""
+
+    def __init__(self, config: LFSRNetRecipeConfig, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        self.face_mask = FaceMaskLoss(config.mask_ratio, config.mask_mode, seed=seed)
+
+    def degrade(self, high: Tensor, scale: int, generator: torch.Generator) -> Tensor:
+        """(B, 3, H, W) bright and large -> (B, 3, H/s, W/s) dark and small."""
+        return dark_and_small(high, scale, generator)
+
+    def forward(self, output: Tensor, high: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+        """The weighted parts of L, by name; their sum is what is minimised.
+
+        Args:
+            output, high: (B, 3, H, W), I_SR and I_HR.
+            boxes: (B, 4) faces in `high` as x1, y1, x2, y2 in pixels.
+        """
+        weights = self.config
+        return {
+            "l1": weights.l1 * l1_loss(output, high),
+            "fft": weights.fft * fft_loss(output, high),
+            "mask": weights.mask * self.face_mask(output, high, boxes),
+        }

@@ -1,0 +1,45 @@
+"""SRCNN: the first convolutional network for super-resolution, and the baseline of every table here.
+
+Dong et al., "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), as an introduction to
+face super-resolution explains it. The article's text and its code differ; both are variants of one class, and
+Dong's own is the third. This folder is also the smallest complete example of how a method joins the project.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class SRCNNConfig(BaseModel):
+    """What defines one SRCNN; stored in every checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: Literal["9-5-5", "9-1-5", "3-1-5"] = Field(
+        "9-5-5", description="kernel sizes: 9-5-5 the article's code, 9-1-5 Dong et al., 3-1-5 the article's text"
+    )
+    scale: Literal[2, 4, 8] = Field(4, description="s: bicubic enlargement before the first layer")
+
+
+class SRCNN(nn.Module):
+    """F = max(0, W1 * I + b1), G = max(0, W2 * F + b2), I_SR = W3 * G + b3, on the enlarged picture I.
+
+    Shape: (B, 3, h, w) in [0, 1], any size -> (B, 3, s·h, s·w), about [0, 1], not clipped.
+    """
+
+    def __init__(self, config: SRCNNConfig) -> None:
+        super().__init__()
+        self.config = config
+        k1, k2, k3 = (int(size) for size in config.variant.split("-"))
+        self.extract = nn.Conv2d(3, 64, k1, padding=k1 // 2)
+        self.map = nn.Conv2d(64, 32, k2, padding=k2 // 2)
+        self.reconstruct = nn.Conv2d(32, 3, k3, padding=k3 // 2)
+
+    def forward(self, low: Tensor) -> Tensor:
+        enlarged = F.interpolate(low, scale_factor=float(self.config.scale), mode="bicubic", align_corners=False)
+        features = F.relu(self.extract(enlarged))  # (B, 64, s·h, s·w)
+        return self.reconstruct(F.relu(self.map(features)))

@@ -1,0 +1,163 @@
+"""The one table of methods, and the only door to networks for everything outside `papers` and `peers`.
+
+A method is a network class, its configuration, how it is trained, and what it can do. A checkpoint is one
+safetensors file whose metadata name the method and hold its configuration, so that `load_model(path)` needs
+nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from lumiface.errors import InputError, SettingError
+from lumiface.papers.lfsrnet.model import LFSRNet, LFSRNetConfig
+from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe, LFSRNetRecipeConfig
+from lumiface.papers.srcnn.model import SRCNN, SRCNNConfig
+from lumiface.papers.srcnn.recipe import SRCNNRecipe, SRCNNRecipeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a caller must know before pictures go in.
+
+    Attributes:
+        task: "joint" brightens and enlarges; "enlarge" and "enhance" do one of the two.
+        min_size: least side of the input, pixels.
+        dtypes: floating types in which inference is sound.
+        tiling: whether a picture may be cut in tiles (never where light is judged from the whole).
+        aligned_face: whether the network wants an upright, aligned face.
+    """
+
+    task: str
+    min_size: int
+    dtypes: tuple[torch.dtype, ...]
+    tiling: bool
+    aligned_face: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One line of the table. `network` and `recipe` take their configuration (and the recipe a seed)."""
+
+    title: str
+    source: str
+    network: Callable[[Any], nn.Module]
+    config: type[BaseModel]
+    recipe: Callable[[Any, int], nn.Module]
+    recipe_config: type[BaseModel]
+    capabilities: Capabilities
+    presets: dict[str, dict[str, Any]]
+
+
+METHODS: dict[str, Method] = {
+    "lfsrnet": Method(
+        title="LFSRNet: joint low-light enhancement and face super-resolution",
+        source="Cong, Zheng, Jia: A deep learning network for joint low-light enhancement and face super-resolution",
+        network=LFSRNet,
+        config=LFSRNetConfig,
+        recipe=LFSRNetRecipe,
+        recipe_config=LFSRNetRecipeConfig,
+        capabilities=Capabilities("joint", 8, (torch.float32, torch.bfloat16), tiling=False, aligned_face=True),
+        presets={
+            "lfsrnet-paper": {"channels": 64},
+            "lfsrnet-base": {"channels": 48, "upsampler": "resize"},
+            "lfsrnet-lite": {"channels": 32, "upsampler": "resize"},
+        },
+    ),
+    "srcnn": Method(
+        title="SRCNN: the first CNN for super-resolution, the baseline",
+        source="Dong, Loy, He, Tang: Image Super-Resolution Using Deep Convolutional Networks (TPAMI 2016)",
+        network=SRCNN,
+        config=SRCNNConfig,
+        recipe=SRCNNRecipe,
+        recipe_config=SRCNNRecipeConfig,
+        capabilities=Capabilities("joint", 1, (torch.float32, torch.bfloat16), tiling=True, aligned_face=False),
+        presets={
+            "srcnn": {"variant": "9-5-5"},
+            "srcnn-9-1-5": {"variant": "9-1-5"},
+            "srcnn-3-1-5": {"variant": "3-1-5"},
+        },
+    ),
+}
+
+
+def find_method(name: str) -> tuple[Method, dict[str, Any]]:
+    """A method's or a preset's name -> the method and the preset's settings (none for a method's name)."""
+    if name in METHODS:
+        return METHODS[name], {}
+    for method in METHODS.values():
+        if name in method.presets:
+            return method, dict(method.presets[name])
+    known = [preset for method in METHODS.values() for preset in method.presets]
+    raise SettingError(f"no method is called {name!r}; there are {', '.join(sorted(known))}")
+
+
+def build(name: str, settings: dict[str, Any] | None = None) -> nn.Module:
+    """An untrained network by its method's or preset's name; `settings` overrule the preset's."""
+    method, preset = find_method(name)
+    try:
+        return method.network(method.config(**(preset | (settings or {}))))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingError(f"{name}: setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def shipped_weights() -> dict[str, Path]:
+    """Name -> file of the trained weights that come with the package."""
+    folder = Path(str(resources.files("lumiface"))) / "weights"
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
+
+
+def list_models() -> list[str]:
+    """The names that `load_model` knows without a path."""
+    return list(shipped_weights())
+
+
+def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> nn.Module:
+    """A trained network, in evaluation mode, float32.
+
+    Args:
+        name_or_path: one of `list_models()`, or a safetensors file that `lumiface train` wrote.
+        device: where it shall live.
+
+    Raises:
+        InputError: there is no such model or file, or the file is damaged or of another kind.
+    """
+    path = shipped_weights().get(str(name_or_path), Path(name_or_path))
+    facts = read_facts(path)
+    network = build(facts["method"], facts["config"])
+    with safe_open(path, framework="pt") as file:
+        weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights do not fit its own configuration; get the file again") from error
+    return network.eval().to(device)
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself: method, config, provenance.
+
+    Raises:
+        InputError: there is no such file, it is damaged, or it was not written by this project.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such model; shipped are {', '.join(list_models()) or 'none'}, or give a file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = (file.metadata() or {}).get("lumiface")
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged or not a safetensors file ({error}); get it again") from error
+    if facts is None:
+        raise InputError(f"{path}: a safetensors file, but not written by lumiface: its configuration is missing")
+    return json.loads(facts)
