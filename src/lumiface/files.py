@@ -51,4 +51,5 @@ def write_bytes(path: str | Path, data: bytes) -> None:
             f"{path} cannot be written ({fault.strerror or fault}); check the folder and the free space"
         ) from fault
     finally:
-        draft.unlink(missing_ok=True) if draft.parent.is_dir() else None
+        if draft.exists():
+            draft.unlink()

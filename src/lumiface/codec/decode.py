@@ -104,11 +104,9 @@ def _readable(name: str) -> Generator[None]:
         yield
     except InputError:
         raise
-    except (
-        Exception
-    ) as fault:  # decoders raise OSError, SyntaxError, struct.error, ValueError, IndexError, ...
+    except Exception as fault:  # OSError, SyntaxError, struct.error, ValueError, IndexError, ... by decoder
         raise InputError(
-            f"{name} cannot be read ({fault}): damaged, cut off or of a rare kind; copy it again or save it as PNG"
+            f"{name} cannot be read ({fault}): damaged, cut off or a rare kind; copy it again or save as PNG"
         ) from fault
 
 

@@ -107,9 +107,7 @@ def _tiff(raster: Raster) -> bytes:
     directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
     for tag, value in (tags | _tags_of_exif(raster.exif)).items():
         directory[tag] = value
-    directory[273] = (
-        0  # where the strip begins, counted from the directory's end: Pillow adds that on packing
-    )
+    directory[273] = 0  # where the strip begins; Pillow adds the directory's own length on packing
     return b"II*\0" + struct.pack("<I", 8) + directory.tobytes(8) + strip
 
 

@@ -1,0 +1,124 @@
+"""The LLF benchmark (CelebA-LLF, Helen-LLF): dark small pictures with their bright large originals.
+
+From any set of faces, pair by pair: decode; crop the middle square and resize it to `hr_size` (or keep the
+native size); round to 8 bits — this is HR; darken; shrink by `scale`; round to 8 bits — this is LR.
+LFSRNet, data section: `I_LR = Dark(I_HR)↓s`. From CelebA-HQ and Helen this rebuilds the paper's sets, up to
+the paper's unpublished random numbers.
+
+Every picture has a random generator of its own, seeded by (seed, name): neither order nor subset matters.
+All arithmetic is exact (see `degradations.resample`), so two machines build equal pixels from equal pixels.
+Hashes are over the raw pixels, (H, W, 3) uint8 in row order, and not over the PNG files, whose bytes change
+with the version of zlib. A JPEG source is as exact as its decoder; libjpeg-turbo, which Pillow carries, is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lumiface.data.sources import PictureSource
+from lumiface.degradations.lowlight import (
+    PAPER_RANGES,
+    Darkening,
+    DarkeningRanges,
+    darken_exact,
+    draw_darkening_exact,
+)
+from lumiface.degradations.resample import resize_exact, round_to_8_bit, to_grid
+from lumiface.errors import InputError, SettingError
+from lumiface.image import decode_rgb8
+
+
+@dataclass(frozen=True, slots=True)
+class LLFSettings:
+    """What a set is built with.
+
+    Attributes:
+        hr_size: side of the square HR picture in pixels; None keeps the native size and shape, cropped in the
+            middle to a multiple of `scale`.
+        scale: HR side over LR side.
+        seed: of the whole set; every picture's generator is made from it and the picture's name.
+        ranges: of α, β, γ; the defaults are the paper's.
+    """
+
+    hr_size: int | None = 128
+    scale: int = 4
+    seed: int = 0
+    ranges: DarkeningRanges = PAPER_RANGES
+
+    def __post_init__(self) -> None:
+        if self.scale < 1:
+            raise SettingError(f"scale must be 1 or more, got {self.scale}")
+        if self.hr_size is not None and (self.hr_size < 1 or self.hr_size % self.scale):
+            raise SettingError(f"hr_size must be a multiple of the scale {self.scale}, got {self.hr_size}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LLFPair:
+    """One pair: `hr` (H, W, 3) and `lr` (H/s, W/s, 3), uint8 RGB, and how the one became the other."""
+
+    name: str
+    hr: npt.NDArray[np.uint8]
+    lr: npt.NDArray[np.uint8]
+    darkening: Darkening
+    source_sha256: str
+
+
+def build_pair(data: bytes, name: str, settings: LLFSettings) -> LLFPair:
+    """Build the pair of one picture.
+
+    Args:
+        data: the bytes of the picture file.
+        name: its path inside the source; seeds the darkening, together with `settings.seed`.
+
+    Raises:
+        InputError: not a picture, or smaller than `hr_size` (an enlarged picture is no ground truth).
+    """
+    hr = _ground_truth(decode_rgb8(data, name), name, settings)
+    rng = generator_for(settings.seed, name)
+    darkening = draw_darkening_exact(rng, settings.ranges)
+    dark = darken_exact(hr, darkening, rng)
+    height, width = (side // settings.scale for side in hr.shape[:2])
+    lr = round_to_8_bit(resize_exact(dark, (height, width)))
+    return LLFPair(name, hr, lr, darkening, hashlib.sha256(data).hexdigest())
+
+
+def llf_pairs(source: PictureSource, settings: LLFSettings) -> Iterator[LLFPair]:
+    """Build pairs in memory, one by one, for an evaluation that needs no files."""
+    for name, data in source.items():
+        yield build_pair(data, name, settings)
+
+
+def generator_for(seed: int, name: str) -> np.random.Generator:
+    """The generator of one picture: PCG64 seeded with SHA-256 of "seed/name"."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
+
+
+def pixel_sha256(picture: npt.NDArray[np.uint8]) -> str:
+    """SHA-256 of (H, W, 3) uint8 samples in row order, as hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()
+
+
+def _ground_truth(picture: npt.NDArray[np.uint8], name: str, settings: LLFSettings) -> npt.NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    size = settings.hr_size
+    if size is None:
+        kept = (height // settings.scale * settings.scale, width // settings.scale * settings.scale)
+        if min(kept) == 0:
+            raise InputError(f"{name} is {width}×{height}, less than scale {settings.scale}; leave it out")
+        return _crop_middle(picture, *kept)
+    side = min(height, width)
+    if side < size:
+        raise InputError(f"{name} is {width}×{height}, smaller than hr_size {size}; choose a smaller hr_size")
+    square = _crop_middle(picture, side, side)
+    return square if side == size else round_to_8_bit(resize_exact(to_grid(square), (size, size)))
+
+
+def _crop_middle(picture: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return np.ascontiguousarray(picture[top : top + height, left : left + width])
