@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lumiface import metrics
 from lumiface.metrics import crop_border, luma, psnr_rgb, psnr_y, quantise, ssim_y
 
 PAIRS = 50
@@ -25,6 +26,13 @@ def pairs() -> list[tuple[Tensor, Tensor]]:
         output = target * (0.4 + index / 80) + noise * (0.005 + 0.2 * (index % 5) / 5)
         result.append((quantise(output), quantise(target)))
     return result
+
+
+def test_every_public_name_is_there() -> None:
+    for name in metrics.__all__:
+        assert getattr(metrics, name).__module__.startswith("lumiface.metrics.")
+    with pytest.raises(AttributeError, match="fid"):
+        metrics.fid  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["pixels", "psnr", "ssim", "landmarks"])
