@@ -1,0 +1,57 @@
+"""What every test may ask for: one thread, the astronaut, and data or weights beside the checkout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared"
+Find = Callable[[str], Path]
+
+torch.set_num_threads(1)
+
+
+def _finder(variable: str, default: Path) -> Find:
+    folder = Path(os.environ.get(variable) or default)
+
+    def find(name: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            pytest.skip(f"{name} is absent from {folder} (set {variable} to the folder that has it)")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Find:
+    """`shared_data("faces256-test.tar")` → its path, or the test is skipped, naming the file."""
+    return _finder("LUMIFACE_DATA", BESIDE / "data")
+
+
+@pytest.fixture(scope="session")
+def shared_asset() -> Find:
+    """`shared_asset("lpips_squeeze.pt")` → its path, or the test is skipped, naming the file."""
+    return _finder("LUMIFACE_ASSETS", BESIDE / "weights")
+
+
+@pytest.fixture(scope="session")
+def astronaut_uint8() -> np.ndarray:
+    """(512, 512, 3) uint8: Eileen Collins, NASA, public domain; comes with scikit-image."""
+    from skimage import data
+
+    picture = data.astronaut()
+    picture.setflags(write=False)
+    return picture
+
+
+@pytest.fixture
+def astronaut(astronaut_uint8: np.ndarray) -> Tensor:
+    """(1, 3, 512, 512) float32 in [0, 1], fresh for each test."""
+    return torch.from_numpy(astronaut_uint8.copy()).permute(2, 0, 1)[None].float().div_(255.0).contiguous()
