@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lumiface.metrics.landmarks import LandmarkErrors, landmark_error, measure_landmark_error
     from lumiface.metrics.lpips import LPIPS
-    from lumiface.metrics.pixels import crop_border, luma, quantise
+    from lumiface.metrics.pixels import crop_border, quantise
     from lumiface.metrics.psnr import psnr_rgb, psnr_y
     from lumiface.metrics.ssim import ssim_y
 
@@ -19,7 +19,6 @@ __all__ = [
     "LandmarkErrors",
     "crop_border",
     "landmark_error",
-    "luma",
     "measure_landmark_error",
     "psnr_rgb",
     "psnr_y",
@@ -32,7 +31,6 @@ _FILE_OF = {
     "LandmarkErrors": "landmarks",
     "crop_border": "pixels",
     "landmark_error": "landmarks",
-    "luma": "pixels",
     "measure_landmark_error": "landmarks",
     "psnr_rgb": "psnr",
     "psnr_y": "psnr",

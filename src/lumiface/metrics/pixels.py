@@ -1,15 +1,10 @@
-"""What the measures do to pictures first: round to 8 bits, take the luma, cut the rim off."""
+"""What the measures do to pictures first: round to 8 bits, cut the rim off."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from lumiface.shapes import require_same_pictures
-
-# The weights of BT.601 in its limited range, as MATLAB's rgb2ycbcr has them: black is 16, white is 235.
-_LUMA = (65.481, 128.553, 24.966)
-_BLACK = 16.0
 
 
 def quantise(pictures: Tensor) -> Tensor:
@@ -19,33 +14,13 @@ def quantise(pictures: Tensor) -> Tensor:
         pictures: (..., H, W), nominally in [0, 1].
 
     Returns:
-        Same shape and dtype, each value k / 255.
+        Same shape and dtype, each value k / 255, halves rounded up as when a file is written; NaN stays NaN.
 
     Example:
         >>> quantise(torch.tensor([-0.1, 0.4999, 2.0])) * 255
         tensor([  0., 127., 255.])
     """
-    return (pictures.clamp(0.0, 1.0) * 255.0).round() / 255.0
-
-
-def luma(pictures: Tensor) -> Tensor:
-    """Luma Y of BT.601 in the limited range, without rounding.
-
-    Args:
-        pictures: (B, 3, H, W), RGB in [0, 1].
-
-    Returns:
-        (B, 1, H, W), float64, in [16, 235].
-
-    Source:
-        MATLAB, rgb2ycbcr on floating-point pictures, times 255.
-
-    Example:
-        >>> luma(torch.ones(1, 3, 1, 1)).item()
-        235.0
-    """
-    weights = torch.tensor(_LUMA, dtype=torch.float64, device=pictures.device)
-    return (pictures.double() * weights[:, None, None]).sum(dim=1, keepdim=True) + _BLACK
+    return (pictures.clamp(0.0, 1.0) * 255.0 + 0.5).floor() / 255.0
 
 
 def crop_border(pictures: Tensor, border: int) -> Tensor:

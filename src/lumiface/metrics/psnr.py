@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lumiface.metrics.pixels import compared, luma
+from lumiface.image import luma_limited
+from lumiface.metrics.pixels import compared
 
 
 def psnr_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
@@ -30,7 +31,7 @@ def psnr_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
         21.321...
     """
     output, target = compared(output, target, border)
-    return _psnr(luma(output) - luma(target), peak=255.0)
+    return _psnr(luma_limited(output.double()) - luma_limited(target.double()), peak=255.0)
 
 
 def psnr_rgb(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.metrics.pixels import compared, luma
+from lumiface.image import luma_limited
+from lumiface.metrics.pixels import compared
 
 _WINDOW = 11  # side of the Gaussian window, pixels
 _SIGMA = 1.5  # its standard deviation, pixels
@@ -48,7 +49,7 @@ def ssim_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
     output, target = compared(output, target, border)
     if min(output.shape[-2:]) < _WINDOW:
         raise ValueError(f"SSIM needs {_WINDOW}x{_WINDOW} pixels or more, but has {tuple(output.shape[-2:])}")
-    x, y = luma(output), luma(target)
+    x, y = luma_limited(output.double()), luma_limited(target.double())
     batch = x.shape[0]
     moments = _blur(torch.cat([x, y, x * x, y * y, x * y]))  # (5 B, 1, H - 10, W - 10)
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = moments.split(batch)
