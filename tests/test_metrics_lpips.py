@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,9 @@ def test_the_official_weights(shared_asset, monkeypatch: pytest.MonkeyPatch) -> 
     assert metric(target, target).abs().max() == 0
     # Noise grows, and so does the distance.
     assert metric(target.lerp(output, 0.3), target).lt(found).all()
+    # The number in the docstring.
+    outcome = doctest.testmod(ours, extraglobs={"torch": torch}, optionflags=doctest.ELLIPSIS)
+    assert (outcome.attempted, outcome.failed) == (2, 0)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -46,6 +46,11 @@ class LPIPS(nn.Module):
     Raises:
         SettingError: no such network.
         AssetMissing: its weights are not on this machine. Nothing large is ever downloaded.
+
+    Example:
+        >>> ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+        >>> LPIPS("squeeze")(ramp**2, ramp).item()
+        0.0692...
     """
 
     def __init__(self, net: LPIPSNet = "squeeze") -> None:
