@@ -29,6 +29,10 @@ _FORMATS: tuple[Format, ...] = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 _PLUGINS = (BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
 _PHONE_FORMATS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")
 _TIFF_BITS_PER_SAMPLE = 258
+_TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
+_TIFF_PLANAR, _TIFF_SEPARATE = 284, 2
+_TIFF_EXTRA_SAMPLES, _TIFF_PREMULTIPLIED = 338, 1
+_TIFF_SAMPLE_FORMAT, _TIFF_UNSIGNED = 339, 1
 _PNG_BIT_DEPTH, _PNG_COLOUR_TYPE = 24, 25  # offsets in the IHDR chunk, which is always the first
 _PNG_GREY = (0, 4)
 
@@ -72,8 +76,8 @@ def decode(data: bytes, name: str, max_megapixels: float) -> Raster:
     with _readable(name):
         bits = _bits(picture, data)
         picture.load()
-    if bits > 16 or picture.mode in ("I", "F"):
-        raise InputError(f"{name} has {bits}-bit samples; save it with 8 or 16 bits a channel")
+    if bits > 16 or not _unsigned(picture):
+        raise InputError(f"{name} has signed, 32-bit or float samples; save it with 8 or 16 bits a channel")
     with _readable(name):
         icc = cast("bytes | None", picture.info.get("icc_profile")) or None
         orientation, exif = _exif(picture, name)
@@ -105,8 +109,9 @@ def _readable(name: str) -> Generator[None]:
     except InputError:
         raise
     except Exception as fault:  # OSError, SyntaxError, struct.error, ValueError, IndexError, ... by decoder
+        what = " ".join(str(fault).split()) or type(fault).__name__  # OpenCV's messages have several lines
         raise InputError(
-            f"{name} cannot be read ({fault}): damaged, cut off or a rare kind; copy it again or save as PNG"
+            f"{name} cannot be read ({what}): damaged, cut off or a rare kind; copy it again or save as PNG"
         ) from fault
 
 
@@ -117,6 +122,13 @@ def _bits(picture: Image.Image, data: bytes) -> int:
     if isinstance(picture, PngImagePlugin.PngImageFile):
         return data[_PNG_BIT_DEPTH]
     return 8
+
+
+def _unsigned(picture: Image.Image) -> bool:
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return True
+    formats = picture.tag_v2.get(_TIFF_SAMPLE_FORMAT, _TIFF_UNSIGNED)
+    return all(kind == _TIFF_UNSIGNED for kind in (formats if isinstance(formats, tuple) else (formats,)))
 
 
 def _samples_8(picture: Image.Image) -> npt.NDArray[np.uint8]:
@@ -142,6 +154,24 @@ def _samples_16(data: bytes, picture: Image.Image) -> npt.NDArray[np.uint16]:
         samples = samples[:, :, [0, 3]] if samples.shape[2] == 4 else samples[:, :, :1]
     else:
         samples = samples[:, :, [2, 1, 0, 3][: samples.shape[2]]]  # OpenCV stores BGR
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return _as_tagged(samples, picture.tag_v2)
+    if samples.shape[2] == 1 and "transparency" in picture.info:  # one level of grey marked as transparent
+        opaque = (samples != picture.info["transparency"]) * 65535
+        samples = np.concatenate((samples, opaque.astype(np.uint16)), axis=2)
+    return cast("npt.NDArray[np.uint16]", samples)
+
+
+def _as_tagged(samples: Any, tags: TiffImagePlugin.ImageFileDirectory_v2) -> npt.NDArray[np.uint16]:
+    """What OpenCV does not see to in a TIFF of 16 bits."""
+    if samples.shape[2] > 1 and tags.get(_TIFF_PLANAR) == _TIFF_SEPARATE:
+        raise ValueError("16-bit TIFF with separate colour planes")
+    if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
+        samples = 65535 - samples
+    if samples.shape[2] == 4 and _TIFF_PREMULTIPLIED in tags.get(_TIFF_EXTRA_SAMPLES, ()):
+        alpha = samples[:, :, 3:].astype(np.uint64)
+        colour = (samples[:, :, :3] * np.uint64(65535) + alpha // 2) // np.maximum(alpha, 1)
+        samples = np.concatenate((colour.clip(0, 65535), alpha), axis=2).astype(np.uint16)
     return cast("npt.NDArray[np.uint16]", samples)
 
 
