@@ -187,7 +187,7 @@ def test_damaged_exif_is_left_out_with_a_warning(tmp_path, exif):
 @pytest.mark.parametrize("transparent", [True, False])
 def test_a_palette_becomes_colours(tmp_path, transparent):
     indices = np.arange(12, dtype=np.uint8).reshape(3, 4) % 3
-    stored = Image.fromarray(indices, "L").convert("P")
+    stored = Image.fromarray(indices).convert("P")
     stored.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     stored.save(tmp_path / "x.png", **({"transparency": 1} if transparent else {}))
     after = read_picture(tmp_path / "x.png")
