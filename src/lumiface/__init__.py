@@ -1,5 +1,35 @@
-"""lumiface: bring faces out of the dark."""
+"""lumiface: bring faces out of the dark.
+
+    >>> import lumiface
+    >>> result = lumiface.restore("party.jpg", "party-bright.jpg")
+
+`restore` does one photograph; a `Restorer` keeps its networks for many. `load_model` gives a network alone.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lumiface.photo import Restorer, restore
+    from lumiface.registry import list_models, load_model
+
 __version__ = "0.1.0"
+
+__all__ = ["Restorer", "__version__", "list_models", "load_model", "restore"]
+
+_HOMES = {
+    "restore": "lumiface.photo",
+    "Restorer": "lumiface.photo",
+    "load_model": "lumiface.registry",
+    "list_models": "lumiface.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are looked up when first used, so that `import lumiface` is quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lumiface' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

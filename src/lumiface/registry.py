@@ -59,15 +59,17 @@ class Method:
     presets: dict[str, dict[str, Any]]
 
 
+FLOATS = (torch.float32, torch.bfloat16)
+
 METHODS: dict[str, Method] = {
     "lfsrnet": Method(
         title="LFSRNet: joint low-light enhancement and face super-resolution",
-        source="Cong, Zheng, Jia: A deep learning network for joint low-light enhancement and face super-resolution",
+        source="Cong, Zheng, Jia, CAAI Transactions on Intelligent Systems",
         network=LFSRNet,
         config=LFSRNetConfig,
         recipe=LFSRNetRecipe,
         recipe_config=LFSRNetRecipeConfig,
-        capabilities=Capabilities("joint", 8, (torch.float32, torch.bfloat16), tiling=False, aligned_face=True),
+        capabilities=Capabilities("joint", 8, FLOATS, tiling=False, aligned_face=True),
         presets={
             "lfsrnet-paper": {"channels": 64},
             "lfsrnet-base": {"channels": 48, "upsampler": "resize"},
@@ -81,7 +83,7 @@ METHODS: dict[str, Method] = {
         config=SRCNNConfig,
         recipe=SRCNNRecipe,
         recipe_config=SRCNNRecipeConfig,
-        capabilities=Capabilities("joint", 1, (torch.float32, torch.bfloat16), tiling=True, aligned_face=False),
+        capabilities=Capabilities("joint", 1, FLOATS, tiling=True, aligned_face=False),
         presets={
             "srcnn": {"variant": "9-5-5"},
             "srcnn-9-1-5": {"variant": "9-1-5"},
@@ -123,6 +125,18 @@ def list_models() -> list[str]:
     return list(shipped_weights())
 
 
+def default_model() -> str:
+    """The shipped network that `restore` uses when none is named: the best in validation.
+
+    Raises:
+        InputError: no weights came with the package.
+    """
+    shipped = {name: read_facts(path) for name, path in shipped_weights().items()}
+    if not shipped:
+        raise InputError("no weights came with this installation; install the wheel, or name a file")
+    return max(shipped, key=lambda name: shipped[name]["provenance"]["best_psnr_y"])
+
+
 def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> nn.Module:
     """A trained network, in evaluation mode, float32.
 
@@ -141,7 +155,9 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(f"{path}: its weights do not fit its own configuration; get the file again") from error
+        raise InputError(
+            f"{path}: its weights do not fit its own configuration; get the file again"
+        ) from error
     return network.eval().to(device)
 
 
@@ -152,12 +168,16 @@ def read_facts(path: Path) -> dict[str, Any]:
         InputError: there is no such file, it is damaged, or it was not written by this project.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such model; shipped are {', '.join(list_models()) or 'none'}, or give a file")
+        raise InputError(
+            f"{path}: no such model; shipped are {', '.join(list_models()) or 'none'}, or give a file"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             facts = (file.metadata() or {}).get("lumiface")
     except SafetensorError as error:
         raise InputError(f"{path}: damaged or not a safetensors file ({error}); get it again") from error
     if facts is None:
-        raise InputError(f"{path}: a safetensors file, but not written by lumiface: its configuration is missing")
+        raise InputError(
+            f"{path}: a safetensors file, but not written by lumiface: its configuration is missing"
+        )
     return json.loads(facts)

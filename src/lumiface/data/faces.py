@@ -87,9 +87,10 @@ def load_faces(
             if pixels.shape[0] != pixels.shape[1]:
                 raise InputError(f"{source}: {name} is not square; training takes aligned, square faces")
             piles.setdefault(pixels.shape[0], []).append(pixels)
-    shelves = {
-        side: torch.from_numpy(np.stack(pile)).permute(0, 3, 1, 2).contiguous() for side, pile in piles.items()
-    }
+    shelves: dict[int, Tensor] = {}
+    for side in list(piles):
+        pile = np.stack(piles.pop(side))  # popped, so that the set is in memory once and not twice
+        shelves[side] = torch.from_numpy(pile.transpose(0, 3, 1, 2).copy())
     boxes: dict[int, Tensor] = {}
     for side, shelf in shelves.items():
         boxes[side], missed = _cached_boxes(shelf)
@@ -102,7 +103,7 @@ def load_faces(
 
 def _cached_boxes(shelf: Tensor) -> tuple[Tensor, int]:
     """Boxes of a shelf in the unit square, and how many faces were not found; kept in the user's cache."""
-    digest = hashlib.sha256(shelf.numpy()).hexdigest()[:32]
+    digest = hashlib.sha256(memoryview(shelf.numpy())).hexdigest()[:32]
     kept = user_cache_path("lumiface") / "boxes" / f"{digest}.npz"
     if kept.is_file():
         with np.load(kept) as arrays:

@@ -62,7 +62,9 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str
             tree = json.loads((file.metadata() or {})["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, KeyError, OSError) as error:
-        raise InputError(f"{path}: not a training state ({error}); delete it to start the run anew") from error
+        raise InputError(
+            f"{path}: not a training state ({error}); delete it to start the run anew"
+        ) from error
     return {name: _put_tensors(value, tensors) for name, value in tree["parts"].items()}, tree["facts"]
 
 
@@ -78,7 +80,9 @@ def _take_tensors(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:
         return {"tensor": place}
     if isinstance(value, dict):
         # Pairs, because JSON would turn the optimizer's whole-number keys into text.
-        return {"items": [[key, _take_tensors(item, f"{place}/{key}", tensors)] for key, item in value.items()]}
+        return {
+            "items": [[key, _take_tensors(item, f"{place}/{key}", tensors)] for key, item in value.items()]
+        }
     if isinstance(value, list | tuple):
         return {"list": [_take_tensors(item, f"{place}/{i}", tensors) for i, item in enumerate(value)]}
     return {"value": value}

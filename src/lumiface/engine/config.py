@@ -47,8 +47,8 @@ class TrainConfig(BaseModel):
         "cosine", description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75 and 90 % of the run"
     )
     clip: float = Field(1.0, gt=0, description="the gradient's norm is cut at this")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights, which are what is shipped")
-    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="arithmetic of the forward pass")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights, which ship")
+    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="arithmetic")
     seed: int = Field(0, ge=0, description="decides the order of the data, augmentation, darkening and masks")
 
     validate_every: int = Field(500, ge=1, description="steps between validations")
@@ -71,14 +71,16 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainCon
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a file such as configs/lfsrnet-lite.yaml") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path}: expected settings, one `name: value` a line")
-    settings: dict[str, Any] = raw | {key: value for key, value in (overrides or {}).items() if value is not None}
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    settings: dict[str, Any] = raw | given
     try:
         return TrainConfig(**settings)
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingError(f"{path}: {'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}") from error
+        place = ".".join(map(str, first["loc"])) or "settings"
+        raise SettingError(f"{path}: {place}: {first['msg']}") from error

@@ -1,4 +1,4 @@
-"""What the loop needs besides the network: the learning rate's course, averaged weights, and the draw of data."""
+"""What the loop needs besides the network: the rate's course, averaged weights, the draw of data."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Draw:
     and take every `world`-th of it.
     """
 
-    def __init__(self, faces: FaceSet, config: TrainConfig, scale: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, faces: FaceSet, config: TrainConfig, scale: int, rank: int = 0, world: int = 1
+    ) -> None:
         self.faces, self.config, self.scale, self.rank, self.world = faces, config, scale, rank, world
         shares = np.array([size.share for size in config.sizes])
         self.shares = shares / shares.sum()

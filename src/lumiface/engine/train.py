@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from torch import nn
 
 from lumiface.data.faces import load_faces
 from lumiface.engine.checkpoint import load_state, network_state, save_state, save_weights
@@ -23,7 +22,7 @@ from lumiface.engine.observe import Observer
 from lumiface.engine.schedule import AveragedWeights, Draw, learning_rate
 from lumiface.engine.validate import Validation
 from lumiface.errors import LumifaceError
-from lumiface.registry import build, find_method, load_model, read_facts
+from lumiface.registry import build, find_method, load_model
 
 PATIENCE = 20
 """So many steps in a row may end in infinities or NaN, and be skipped, before the run is given up."""
@@ -81,7 +80,8 @@ def train(
     model, optimizer = fabric.setup(network, optimizer)
     average = AveragedWeights(network, config.ema)
     draw = Draw(faces, config, network_config.scale, fabric.global_rank, fabric.world_size)
-    validation = Validation(config, config.validate_on.format(data=data_root), network_config.scale, fabric.device)
+    held_out = config.validate_on.format(data=data_root)
+    validation = Validation(config, held_out, network_config.scale, fabric.device)
 
     step, best, minutes_before = 0, -math.inf, 0.0
     state_file = folder / "state.safetensors"
@@ -100,8 +100,18 @@ def train(
     def minutes() -> float:
         return (time.monotonic() - started) / 60.0
 
-    def provenance() -> dict[str, Any]:
-        return observer.provenance(step, minutes_before + minutes(), len(faces), best)
+    def time_is_up() -> bool:
+        up = limits.max_minutes is not None and minutes() >= limits.max_minutes
+        return bool(fabric.broadcast(up))  # all processes stop at the same step
+
+    def keep_weights(name: str) -> None:
+        save_weights(
+            folder / f"{name}.safetensors",
+            average.weights,
+            method=config.method,
+            config=network_config,
+            provenance=observer.provenance(step, minutes_before + minutes(), len(faces), best),
+        )
 
     def keep_state() -> None:
         if not fabric.is_global_zero:
@@ -116,13 +126,10 @@ def train(
             },
             {"step": step, "best_psnr_y": best, "minutes": minutes_before + minutes()},
         )
-        save_weights(
-            folder / "last.safetensors", average.weights, method=config.method, config=network_config,
-            provenance=provenance(),
-        )  # fmt: skip
+        keep_weights("last")
 
     bad_steps = 0
-    while step < last and (limits.max_minutes is None or minutes() < limits.max_minutes):
+    while step < last and not time_is_up():
         high, boxes, generator = draw(step)
         low = recipe.degrade(high, network_config.scale, generator)
         low = low.contiguous(memory_format=torch.channels_last)
@@ -134,7 +141,7 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         norm = fabric.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)
-        if bool(torch.isfinite(norm)):
+        if norm is None or bool(torch.isfinite(norm)):
             optimizer.step()
             average.update(network, step)
             bad_steps = 0
@@ -142,7 +149,9 @@ def train(
             bad_steps += 1
             observer.tell(f"step {step}: the gradient is not finite; step skipped ({bad_steps} in a row)")
             if bad_steps == PATIENCE:
-                raise LumifaceError(f"{folder}: {PATIENCE} steps in a row were not finite; lower lr in the configuration")
+                raise LumifaceError(
+                    f"{folder}: {PATIENCE} steps in a row were not finite; lower lr in the configuration"
+                )
         step += 1
         observer.step(step, parts, learning_rate(step - 1, config), len(high) * fabric.world_size)
 
@@ -152,10 +161,7 @@ def train(
                 observer.validated(step, score, validation.pictures)
                 if score > best:
                     best = score
-                    save_weights(
-                        folder / "best.safetensors", average.weights, method=config.method, config=network_config,
-                        provenance=provenance(),
-                    )  # fmt: skip
+                    keep_weights("best")
             fabric.barrier()
         if step % config.save_every == 0:
             keep_state()

@@ -45,4 +45,3 @@ class Validation:
                 self.pictures = torch.cat([enlarged, output[shown], high[shown]]).cpu()
         network.train()
         return float(torch.cat(scores).mean())
-

@@ -73,6 +73,8 @@ class AxisAttention(nn.Module):
     Shape: (B, H, W, C) -> (B, H, W, C).
     """
 
+    position_index: Tensor
+
     def __init__(self, channels: int, axis: str, side: int, heads: int, shift: int = 0) -> None:
         super().__init__()
         self.axis, self.side, self.heads, self.shift = axis, side, heads, shift
@@ -80,7 +82,9 @@ class AxisAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.project = nn.Linear(channels, channels)
         self.norm_ffn = nn.LayerNorm(channels)
-        self.ffn = nn.Sequential(nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels))
+        self.ffn = nn.Sequential(
+            nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels)
+        )
         self.position_bias = nn.Parameter(torch.zeros(heads, (2 * side - 1) ** 2))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
         self.register_buffer("position_index", _relative_positions(side), persistent=False)
@@ -97,7 +101,11 @@ class AxisAttention(nn.Module):
         layout = "b (y p) (x q)" if self.axis == "block" else "b (p y) (q x)"
         split = {"p": self.side, "q": self.side}
         q, k, v = rearrange(
-            self.qkv(features), f"{layout} (three h c) -> three (b y x) h (p q) c", three=3, h=self.heads, **split
+            self.qkv(features),
+            f"{layout} (three h c) -> three (b y x) h (p q) c",
+            three=3,
+            h=self.heads,
+            **split,
         )
         # Written out: with a learned bias, torch's fused attention falls back to a slower path than this.
         bias = self.position_bias[:, self.position_index]  # (heads, side², side²)

@@ -10,6 +10,7 @@ Deviations are marked `NOTE(paper)` on their lines and collected in PAPER.md.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import torch.nn.functional as F
@@ -24,15 +25,22 @@ class LFSRNetConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels: int = Field(64, ge=16, multiple_of=4, description="C: width of all features (paper 64, base 48, lite 32)")
+    channels: int = Field(
+        64, ge=16, multiple_of=4, description="C: width of all features (paper 64, base 48, lite 32)"
+    )
     blocks: int = Field(5, ge=1, description="N: number of low-light face extraction blocks (LFEB)")
     scale: Literal[2, 4, 8] = Field(4, description="s: enlargement")
-    window: int = Field(8, ge=2, description="P: side of block attention's windows, in pixels of the small picture")
-    grid: int = Field(8, ge=2, description="G: side of grid attention's groups, in pixels of the small picture")
+    window: int = Field(
+        8, ge=2, description="P: side of block attention's windows, in pixels of the small picture"
+    )
+    grid: int = Field(
+        8, ge=2, description="G: side of grid attention's groups, in pixels of the small picture"
+    )
     heads: int = Field(4, ge=1, description="attention heads")
     shift: bool = Field(True, description="displace the windows of every second LFEB by half a window")
     upsampler: Literal["pixelshuffle", "resize"] = Field(
-        "pixelshuffle", description="pixelshuffle: the paper's; resize: nearest x2 + convolution, free of grids"
+        "pixelshuffle",
+        description="pixelshuffle: the paper's; resize: nearest x2 + convolution, free of grids",
     )
 
 
@@ -109,7 +117,7 @@ class Upsampler(nn.Module):
         widths = [config.channels] * steps + [max(config.channels // 2, 16)]
         spread = 4 if self.kind == "pixelshuffle" else 1
         self.steps = nn.ModuleList(
-            nn.Conv2d(before, after * spread, 3, padding=1) for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(before, after * spread, 3, padding=1) for before, after in pairwise(widths)
         )
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
         if self.kind == "pixelshuffle":

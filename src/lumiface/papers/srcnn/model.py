@@ -20,7 +20,8 @@ class SRCNNConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     variant: Literal["9-5-5", "9-1-5", "3-1-5"] = Field(
-        "9-5-5", description="kernel sizes: 9-5-5 the article's code, 9-1-5 Dong et al., 3-1-5 the article's text"
+        "9-5-5",
+        description="kernel sizes: 9-5-5 the article's code, 9-1-5 Dong et al., 3-1-5 the article's text",
     )
     scale: Literal[2, 4, 8] = Field(4, description="s: bicubic enlargement before the first layer")
 
@@ -40,6 +41,8 @@ class SRCNN(nn.Module):
         self.reconstruct = nn.Conv2d(32, 3, k3, padding=k3 // 2)
 
     def forward(self, low: Tensor) -> Tensor:
-        enlarged = F.interpolate(low, scale_factor=float(self.config.scale), mode="bicubic", align_corners=False)
+        enlarged = F.interpolate(
+            low, scale_factor=float(self.config.scale), mode="bicubic", align_corners=False
+        )
         features = F.relu(self.extract(enlarged))  # (B, 64, s·h, s·w)
         return self.reconstruct(F.relu(self.map(features)))
