@@ -5,13 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lumiface.faces.detect import Face, FaceDetector
-
-
-def area(face: Face) -> float:
-    """Area of the face's box in square pixels."""
-    x1, y1, x2, y2 = face.box
-    return (x2 - x1) * (y2 - y1)
+from lumiface.faces.detect import FaceDetector
 
 
 def largest_face_boxes(pictures: Tensor, detector: FaceDetector, batch: int = 64) -> tuple[Tensor, Tensor]:
@@ -30,7 +24,7 @@ def largest_face_boxes(pictures: Tensor, detector: FaceDetector, batch: int = 64
     for start in range(0, len(pictures), batch):
         for i, faces in enumerate(detector(pictures[start : start + batch].float() / 255.0), start):
             if faces:
-                box = torch.tensor(max(faces, key=area).box)
+                box = torch.tensor(max(faces, key=lambda face: face.area).box)
                 boxes[i] = box.clamp(min=0.0).minimum(limit)
                 found[i] = True
     return boxes, found

@@ -9,14 +9,12 @@ _MOST = 2048  # boxes per group that are compared; weaker ones are dropped
 _PAIRS = 1 << 23  # pairs of boxes held in memory at once
 
 
-def keep_best(
-    boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float, of_smaller: bool = False
-) -> Tensor:
+def keep_best(boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float) -> Tensor:
     """Indices of the boxes that stay, by group and in each group by falling score.
 
     `boxes` (N, 4) x1, y1, x2, y2; `scores` (N,); `groups` (N,) int64: boxes of different groups never
     suppress each other. A box goes when a better one that stays covers more than `overlap` of the two
-    boxes' union, or of the smaller box with `of_smaller`. At most 2,048 boxes of a group are considered.
+    boxes' union. At most 2,048 boxes of a group are considered.
     """
     if len(boxes) == 0:
         return torch.zeros(0, dtype=torch.long, device=boxes.device)
@@ -36,22 +34,19 @@ def keep_best(
         slot = torch.arange(sizes[last - 1], device=boxes.device)
         real = slot < counts[chosen, None]  # (G, M)
         position = (starts[chosen, None] + slot).clamp(max=len(order) - 1)
-        stays = real & _survivors(boxes[order[position]], real, overlap, of_smaller)
+        stays = real & _survivors(boxes[order[position]], real, overlap)
         kept.append(position[stays])
         first = last
     return order[torch.cat(kept).sort().values]
 
 
-def _survivors(boxes: Tensor, real: Tensor, overlap: float, of_smaller: bool) -> Tensor:
+def _survivors(boxes: Tensor, real: Tensor, overlap: float) -> Tensor:
     """Padded groups (G, M, 4), best first -> (G, M) bool."""
     area = (boxes[..., 2] - boxes[..., 0]).clamp(min=0) * (boxes[..., 3] - boxes[..., 1]).clamp(min=0)
     corner = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
     opposite = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
     shared = (opposite - corner).clamp(min=0).prod(-1)  # (G, M, M)
-    if of_smaller:
-        whole = torch.minimum(area[:, :, None], area[:, None, :])
-    else:
-        whole = area[:, :, None] + area[:, None, :] - shared
+    whole = area[:, :, None] + area[:, None, :] - shared
     beats = (shared > overlap * whole).triu(1) & real[:, :, None]  # [g, i, j]: i is better and covers j
     # Greedy order as a fixed point: a box stays unless one that stays beats it. Each round settles at least
     # one more box from the top, so it ends; in practice within a few rounds.
