@@ -92,7 +92,7 @@ def relight(rgb: Tensor, curve: ToneCurve) -> Tensor:
     base = guided_filter(light, light, radius=max(2, side // 64), epsilon=2e-3).clamp(LEAST_LIGHT, 1.0)
     gain = (curve(base) / base).clamp(max=LARGEST_GAIN)
     quiet = reduce_noise(rgb, gain)
-    bright = quiet * gain
+    bright = calm_blacks(quiet * gain, base)
     brightness = luma(bright)
     # Where the gain changes nothing, colour is left alone too.
     saturation = 1.0 + (curve.saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)
@@ -119,6 +119,17 @@ def reduce_noise(rgb: Tensor, gain: Tensor) -> Tensor:
     chroma = guided_filter(light, rgb - light, radius=4, epsilon=(4.0 * sigma) ** 2)
     amount = ((gain - 1.2) / 1.3).clamp(0.0, 1.0)
     return torch.lerp(rgb, smooth_light + chroma, amount)
+
+
+def calm_blacks(bright: Tensor, before: Tensor) -> Tensor:
+    """Take colour out of what was nearly black: there, an 8-bit file's rounding alone makes coloured spots.
+
+    Args:
+        bright: (1, 3, H, W) after the gain. before: (1, 1, H, W), the smoothed luma before it, in [0, 1].
+    """
+    known = ((before - LEAST_LIGHT) / (10.0 / 255.0)).clamp(0.0, 1.0)
+    grey = luma(bright)
+    return torch.where(bright > 0.02, grey + (bright - grey) * known, bright)
 
 
 def noise_level(light: Tensor) -> float:
@@ -163,7 +174,7 @@ def box_mean(picture: Tensor, radius: int) -> Tensor:
     )  # fmt: skip
 
 
-def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor, radius: int = 3) -> Tensor:
+def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     """Give a large face the light that the network gave its reduced copy, and keep all its own detail.
 
     Locally the lit copy is a linear function of the copy, slope and offset; both are smooth, so they can be
@@ -173,19 +184,20 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor, radius: int
         native: (1, 3, H, W). small, small_lit: (1, 3, h, w), the reduced copy before and after.
 
     Returns:
-        (1, 3, H, W), not clipped.
+        (1, 3, H, W) in [0, 1].
     """
-    mean_in, mean_out = box_mean(small, radius), box_mean(small_lit, radius)
-    covariance = box_mean(small * small_lit, radius) - mean_in * mean_out
-    variance = (box_mean(small * small, radius) - mean_in * mean_in).clamp(min=0.0)
+    size = native.shape[-2:]
+    mean_in, mean_out = box_mean(small, 3), box_mean(small_lit, 3)
+    covariance = box_mean(small * small_lit, 3) - mean_in * mean_out
+    variance = (box_mean(small * small, 3) - mean_in * mean_in).clamp(min=0.0)
     # In flat parts the slope falls back to the plain ratio of light, which cannot invert a structure.
     ratio = (mean_out / mean_in.clamp(min=LEAST_LIGHT)).clamp(0.0, LARGEST_GAIN)
-    trust = 1e-4 * mean_in.clamp(min=LEAST_LIGHT)
-    slope = ((covariance + trust * ratio) / (variance + trust)).clamp(0.0, LARGEST_GAIN)
-    slope = box_mean(slope, 2)
-    offset = box_mean(mean_out - slope * mean_in, 2)
-    size = native.shape[-2:]
-    slope, offset = (
-        F.interpolate(t, size=size, mode="bicubic", align_corners=False) for t in (slope, offset)
+    trust = 1e-3 * mean_in.clamp(min=LEAST_LIGHT)
+    slope = box_mean(((covariance + trust * ratio) / (variance + trust)).clamp(0.0, LARGEST_GAIN), 3)
+    offset = box_mean(mean_out - slope * mean_in, 3)
+    slope, offset, dark = (
+        F.interpolate(part, size=size, mode="bicubic", align_corners=False)
+        for part in (slope, offset, luma(mean_in))
     )
-    return slope * native + offset
+    quiet = reduce_noise(native, luma(slope).clamp(min=1.0))
+    return calm_blacks(slope * quiet + offset, dark).clamp(0.0, 1.0)

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from lumiface.errors import InputError, SettingError
 from lumiface.papers.lfsrnet.model import LFSRNet, LFSRNetConfig
@@ -45,6 +45,18 @@ class Capabilities:
     aligned_face: bool
 
 
+class Recipe(Protocol):
+    """How a method is trained: what is done to a bright picture, and what is minimised."""
+
+    def degrade(self, high: Tensor, scale: int, generator: torch.Generator) -> Tensor: ...
+
+    def __call__(self, output: Tensor, high: Tensor, boxes: Tensor) -> dict[str, Tensor]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """One line of the table. `network` and `recipe` take their configuration (and the recipe a seed)."""
@@ -53,7 +65,7 @@ class Method:
     source: str
     network: Callable[[Any], nn.Module]
     config: type[BaseModel]
-    recipe: Callable[[Any, int], nn.Module]
+    recipe: Callable[[Any, int], Recipe]
     recipe_config: type[BaseModel]
     capabilities: Capabilities
     presets: dict[str, dict[str, Any]]

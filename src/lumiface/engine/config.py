@@ -32,27 +32,34 @@ class TrainConfig(BaseModel):
 
     train: list[str] = Field(description="folders or tars of square, aligned faces to learn from")
     validate_on: str = Field(description="folder or tar of faces on which the best checkpoint is chosen")
-    hr_size: int = Field(128, ge=32, description="side of the bright pictures in validation, pixels")
+    hr_size: int = Field(default=128, ge=32, description="side of the bright pictures in validation, pixels")
     sizes: list[SizeShare] = Field(
         default_factory=lambda: [SizeShare(side=32, share=1.0)],
         description="sides of the small pictures; batches keep the number of pixels that the first size has",
     )
-    batch: int = Field(8, ge=1, description="faces a step at the first size, over all devices")
-    rotate: bool = Field(False, description="random turns by 90° (the paper's), besides the flips")
+    batch: int = Field(default=8, ge=1, description="faces a step at the first size, over all devices")
+    rotate: bool = Field(default=False, description="random turns by 90° (the paper's), besides the flips")
 
-    steps: int = Field(20_000, ge=1, description="length of the run; the schedule is laid out over it")
-    lr: float = Field(2e-4, gt=0, description="Adam's learning rate")
-    warmup: int = Field(200, ge=0, description="steps over which the rate rises to `lr`")
-    schedule: Literal["cosine", "milestones"] = Field(
-        "cosine", description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75 and 90 % of the run"
+    steps: int = Field(
+        default=20_000, ge=1, description="length of the run; the schedule is laid out over it"
     )
-    clip: float = Field(1.0, gt=0, description="the gradient's norm is cut at this")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights, which ship")
-    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="arithmetic")
-    seed: int = Field(0, ge=0, description="decides the order of the data, augmentation, darkening and masks")
+    lr: float = Field(default=2e-4, gt=0, description="Adam's learning rate")
+    warmup: int = Field(default=200, ge=0, description="steps over which the rate rises to `lr`")
+    schedule: Literal["cosine", "milestones"] = Field(
+        default="cosine",
+        description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75 and 90 % of the run",
+    )
+    clip: float = Field(default=1.0, gt=0, description="the gradient's norm is cut at this")
+    ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which ship")
+    precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="arithmetic")
+    seed: int = Field(
+        default=0, ge=0, description="decides the order of the data, augmentation, darkening and masks"
+    )
 
-    validate_every: int = Field(500, ge=1, description="steps between validations")
-    save_every: int = Field(250, ge=1, description="steps between states from which the run can resume")
+    validate_every: int = Field(default=500, ge=1, description="steps between validations")
+    save_every: int = Field(
+        default=250, ge=1, description="steps between states from which the run can resume"
+    )
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> TrainConfig:

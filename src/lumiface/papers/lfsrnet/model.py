@@ -26,20 +26,22 @@ class LFSRNetConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(
-        64, ge=16, multiple_of=4, description="C: width of all features (paper 64, base 48, lite 32)"
+        default=64, ge=16, multiple_of=4, description="C: width of all features (paper 64, base 48, lite 32)"
     )
-    blocks: int = Field(5, ge=1, description="N: number of low-light face extraction blocks (LFEB)")
-    scale: Literal[2, 4, 8] = Field(4, description="s: enlargement")
+    blocks: int = Field(default=5, ge=1, description="N: number of low-light face extraction blocks (LFEB)")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
     window: int = Field(
-        8, ge=2, description="P: side of block attention's windows, in pixels of the small picture"
+        default=8, ge=2, description="P: side of block attention's windows, in pixels of the small picture"
     )
     grid: int = Field(
-        8, ge=2, description="G: side of grid attention's groups, in pixels of the small picture"
+        default=8, ge=2, description="G: side of grid attention's groups, in pixels of the small picture"
     )
-    heads: int = Field(4, ge=1, description="attention heads")
-    shift: bool = Field(True, description="displace the windows of every second LFEB by half a window")
+    heads: int = Field(default=4, ge=1, description="attention heads")
+    shift: bool = Field(
+        default=True, description="displace the windows of every second LFEB by half a window"
+    )
     upsampler: Literal["pixelshuffle", "resize"] = Field(
-        "pixelshuffle",
+        default="pixelshuffle",
         description="pixelshuffle: the paper's; resize: nearest x2 + convolution, free of grids",
     )
 

@@ -15,11 +15,11 @@ class LFSRNetRecipeConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    l1: float = Field(1.0, ge=0, description="w1: weight of the mean absolute difference")
-    fft: float = Field(0.05, ge=0, description="w2: weight of the difference between the spectra")
-    mask: float = Field(0.01, ge=0, description="w3: weight of faceMaskLoss")
-    mask_ratio: float = Field(0.5, ge=0, le=1, description="r: share of the face's pixels that count")
-    mask_mode: MaskMode = Field("block", description="how the face is masked: block or pixel")
+    l1: float = Field(default=1.0, ge=0, description="w1: weight of the mean absolute difference")
+    fft: float = Field(default=0.05, ge=0, description="w2: weight of the difference between the spectra")
+    mask: float = Field(default=0.01, ge=0, description="w3: weight of faceMaskLoss")
+    mask_ratio: float = Field(default=0.5, ge=0, le=1, description="r: share of the face's pixels that count")
+    mask_mode: MaskMode = Field(default="block", description="how the face is masked: block or pixel")
 
 
 class LFSRNetRecipe(nn.Module):

@@ -20,10 +20,10 @@ class SRCNNConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     variant: Literal["9-5-5", "9-1-5", "3-1-5"] = Field(
-        "9-5-5",
+        default="9-5-5",
         description="kernel sizes: 9-5-5 the article's code, 9-1-5 Dong et al., 3-1-5 the article's text",
     )
-    scale: Literal[2, 4, 8] = Field(4, description="s: bicubic enlargement before the first layer")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: bicubic enlargement before the first layer")
 
 
 class SRCNN(nn.Module):
