@@ -15,7 +15,7 @@ from typing import Any
 
 from lumiface.data.llf import LLFPair, LLFSettings, build_pair, pixel_sha256
 from lumiface.data.sources import Paths, PictureSource, open_source
-from lumiface.degradations.lowlight import Darkening
+from lumiface.degradations.lowlight import Darkening, DarkeningRanges
 from lumiface.errors import InputError, OutputError
 from lumiface.files import read_bytes, write_bytes
 from lumiface.image import decode_rgb8, encode_png
@@ -91,6 +91,23 @@ def load_llf(folder: str | Path) -> Iterator[LLFPair]:
         pixels = {side: _read_side(folder / side / file, record[f"{side}_sha256"]) for side in ("hr", "lr")}
         darkening = Darkening(record["alpha"], record["beta"], record["gamma"], record["noise"])
         yield LLFPair(record["source"], pixels["hr"], pixels["lr"], darkening, record["source_sha256"])
+
+
+def built_settings(folder: str | Path) -> tuple[LLFSettings, int]:
+    """What a set on disk was built with, and how many pairs it has.
+
+    Raises:
+        InputError: no manifest, an empty or a damaged one.
+    """
+    path = Path(folder) / MANIFEST
+    records = _read_records(path)
+    try:
+        first = next(iter(records.values()))
+        alpha, beta, gamma = (tuple(limits) for limits in first["ranges"])
+        ranges = DarkeningRanges(alpha, beta, gamma, first["noise"])
+        return LLFSettings(first["hr_size"], first["scale"], first["seed"], ranges), len(records)
+    except (StopIteration, KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"{path} is empty or damaged; remove the set and build it again") from fault
 
 
 def _read_side(path: Path, sha256: str) -> Any:

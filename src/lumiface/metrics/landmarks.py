@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lumiface.faces.boxes import area
 from lumiface.faces.detect import FaceDetector
 from lumiface.shapes import require_same_pictures
 
@@ -59,16 +58,45 @@ class LandmarkErrors:
         return self.errors.nanmean().item()
 
 
-def measure_landmark_error(outputs: Tensor, targets: Tensor, detector: FaceDetector) -> LandmarkErrors:
+@dataclass(frozen=True, slots=True)
+class TargetFaces:
+    """The main face of each picture that has one, found once and compared with many outputs.
+
+    `pictures`: shape of the batch (B, 3, H, W). `index`: (N,) which pictures have a face. `boxes`: (N, 4).
+    `points`: (N, 5, 2).
+    """
+
+    pictures: torch.Size
+    index: Tensor
+    boxes: Tensor
+    points: Tensor
+
+
+def find_target_faces(targets: Tensor, detector: FaceDetector) -> TargetFaces:
+    """The largest face of each of the pictures (B, 3, H, W), RGB in [0, 1], and its five points."""
+    main = [max(faces, key=lambda face: face.area, default=None) for faces in detector(targets)]
+    found = [position for position, face in enumerate(main) if face is not None]
+    index = torch.tensor(found, dtype=torch.long, device=targets.device)
+    boxes = targets.new_tensor([face.box for face in main if face is not None]).reshape(-1, 4)
+    points = targets.new_zeros(0, 5, 2)
+    if found:
+        _, points = detector.look_again(targets, index, boxes)
+    return TargetFaces(targets.shape, index, boxes, points)
+
+
+def measure_landmark_error(
+    outputs: Tensor, targets: Tensor | TargetFaces, detector: FaceDetector
+) -> LandmarkErrors:
     """Landmark error by MTCNN's five points, in one and the same box for both pictures.
 
     The box is that of the largest face found in the target. The detector's last network places the points in
-    it, on the output as on the target, so that the difference is the picture's and not the box's. The output
-    counts as faceless where that network's score in the box is below the detector's own threshold.
+    it, on the output as on the target, so that the difference is the picture's and not the box's; both are
+    means over 14 views of the box (`FaceDetector.look_again`), which scatter less than a single look. The
+    output counts as faceless where the mean score of these views is below the detector's own threshold.
 
     Args:
         outputs: (B, 3, H, W), RGB in [0, 1].
-        targets: (B, 3, H, W), RGB in [0, 1].
+        targets: (B, 3, H, W), RGB in [0, 1], or what `find_target_faces` found in them.
         detector: finds the faces; on the pictures' device.
 
     Raises:
@@ -77,22 +105,16 @@ def measure_landmark_error(outputs: Tensor, targets: Tensor, detector: FaceDetec
     Source:
         LFSRNet, section 3.5. The paper leaves open whose box it takes.
     """
-    require_same_pictures(outputs, targets)
-    main = [max(faces, key=area, default=None) for faces in detector(targets)]
-    found = [position for position, face in enumerate(main) if face is not None]
-    errors = torch.full((len(main),), torch.nan, device=targets.device)
-    if not found:
-        return LandmarkErrors(errors, no_face_in_target=len(main), no_face_in_output=0)
-
-    index = torch.tensor(found, device=targets.device)
-    boxes = torch.tensor([face.box for face in main if face is not None], device=targets.device)
-    _, target_points = detector.points_in(targets, index, boxes)
-    scores, output_points = detector.points_in(outputs, index, boxes)
+    if isinstance(targets, Tensor):
+        require_same_pictures(outputs, targets)
+        targets = find_target_faces(targets, detector)
+    if outputs.shape != targets.pictures:
+        raise ValueError(f"outputs {tuple(outputs.shape)} and targets {tuple(targets.pictures)} differ")
+    errors = outputs.new_full((len(outputs),), torch.nan)
+    missing = len(outputs) - len(targets.index)
+    if len(targets.index) == 0:
+        return LandmarkErrors(errors, no_face_in_target=missing, no_face_in_output=0)
+    scores, points = detector.look_again(outputs, targets.index, targets.boxes)
     has_face = scores > detector.thresholds[2]
-    distances = landmark_error(output_points, target_points)
-    errors[index] = torch.where(has_face, distances, torch.nan)
-    return LandmarkErrors(
-        errors,
-        no_face_in_target=len(main) - len(found),
-        no_face_in_output=int((~has_face).sum()),
-    )
+    errors[targets.index] = torch.where(has_face, landmark_error(points, targets.points), torch.nan)
+    return LandmarkErrors(errors, no_face_in_target=missing, no_face_in_output=int((~has_face).sum()))

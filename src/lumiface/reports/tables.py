@@ -1,0 +1,56 @@
+"""Tables on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+SCORES_CAPTION = (
+    "Outputs clipped and rounded to 8 bits; no crop. PSNR and SSIM on Y of BT.601, limited range; ± spans "
+    "95 % (bootstrap). LPIPS v0.1 with SqueezeNet on RGB, not that with AlexNet. Landmark: mean distance of "
+    "MTCNN's five points, pixels of the bright picture; in brackets, how many pictures have no face to measure."
+)
+
+
+def score_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
+    """One line a method, as `Row.as_dict` gives it; the best of each column is bold, the oracle left out."""
+    table = Table(title=title, caption=SCORES_CAPTION, title_justify="left", caption_justify="left")
+    table.add_column("method", overflow="fold")
+    for heading in ("PSNR-Y ↑ dB", "SSIM-Y ↑", "LPIPS ↓", "landmark ↓ px", "images", "ms/face", "params"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rivals = [row for row in rows if row["method"] != "oracle"]
+    best = {
+        key: choose((row[key] for row in rivals if row[key] is not None), default=None)
+        for key, choose in (("psnr_y", max), ("ssim_y", max), ("lpips_squeeze", min), ("landmark_px", min))
+    }
+
+    def cell(row: Mapping[str, Any], key: str, digits: int, extra: str = "") -> str:
+        if row[key] is None:
+            return "–" + extra
+        number = f"{row[key]:.{digits}f}"
+        return (f"[bold]{number}[/]" if row in rivals and row[key] == best[key] else number) + extra
+
+    for row in rows:
+        low, high = row["psnr_y_ci"] or (0.0, 0.0)
+        missed = row["no_face_in_target"] + row["no_face_in_output"]
+        table.add_row(
+            row["method"],
+            cell(row, "psnr_y", 2, f" ±{(high - low) / 2:.2f}"),
+            cell(row, "ssim_y", 4),
+            cell(row, "lpips_squeeze", 4),
+            cell(row, "landmark_px", 2, f" ({missed})" if missed else ""),
+            str(row["images"]),
+            f"{row['ms_per_face']:.1f}",
+            amount(row["params"]) if row["params"] else "–",
+        )
+    return table
+
+
+def amount(number: float) -> str:
+    """1_234_567 -> "1.23 M"."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {letter}"
+    return f"{number:.3g}"
