@@ -92,7 +92,7 @@ def relight(rgb: Tensor, curve: ToneCurve) -> Tensor:
     base = guided_filter(light, light, radius=max(2, side // 64), epsilon=2e-3).clamp(LEAST_LIGHT, 1.0)
     gain = (curve(base) / base).clamp(max=LARGEST_GAIN)
     quiet = reduce_noise(rgb, gain)
-    bright = calm_blacks(quiet * gain, base)
+    bright = calm_blacks(quiet * gain, base, gain)
     brightness = luma(bright)
     # Where the gain changes nothing, colour is left alone too.
     saturation = 1.0 + (curve.saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)
@@ -117,19 +117,24 @@ def reduce_noise(rgb: Tensor, gain: Tensor) -> Tensor:
     sigma = noise_level(light)
     smooth_light = guided_filter(light, light, radius=2, epsilon=(2.5 * sigma) ** 2)
     chroma = guided_filter(light, rgb - light, radius=4, epsilon=(4.0 * sigma) ** 2)
-    amount = ((gain - 1.2) / 1.3).clamp(0.0, 1.0)
-    return torch.lerp(rgb, smooth_light + chroma, amount)
+    return torch.lerp(rgb, smooth_light + chroma, _raised(gain))
 
 
-def calm_blacks(bright: Tensor, before: Tensor) -> Tensor:
+def calm_blacks(bright: Tensor, before: Tensor, gain: Tensor) -> Tensor:
     """Take colour out of what was nearly black: there, an 8-bit file's rounding alone makes coloured spots.
 
     Args:
         bright: (1, 3, H, W) after the gain. before: (1, 1, H, W), the smoothed luma before it, in [0, 1].
+        gain: (1, 1, H, W), the factor that was applied; where it is about 1 no colour is taken.
     """
     known = ((before - LEAST_LIGHT) / (10.0 / 255.0)).clamp(0.0, 1.0)
     grey = luma(bright)
-    return torch.where(bright > 0.02, grey + (bright - grey) * known, bright)
+    return torch.lerp(bright, grey + (bright - grey) * known, _raised(gain))
+
+
+def _raised(gain: Tensor) -> Tensor:
+    """0 where a gain is too small to make noise visible, 1 where it surely does."""
+    return ((gain - 1.2) / 1.3).clamp(0.0, 1.0)
 
 
 def noise_level(light: Tensor) -> float:
@@ -199,5 +204,6 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
         F.interpolate(part, size=size, mode="bicubic", align_corners=False)
         for part in (slope, offset, luma(mean_in))
     )
-    quiet = reduce_noise(native, luma(slope).clamp(min=1.0))
-    return calm_blacks(slope * quiet + offset, dark).clamp(0.0, 1.0)
+    gain = luma(slope).clamp(min=1.0)
+    quiet = reduce_noise(native, gain)
+    return calm_blacks(slope * quiet + offset, dark, gain).clamp(0.0, 1.0)

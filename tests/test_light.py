@@ -1,0 +1,123 @@
+"""The tone curve and the filters that carry it over a whole photograph."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from lumiface.image import luma
+from lumiface.light import (
+    ToneCurve,
+    box_mean,
+    fallback_curve,
+    fit_curve,
+    guided_filter,
+    noise_level,
+    relight,
+    transfer_light,
+)
+
+
+@pytest.mark.parametrize("a", [0.2, 0.5, 1.0, 1.6])
+@pytest.mark.parametrize("b", [0.5, 1.0, 4.0, 20.0])
+def test_every_curve_rises_from_black_to_white(a: float, b: float) -> None:
+    light = ToneCurve(a, b)(torch.linspace(0.0, 1.0, 200))
+    assert float(light[0]) == 0.0
+    assert float(light[-1]) == 1.0
+    assert bool((light.diff() >= 0).all())
+
+
+def test_the_default_curve_is_the_identity() -> None:
+    light = torch.linspace(0.0, 1.0, 50)
+    torch.testing.assert_close(ToneCurve()(light), light)
+
+
+@pytest.mark.parametrize(
+    "curve", [ToneCurve(0.5, 1.5), ToneCurve(0.3, 1.0), ToneCurve(1.0, 1.0), ToneCurve(0.7, 5.0)]
+)
+def test_a_known_curve_is_found_again(curve: ToneCurve) -> None:
+    before = torch.rand(600, 1, generator=torch.Generator().manual_seed(0)).mul(0.6).expand(-1, 3)
+    found = fit_curve(before, curve(before))
+    light = torch.linspace(0.02, 0.6, 50)
+    assert float((found(light) - curve(light)).abs().max()) < 0.02
+
+
+def test_the_saturation_is_fitted_too() -> None:
+    before = torch.rand(600, 3, generator=torch.Generator().manual_seed(0)) * 0.3 + 0.2
+    grey = before @ torch.tensor([0.299, 0.587, 0.114])
+    after = grey[:, None] + 0.5 * (before - grey[:, None])
+    assert fit_curve(before, after).saturation == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_picture_without_faces_is_brightened_only_if_dark(astronaut: Tensor) -> None:
+    assert fallback_curve(astronaut) == ToneCurve()
+    curve = fallback_curve(astronaut**3)
+    assert float(luma(relight(astronaut**3, curve)).mean()) == pytest.approx(0.42, abs=0.05)
+
+
+def test_the_identity_changes_nothing(astronaut: Tensor) -> None:
+    assert float((relight(astronaut, ToneCurve()) - astronaut).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_black_and_white_pictures_stay_finite(level: float) -> None:
+    flat = torch.full((1, 3, 17, 23), level)
+    lit = relight(flat, ToneCurve(0.3, 2.0))
+    torch.testing.assert_close(lit, flat, atol=0.02, rtol=0)
+
+
+def test_grey_stays_grey_and_nothing_leaves_the_range(astronaut: Tensor) -> None:
+    dark = luma(astronaut).expand(-1, 3, -1, -1) ** 3
+    lit = relight(dark, ToneCurve(0.4, 1.2, 1.2))
+    assert float((lit.amax(1) - lit.amin(1)).max()) < 1e-5
+    lit = relight(astronaut**3, ToneCurve(0.4, 1.2, 1.3))
+    assert float(lit.min()) >= 0.0
+    assert float(lit.max()) <= 1.0
+
+
+def test_an_edge_keeps_its_place_and_gets_no_halo() -> None:
+    step = torch.full((1, 3, 96, 96), 0.05)
+    step[..., 48:] = 0.4
+    lit = luma(relight(step, ToneCurve(0.45, 1.1)))[0, 0, 48]
+    dark_side, bright_side = lit[8:44], lit[52:88]
+    assert float(dark_side.max() - dark_side.min()) < 0.06
+    assert float(bright_side.max() - bright_side.min()) < 0.06
+    assert float(bright_side.min()) > float(dark_side.max()) + 0.2
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.03, 0.08])
+def test_noise_is_measured(sigma: float) -> None:
+    noise = torch.randn(1, 1, 200, 200, generator=torch.Generator().manual_seed(1)) * sigma
+    assert noise_level(0.5 + noise) == pytest.approx(sigma, rel=0.1)
+
+
+def test_brightening_does_not_raise_the_noise_with_the_light() -> None:
+    noise = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(2)) * 0.01
+    dark = (0.08 + noise).clamp(0, 1)
+    curve = ToneCurve(0.45, 1.1)
+    lit = relight(dark, curve)
+    gain = float(luma(lit).mean() / luma(dark).mean())
+    assert gain > 3.0
+    assert float(lit.std()) < 0.5 * gain * float(dark.std())
+
+
+def test_the_guided_filter_keeps_edges_and_smooths_flats() -> None:
+    generator = torch.Generator().manual_seed(3)
+    picture = torch.zeros(1, 1, 40, 40)
+    picture[..., 20:] = 1.0
+    noisy = picture + 0.02 * torch.randn(picture.shape, generator=generator)
+    smooth = guided_filter(noisy, noisy, radius=3, epsilon=0.01)
+    assert float((smooth - picture).abs().mean()) < 0.5 * float((noisy - picture).abs().mean())
+    assert float(smooth[..., 20].mean() - smooth[..., 19].mean()) > 0.9
+
+
+def test_window_means_at_the_rim_count_only_what_is_inside() -> None:
+    torch.testing.assert_close(box_mean(torch.ones(1, 2, 9, 7), 3), torch.ones(1, 2, 9, 7))
+
+
+def test_a_linear_change_of_light_is_carried_over_to_the_large_face(astronaut: Tensor) -> None:
+    native = astronaut[..., :256, 100:356] * 0.3 + 0.02
+    small = torch.nn.functional.interpolate(native, size=(64, 64), mode="area")
+    lit = transfer_light(native, small, 2.0 * small)
+    assert float((lit - 2.0 * native).abs().mean()) < 0.01
