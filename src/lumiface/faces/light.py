@@ -21,8 +21,8 @@ def even_light(rgb: Tensor) -> Tensor:
     First one exponent per picture brings its mean luma up to 0.45 (a brighter picture stays as it is), then
     an exponent that varies smoothly over the picture goes half the way to 0.45 everywhere. Of 300 aligned
     faces of 128 pixels, darkened by `0.7 (0.95 I)^5` and rounded to 8 bits, the detector finds 286 as they
-    are and 299 so; of 100 such faces at a twentieth of the light of a bright scene around them none as they
-    are, none with one exponent for all, and all 100 so.
+    are and 299 so. Of 100 darkened by `0.05 (0.95 I)^3` inside a bright scene it finds none as they are,
+    none with one exponent for the whole picture, and all 100 so.
     """
     whole = luma(rgb)
     rgb = rgb.clamp(_DARKEST, 1.0) ** _exponent(whole)
