@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lumiface.filters import box_mean, guided_filter
 from lumiface.image import luma
-
-LEAST_LIGHT = 1.5 / 255.0
-"""Below this an 8-bit picture says nothing about light; gains are not computed from less."""
+from lumiface.noise import LEAST_LIGHT, calm_blacks, reduce_noise
 
 LARGEST_GAIN = 12.0
 
@@ -104,79 +103,6 @@ def relight(rgb: Tensor, curve: ToneCurve) -> Tensor:
     over = ((coloured - brightness).amax(dim=1, keepdim=True) > 1.0 - brightness) & (span > room)
     factor = torch.where(over, (1.0 - brightness) / span, torch.ones_like(span))
     return (brightness + (coloured - brightness) * factor).clamp(0.0, 1.0)
-
-
-def reduce_noise(rgb: Tensor, gain: Tensor) -> Tensor:
-    """Smooth what the gain would turn into visible noise; flat parts only, colour more than light.
-
-    Args:
-        rgb: (1, 3, H, W) in [0, 1].
-        gain: (1, 1, H, W), the factor that will be applied; where it is about 1 nothing is smoothed.
-    """
-    light = luma(rgb)
-    sigma = noise_level(light)
-    smooth_light = guided_filter(light, light, radius=2, epsilon=(2.5 * sigma) ** 2)
-    chroma = guided_filter(light, rgb - light, radius=4, epsilon=(4.0 * sigma) ** 2)
-    return torch.lerp(rgb, smooth_light + chroma, _raised(gain))
-
-
-def calm_blacks(bright: Tensor, before: Tensor, gain: Tensor) -> Tensor:
-    """Take colour out of what was nearly black: there, an 8-bit file's rounding alone makes coloured spots.
-
-    Args:
-        bright: (1, 3, H, W) after the gain. before: (1, 1, H, W), the smoothed luma before it, in [0, 1].
-        gain: (1, 1, H, W), the factor that was applied; where it is about 1 no colour is taken.
-    """
-    known = ((before - LEAST_LIGHT) / (10.0 / 255.0)).clamp(0.0, 1.0)
-    grey = luma(bright)
-    return torch.lerp(bright, grey + (bright - grey) * known, _raised(gain))
-
-
-def _raised(gain: Tensor) -> Tensor:
-    """0 where a gain is too small to make noise visible, 1 where it surely does."""
-    return ((gain - 1.2) / 1.3).clamp(0.0, 1.0)
-
-
-def noise_level(light: Tensor) -> float:
-    """Standard deviation of a picture's noise, from what a second difference along both axes leaves of it.
-
-    Immerkaer's mask with the median in place of the mean, so that edges do not count; at least the rounding
-    noise of 8 bits.
-
-    Args:
-        light: (1, 1, H, W) in [0, 1].
-    """
-    rounding = 1.0 / 255.0 / 12.0**0.5
-    if min(light.shape[-2:]) < 3:
-        return rounding
-    mask = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], device=light.device)
-    response = F.conv2d(light[..., :2048, :2048], mask[None, None]).abs()
-    return max(float(response.median()) / 0.6745 / 6.0, rounding)
-
-
-def guided_filter(guide: Tensor, picture: Tensor, radius: int, epsilon: float) -> Tensor:
-    """He, Sun and Tang's guided filter (2013): smooth `picture`, except across edges of `guide`.
-
-    Args:
-        guide: (1, 1, H, W). picture: (1, C, H, W).
-        radius: of the windows, pixels.
-        epsilon: variance of the guide below which a window counts as flat.
-    """
-    mean_guide, mean_picture = box_mean(guide, radius), box_mean(picture, radius)
-    covariance = box_mean(guide * picture, radius) - mean_guide * mean_picture
-    variance = (box_mean(guide * guide, radius) - mean_guide * mean_guide).clamp(min=0.0)
-    slope = covariance / (variance + epsilon)
-    offset = mean_picture - slope * mean_guide
-    return box_mean(slope, radius) * guide + box_mean(offset, radius)
-
-
-def box_mean(picture: Tensor, radius: int) -> Tensor:
-    """Mean over (2·radius + 1)² windows; at the rim over what lies inside. Shape (1, C, H, W), kept."""
-    side = 2 * radius + 1
-    return F.avg_pool2d(
-        F.avg_pool2d(picture, (side, 1), stride=1, padding=(radius, 0), count_include_pad=False),
-        (1, side), stride=1, padding=(0, radius), count_include_pad=False,
-    )  # fmt: skip
 
 
 def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from lumiface.faces.own import face_light, keep_own_colour, keep_own_light, well
 from lumiface.faces.paste import paste_face
 from lumiface.image import Picture, luma, read_picture, write_picture
 from lumiface.light import ToneCurve, fallback_curve, fit_curve, relight, transfer_light
+from lumiface.noise import quiet_shadows
 from lumiface.registry import default_model, load_model
 
 NETWORK_SIDES = (32, 64)
@@ -126,6 +127,7 @@ class Restorer:
         )
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
+        rgb = quiet_shadows(rgb)
         patches, reports = self._restore_faces(rgb, faces)
         canvas = self._background(rgb, plain, faces, patches, scale)
         for face, patch in zip(faces, patches, strict=True):

@@ -6,13 +6,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.image import luma
-from lumiface.light import LARGEST_GAIN, LEAST_LIGHT
+from lumiface.light import LARGEST_GAIN
+from lumiface.noise import LEAST_LIGHT
 
 WELL_LIT = (0.26, 0.38)
 """Mean luma of a face's middle: below the first it is dark, above the second it is well lit. Measured:
 in each of four groups of normally lit faces 95 % lie above 0.29; of really dark ones 95 % below 0.27."""
 
-OWN_COLOUR = 0.4
+OWN_COLOUR = 0.3
 """How far a restored face's colour is drawn towards the input's, brightened; 0 leaves the network's."""
 
 
