@@ -47,6 +47,11 @@ class Summary:
     faces: Counter[str] = field(default_factory=Counter[str])
     notes: Counter[str] = field(default_factory=Counter[str])
 
+    @classmethod
+    def before(cls, jobs: Jobs) -> Summary:
+        """What is known before the first picture is read."""
+        return cls(failed=list(jobs.failures), skipped=dict.fromkeys(jobs.own, "made by lumiface"))
+
     @property
     def exit_code(self) -> int:
         """0 only if all went well, 1 if some inputs failed."""
@@ -108,8 +113,7 @@ def run_jobs(
     """
     if boxes and len(jobs.todo) != 1:
         raise SettingError(f"boxes belong to one picture, and {len(jobs.todo)} are given; name the one")
-    summary = Summary(failed=list(jobs.failures))
-    summary.skipped.update((path, "made by lumiface") for path in jobs.own)
+    summary = Summary.before(jobs)
     for done, job in enumerate(jobs.todo, start=1):
         if not overwrite and _is_done(job):
             summary.skipped[job.source] = "already there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,3 +92,25 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainCon
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "settings"
         raise SettingError(f"{path}: {place}: {first['msg']}") from error
+
+
+def find_config(name_or_path: str | Path) -> Path:
+    """A YAML file, or the name of one that ships ("lfsrnet-lite").
+
+    Raises:
+        InputError: there is neither a file nor a configuration of that name.
+    """
+    path = Path(name_or_path)
+    shipped = shipped_configs()
+    if path.is_file():
+        return path
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    raise InputError(f"{path}: no such configuration; shipped are {', '.join(shipped)}, or give a YAML file")
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Name -> file of the configurations that come with the package, or lie beside `src` in a checkout."""
+    package = Path(str(resources.files("lumiface")))
+    folders = (package / "configs", package.parents[1] / "configs")
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}

@@ -10,7 +10,7 @@ from rich.table import Table
 SCORES_CAPTION = (
     "Outputs clipped and rounded to 8 bits; no crop. PSNR and SSIM on Y of BT.601, limited range; ± spans "
     "95 % (bootstrap). LPIPS v0.1 with SqueezeNet on RGB, not that with AlexNet. Landmark: mean distance of "
-    "MTCNN's five points, pixels of the bright picture; in brackets, how many pictures have no face to measure."
+    "MTCNN's five points, pixels of the bright picture; in brackets, pictures without a face to measure."
 )
 
 

@@ -1,0 +1,52 @@
+"""The command line: thin, and quick to say `--help`, because every command imports what it needs itself."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated
+
+import typer
+
+from lumiface import __version__
+from lumiface.cli.demo import demo
+from lumiface.cli.evaluate import degrade, evaluate
+from lumiface.cli.models import models
+from lumiface.cli.restore import restore
+from lumiface.cli.shared import Described, OneLineErrors
+from lumiface.cli.train import train
+
+app = typer.Typer(
+    name="lumiface",
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: Rich's boxes cut long names off on a narrow terminal
+    help="Bring faces out of the dark: dark, small photographs of people in, bright, larger ones out.",
+    epilog="Exit codes: 0 only if all went well, 1 if some inputs failed, 2 for bad usage.",
+)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lumiface {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    del version
+    # A warning is for the person at the terminal: what is the matter, not where in our code it was noticed.
+    warnings.formatwarning = lambda message, *_where, **_line: f"lumiface: {message}\n"
+
+
+app.command(cls=Described.by("lumiface.photo", "RestoreConfig"), no_args_is_help=True)(restore)
+app.command(cls=Described.by("lumiface.engine.config", "TrainConfig"), no_args_is_help=True)(train)
+app.command()(evaluate)
+app.command(no_args_is_help=True)(degrade)
+app.add_typer(models, name="models")
+app.command()(demo)

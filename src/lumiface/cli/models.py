@@ -1,0 +1,125 @@
+"""`lumiface models`: what there is, where it comes from, and how a run becomes a model that ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+models = typer.Typer(
+    help="List methods and trained models.",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@models.callback()
+def overview(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is not None:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from lumiface.registry import METHODS, read_facts, shipped_weights
+    from lumiface.reports.tables import amount
+
+    console = Console()
+    presets = Table(title="Methods to train", title_justify="left")
+    for heading in ("name", "what", "parameters", "scale"):
+        presets.add_column(heading, justify="right" if heading in ("parameters", "scale") else "left")
+    for method in METHODS.values():
+        for preset in method.presets:
+            parameters, scale = _size(preset, {})
+            presets.add_row(preset, method.title, amount(parameters), f"x{scale}")
+    console.print(presets)
+
+    shipped = shipped_weights()
+    if not shipped:
+        console.print("No trained models come with this installation; `lumiface train` makes them.")
+        return
+    trained = Table(title="Trained models", title_justify="left")
+    for heading in ("name", "method", "parameters", "scale", "validation, PSNR-Y", "licence"):
+        trained.add_column(heading, justify="right" if heading in ("parameters", "scale") else "left")
+    for name, path in shipped.items():
+        facts = read_facts(path)
+        parameters, scale = _size(facts["method"], facts["config"])
+        best = facts["provenance"].get("best_psnr_y")
+        score = f"{best:.2f} dB" if best is not None else "–"
+        trained.add_row(name, facts["method"], amount(parameters), f"x{scale}", score, _licence(path))
+    console.print(trained)
+
+
+@models.command(no_args_is_help=True)
+def show(name: Annotated[str, typer.Argument(help="a trained model's name, or a safetensors file")]) -> None:
+    """All that a model says of itself: method, configuration, where it comes from, and its card."""
+    import yaml
+
+    from lumiface.registry import read_facts, shipped_weights
+
+    path = shipped_weights().get(name, Path(name))
+    facts = read_facts(path)
+    parameters, _ = _size(facts["method"], facts["config"])
+    said = {"file": str(path), "parameters": parameters, **facts}
+    typer.echo(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=100).rstrip())
+    card = path.with_suffix(".md")
+    if card.is_file():
+        typer.echo("\n" + card.read_text(encoding="utf-8").rstrip())
+
+
+@models.command(no_args_is_help=True)
+def publish(
+    weights: Annotated[Path, typer.Argument(help="what a run made: RUN/best.safetensors")],
+    name: Annotated[str, typer.Argument(help="the model's name from now on")],
+    to: Annotated[Path | None, typer.Option(help="folder; default: the weights of this checkout")] = None,
+) -> None:
+    """Store a run's weights in half precision, with where they come from, so that they can ship."""
+    import re
+    from importlib import resources
+
+    import torch
+
+    from lumiface.engine.checkpoint import save_weights
+    from lumiface.errors import SettingError
+    from lumiface.registry import find_method, load_model, read_facts
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        raise SettingError(f"{name}: a model's name is made of a-z, 0-9, dots and dashes")
+    facts = read_facts(weights)
+    network: Any = load_model(weights)
+    target = (to or Path(str(resources.files("lumiface"))) / "weights") / f"{name}.safetensors"
+    save_weights(
+        target,
+        network.state_dict(),
+        method=facts["method"],
+        config=find_method(facts["method"])[0].config(**facts["config"]),
+        provenance=facts["provenance"],
+        dtype=torch.float16,
+    )
+    typer.echo(f"{target} ({target.stat().st_size / 1024:.0f} KiB)")
+    if not target.with_suffix(".md").is_file():
+        typer.echo(f"its card is missing: write {target.with_suffix('.md')}, with a line `Licence: ...`")
+
+
+def _size(method: str, config: dict[str, Any]) -> tuple[int, int]:
+    """Number of parameters, and scale; nothing is allocated."""
+    import torch
+
+    from lumiface.registry import build
+
+    with torch.device("meta"):
+        network = build(method, config)
+    settings: Any = network.config
+    return sum(parameter.numel() for parameter in network.parameters()), settings.scale
+
+
+def _licence(weights: Path) -> str:
+    """The card's line "Licence: ...", without the word."""
+    card = weights.with_suffix(".md")
+    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
+    for line in lines:
+        word, colon, licence = line.strip(" -*").partition(":")
+        if colon and word.strip("* ").lower() in ("licence", "license"):
+            return licence.strip(" *")
+    return "see its card" if lines else "–"

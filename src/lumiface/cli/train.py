@@ -1,0 +1,119 @@
+"""`lumiface train`: one run, from a configuration to weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lumiface.errors import SettingError
+
+if TYPE_CHECKING:
+    from lumiface.engine.config import TrainConfig
+
+
+def train(
+    config: Annotated[str, typer.Argument(help="a YAML file, or the name of one that ships (lfsrnet-lite)")],
+    data_root: Annotated[str, typer.Option(help="folder that {data} stands for in the configuration")] = ".",
+    out: Annotated[Path | None, typer.Option(help="folder of the run; default: runs/NAME")] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="stop at this step; go on another time")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="stop after this time; go on another time")
+    ] = None,
+    steps: Annotated[int | None, typer.Option()] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print configuration, parameters and FLOPs; read no data")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="begin anew; the run that is there is moved aside, not deleted")
+    ] = False,
+    start_from: Annotated[
+        str | None, typer.Option(help="weights to start from: a model's name or file")
+    ] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps")] = "auto",
+    devices: Annotated[str, typer.Option(help="how many (2), which (0,3), or auto")] = "auto",
+    nodes: Annotated[int, typer.Option(min=1, help="machines, each started alike")] = 1,
+    strategy: Annotated[
+        str, typer.Option(help="auto, ddp, fsdp: how Lightning Fabric spreads the run")
+    ] = "auto",
+    precision: Annotated[str | None, typer.Option()] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: torch's choice")] = None,
+) -> None:
+    """Train a network.
+
+    A run that was stopped, or killed, goes on by itself where it was when the same command is given again;
+    on one machine it ends with the same bits as one that was never stopped.
+    """
+    import torch
+
+    from lumiface.engine.config import find_config, read_config
+
+    settings = read_config(find_config(config), {"steps": steps, "precision": precision})
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if dry_run:
+        _describe(settings)
+        return
+    try:
+        from lumiface.engine.launch import start_fabric
+        from lumiface.engine.train import Limits
+        from lumiface.engine.train import train as run
+    except ModuleNotFoundError as error:
+        raise SettingError(f"training needs {error.name}: pip install 'lumiface[train]'") from error
+
+    folder = out or Path("runs") / settings.name
+    fabric = start_fabric(
+        accelerator=accelerator,
+        devices=devices,
+        nodes=nodes,
+        strategy=strategy,
+        precision=settings.precision,
+    )
+    if fresh and fabric.is_global_zero:
+        _move_aside(folder)
+    fabric.barrier()
+    outcome = run(
+        settings,
+        folder,
+        fabric,
+        data_root=data_root,
+        limits=Limits(max_steps=max_steps, max_minutes=max_minutes, start_from=start_from),
+    )
+    if fabric.is_global_zero:
+        best = f"best PSNR-Y {outcome.best_psnr_y:.3f} dB, " if outcome.best_psnr_y > 0 else ""
+        typer.echo(f"step {outcome.step} of {settings.steps}: {best}weights in {outcome.weights}")
+
+
+def _describe(settings: TrainConfig) -> None:
+    """The resolved configuration as YAML, and what the network costs."""
+    import torch
+    import yaml
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from lumiface.registry import build
+    from lumiface.reports.tables import amount
+
+    network = build(settings.method, settings.network).eval()
+    config: Any = network.config
+    side = settings.hr_size // config.scale
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, 3, side, side))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    resolved = settings.model_dump() | {"network": config.model_dump()}
+    typer.echo(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True).rstrip())
+    typer.echo(f"# parameters: {parameters} ({amount(parameters)})")
+    flops = counter.get_total_flops()
+    typer.echo(f"# FLOPs of one {side}x{side} picture: {flops} ({amount(flops)}; a multiply-add counts as 2)")
+
+
+def _move_aside(folder: Path) -> None:
+    if not folder.exists():
+        return
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    folder.rename(aside)
+    typer.echo(f"{folder} was moved to {aside}")
