@@ -141,7 +141,7 @@ def to_uint8(rgb: Tensor) -> Tensor:
 
 def from_uint8(picture: npt.NDArray[np.uint8]) -> Tensor:
     """(H, W, 3) uint8 → (1, 3, H, W) float32 in [0, 1]."""
-    return torch.from_numpy(picture).permute(2, 0, 1)[None].to(torch.float32).div_(255.0).contiguous()
+    return torch.tensor(picture).permute(2, 0, 1)[None].to(torch.float32).div_(255.0).contiguous()
 
 
 def luma(rgb: Tensor) -> Tensor:
