@@ -39,7 +39,7 @@ def start_fabric(
             strategy=strategy,
             precision=cast("Any", precision),
         )
-    except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
+    except (ImportError, ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
         what = " ".join(str(error).split())
         raise SettingError(f"training cannot start on {accelerator}, devices {devices}: {what}") from error
     fabric.launch()
