@@ -128,11 +128,13 @@ def test_rows_json_and_table(faces: Path, tmp_path: Path, no_lpips: None) -> Non
     )
     assert "lpips_squeeze.pt is missing" in loaded["protocol"]["notes"][0]
 
-    console = Console(width=140, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=80, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(score_table(loaded["rows"], "LLF"))
     shown = console.export_text()
     assert f"{oracle.psnr_y:.2f}" in shown
     assert "8 bits" in shown
+    assert "mean-gamma + bicubic" in shown  # nothing is cut off on a terminal of 80 columns
+    assert amount(result.rows[2].params) in shown
 
     written = sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png"))
     assert written == ["grid.png", "run-best/a.png", "run-best/c.png", "run-best/more/b.png"]

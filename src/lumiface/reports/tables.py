@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 SCORES_CAPTION = (
@@ -16,9 +17,10 @@ SCORES_CAPTION = (
 
 def score_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
     """One line a method, as `Row.as_dict` gives it; the best of each column is bold, the oracle left out."""
-    table = Table(title=title, caption=SCORES_CAPTION, title_justify="left", caption_justify="left")
-    table.add_column("method", overflow="fold")
-    for heading in ("PSNR-Y ↑ dB", "SSIM-Y ↑", "LPIPS ↓", "landmark ↓ px", "images", "ms/face", "params"):
+    table = Table(title=title, caption=SCORES_CAPTION, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.title_justify = table.caption_justify = "left"
+    table.add_column("method", overflow="fold", min_width=20)
+    for heading in ("PSNR-Y\ndB ↑", "SSIM-Y\n↑", "LPIPS\n↓", "landmark\npx ↓", "ms a\nface", "params"):
         table.add_column(heading, justify="right", no_wrap=True)
     rivals = [row for row in rows if row["method"] != "oracle"]
     best = {
@@ -41,7 +43,6 @@ def score_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
             cell(row, "ssim_y", 4),
             cell(row, "lpips_squeeze", 4),
             cell(row, "landmark_px", 2, f" ({missed})" if missed else ""),
-            str(row["images"]),
             f"{row['ms_per_face']:.1f}",
             amount(row["params"]) if row["params"] else "–",
         )
