@@ -48,6 +48,15 @@ def no_lpips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lumiface.engine.score.LPIPS", missing)
 
 
+@pytest.fixture(autouse=True)
+def nothing_ships(monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """The weights that ship, as far as evaluation sees: none, or what a test puts here."""
+    shipped: dict[str, Path] = {}
+    monkeypatch.setattr("lumiface.engine.evaluate.shipped_weights", lambda: shipped)
+    monkeypatch.setattr("lumiface.registry.shipped_weights", lambda: shipped)
+    return shipped
+
+
 def network(path: Path, **settings: object) -> Path:
     torch.manual_seed(0)
     built = build("srcnn", {"variant": "3-1-5", **settings})
@@ -156,6 +165,17 @@ def test_a_folder_that_was_built_gives_the_same_scores(faces: Path, tmp_path: Pa
         assert (ours.psnr_y, ours.ssim_y, ours.psnr_y_ci) == (theirs.psnr_y, theirs.ssim_y, theirs.psnr_y_ci)
     with pytest.raises(SettingError, match="was built with scale 2, not 4"):
         evaluate([], tmp_path / "built", scale=4)
+
+
+def test_srcnn_is_a_reference_where_it_ships(faces, tmp_path, no_lpips, nothing_ships) -> None:
+    nothing_ships["srcnn"] = network(tmp_path / "srcnn.safetensors")
+
+    def methods(*asked: str, **settings: int) -> list[str]:
+        return [row.method for row in evaluate(asked, faces, limit=1, hr_size=64, **settings).rows]
+
+    assert methods() == ["bicubic", "mean-gamma + bicubic", "srcnn", "oracle"]
+    assert methods("srcnn") == ["bicubic", "mean-gamma + bicubic", "srcnn", "oracle"]
+    assert methods(scale=2) == ["bicubic", "mean-gamma + bicubic", "oracle"]  # it enlarges 4 times
 
 
 def test_mixed_sizes_and_limits(faces: Path, tmp_path: Path, no_lpips: None, astronaut_uint8) -> None:

@@ -29,7 +29,7 @@ from lumiface.engine.score import Row, Scorer, Tally
 from lumiface.errors import InputError, SettingError
 from lumiface.image import from_uint8
 from lumiface.metrics.pixels import quantise
-from lumiface.registry import list_models, load_model
+from lumiface.registry import load_model, read_facts, shipped_weights
 
 CONVENTIONS = {
     "psnr_y": "dB, Y of BT.601 in the limited range, peak 255, no crop",
@@ -181,9 +181,11 @@ def _with_references(asked: list[_Contender], scale: int, device: torch.device) 
     """The table's order: simple references first, what was asked for next, the oracle last."""
     simple = {name: _Contender(name, run, 0, Tally(), True) for name, run in REFERENCES.items()}
     last = simple.pop("oracle")
-    trained = []
-    if "srcnn" in list_models() and "srcnn" not in [c.name for c in asked]:
-        trained = [_network("srcnn", scale, device, is_reference=True)]
+    trained: list[_Contender] = []
+    shipped = shipped_weights().get("srcnn")
+    is_asked = "srcnn" in [contender.name for contender in asked]
+    if shipped is not None and not is_asked and read_facts(shipped)["config"]["scale"] == scale:
+        trained.append(_network("srcnn", scale, device, is_reference=True))
     return [*simple.values(), *trained, *asked, last]
 
 
