@@ -17,7 +17,7 @@ from lumiface.reports.panels import labelled_row
 
 SCALE = 4
 SEED = 0
-DARKENING = Darkening(alpha=0.95, beta=0.6, gamma=3.0)
+DARKENING = Darkening(alpha=0.95, beta=0.6, gamma=4.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.filters import box_mean, guided_filter
+from lumiface.filters import box_mean
 from lumiface.image import luma
 from lumiface.noise import LEAST_LIGHT, calm_blacks, reduce_noise
 
@@ -21,13 +21,13 @@ LARGEST_GAIN = 12.0
 
 @dataclass(frozen=True, slots=True)
 class ToneCurve:
-    """`y = 1 − (1 − x^a)^b`: smooth, rising, 0 to 0 and 1 to 1, so that nothing is clipped.
+    """`y = 1 − (1 − x^a)^b` on each channel: smooth, rising, 0 to 0 and 1 to 1, so that nothing is clipped.
 
     a = b = 1 is the identity; near black y ≈ b·x^a, the form that a darkened exposure needs undone.
 
     Attributes:
         a, b: the curve's two shape parameters, both positive.
-        saturation: factor on the chroma once the gain is applied, fitted together with the curve.
+        saturation: factor on the chroma that the curve leaves.
     """
 
     a: float = 1.0
@@ -35,8 +35,12 @@ class ToneCurve:
     saturation: float = 1.0
 
     def __call__(self, light: Tensor) -> Tensor:
-        """Luma in [0, 1], any shape -> luma in [0, 1]."""
+        """Values in [0, 1], any shape, to values in [0, 1]."""
         return 1.0 - (1.0 - light.clamp(0.0, 1.0) ** self.a) ** self.b
+
+    def applied(self, colours: Tensor) -> Tensor:
+        """The curve on every channel, its gain bounded near black, where the curve can be endlessly steep."""
+        return torch.minimum(self(colours), LARGEST_GAIN * colours.clamp(0.0, 1.0))
 
 
 def fit_curve(before: Tensor, after: Tensor) -> ToneCurve:
@@ -45,8 +49,7 @@ def fit_curve(before: Tensor, after: Tensor) -> ToneCurve:
     Args:
         before, after: (N, 3) RGB in [0, 1], the same points before and after restoration.
     """
-    known = luma(before.T[None, :, :, None]).flatten()
-    wanted = luma(after.T[None, :, :, None]).flatten()
+    known, wanted = _light(before), _light(after)
     a = torch.logspace(-0.9, 0.3, 49)[:, None, None]
     b = torch.logspace(-0.5, 1.5, 81)[None, :, None]
     # A search over the two parameters on quantiles: robust, without start values, and quick.
@@ -56,11 +59,19 @@ def fit_curve(before: Tensor, after: Tensor) -> ToneCurve:
     misfit = (curves - wanted[pick]).abs().mean(dim=-1)
     best = int(misfit.argmin())
     curve = ToneCurve(float(a.flatten()[best // b.shape[1]]), float(b.flatten()[best % b.shape[1]]))
-    gained = before * (curve(known) / known.clamp(min=LEAST_LIGHT)).clamp(max=LARGEST_GAIN)[:, None]
-    chroma = gained - luma(gained.T[None, :, :, None]).flatten()[:, None]
-    target = after - wanted[:, None]
+    chroma, target = _chroma(curve.applied(before)), _chroma(after)
     saturation = float((chroma * target).sum() / (chroma * chroma).sum().clamp(min=1e-6))
     return ToneCurve(curve.a, curve.b, min(max(saturation, 0.3), 1.3))
+
+
+def _light(colours: Tensor) -> Tensor:
+    """(N, 3) RGB -> (N,) luma."""
+    return luma(colours.T[None, :, :, None]).flatten()
+
+
+def _chroma(colours: Tensor) -> Tensor:
+    """(N, 3) RGB -> what is left of it without its luma."""
+    return colours - _light(colours)[:, None]
 
 
 def fallback_curve(rgb: Tensor, wanted: float = 0.42) -> ToneCurve:
@@ -78,7 +89,10 @@ def fallback_curve(rgb: Tensor, wanted: float = 0.42) -> ToneCurve:
 
 
 def relight(rgb: Tensor, curve: ToneCurve) -> Tensor:
-    """Apply a tone curve to a whole picture: edge-aware, colours kept, noise not raised with the light.
+    """Apply a tone curve to a whole picture: colours kept, noise not raised with the light.
+
+    The curve works on each pixel after the picture was smoothed along its edges, as much as the gain makes
+    necessary; so light needs no blur of its own, and there is no halo.
 
     Args:
         rgb: (1, 3, H, W) in [0, 1].
@@ -86,12 +100,10 @@ def relight(rgb: Tensor, curve: ToneCurve) -> Tensor:
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    light = luma(rgb)
-    side = max(rgb.shape[-2:])
-    base = guided_filter(light, light, radius=max(2, side // 64), epsilon=2e-3).clamp(LEAST_LIGHT, 1.0)
-    gain = (curve(base) / base).clamp(max=LARGEST_GAIN)
+    light = luma(rgb).clamp(min=LEAST_LIGHT)
+    gain = curve.applied(light) / light
     quiet = reduce_noise(rgb, gain)
-    bright = calm_blacks(quiet * gain, base, gain)
+    bright = calm_blacks(curve.applied(quiet), box_mean(light, 2), gain)
     brightness = luma(bright)
     # Where the gain changes nothing, colour is left alone too.
     saturation = 1.0 + (curve.saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)
