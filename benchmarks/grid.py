@@ -2,9 +2,10 @@
 
     python benchmarks/grid.py lfsrnet-lite --data faces256-london.tar
 
-Outputs are high-passed (minus a 9 x 9 mean), then folded: all pixels that lie at the same place modulo the period
-are averaged, over all pictures. What does not repeat cancels; a grid stays. Reported is the folded pattern's standard
-deviation in 8-bit levels, for the output and for the true picture, which has none and so shows the measure's floor.
+Outputs are high-passed (minus a 9 x 9 mean), then folded: all pixels that lie at the same place modulo the
+period are averaged, over all pictures. What does not repeat cancels; a grid stays. Reported is the folded
+pattern's standard deviation in 8-bit levels, for the output and for the true picture, which has no grid: what
+is left there is the faces' common place in the frame.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def folded(pictures: Tensor, period: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
     parser.add_argument("--data", required=True)
     parser.add_argument("--hr-size", type=int, default=128)

@@ -103,7 +103,7 @@ def load_faces(
 
 def _cached_boxes(shelf: Tensor) -> tuple[Tensor, int]:
     """Boxes of a shelf in the unit square, and how many faces were not found; kept in the user's cache."""
-    digest = hashlib.sha256(memoryview(shelf.numpy())).hexdigest()[:32]
+    digest = hashlib.sha256(shelf.numpy().data).hexdigest()[:32]
     kept = user_cache_path("lumiface") / "boxes" / f"{digest}.npz"
     if kept.is_file():
         with np.load(kept) as arrays:

@@ -21,7 +21,7 @@ from lumiface.engine.config import TrainConfig
 from lumiface.engine.observe import Observer
 from lumiface.engine.schedule import AveragedWeights, Draw, learning_rate
 from lumiface.engine.validate import Validation
-from lumiface.errors import LumifaceError
+from lumiface.errors import LumifaceError, SettingError
 from lumiface.registry import build, find_method, load_model
 
 PATIENCE = 20
@@ -62,7 +62,8 @@ def train(
     killed goes on from its last state and, on one machine, ends with the same bits as one left alone.
 
     Raises:
-        LumifaceError: the loss stays infinite or NaN; the data cannot be read.
+        LumifaceError: the loss stays infinite or NaN; the data cannot be read; the folder holds a run of
+            another network.
     """
     method, _ = find_method(config.method)
     sources = [source.format(data=data_root) for source in config.train]
@@ -87,6 +88,10 @@ def train(
     state_file = folder / "state.safetensors"
     if state_file.is_file():
         parts, facts = load_state(state_file, fabric.device)
+        if facts.get("network") != network_config.model_dump():
+            raise SettingError(
+                f"{state_file} holds a run of another network ({facts.get('network')}); start with --fresh"
+            )
         network.load_state_dict(parts["network"])
         optimizer.load_state_dict(parts["optimizer"])
         recipe.load_state_dict(parts["recipe"])
@@ -124,7 +129,12 @@ def train(
                 "recipe": recipe.state_dict(),
                 "average": average.weights,
             },
-            {"step": step, "best_psnr_y": best, "minutes": minutes_before + minutes()},
+            {
+                "step": step,
+                "best_psnr_y": best,
+                "minutes": minutes_before + minutes(),
+                "network": network_config.model_dump(),
+            },
         )
         keep_weights("last")
 
