@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from lumiface.errors import SettingError
 from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
@@ -117,7 +116,7 @@ class Restorer:
         notes: list[str] = []
         scale = self._affordable_scale(picture, notes)
         rgb = picture.rgb.to(self.device)
-        grey = picture.kind.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() < 2.0 / 255.0)
+        grey = picture.kind.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
         plain = _enlarge(rgb, scale)
         if config.strength == 0.0:
             return Restored(_with(picture, plain, scale), scale, [], notes)
@@ -134,7 +133,8 @@ class Restorer:
             match = config.background == "light"
             pasted = paste_face(canvas, patch, face_matrix(face), scale=scale, match=match, into=True)
             canvas = pasted.canvas
-        canvas = torch.lerp(plain, canvas, config.strength).clamp(0.0, 1.0)
+        if config.strength < 1.0:
+            canvas = plain.lerp(canvas, config.strength)
         if grey:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
         return Restored(_with(picture, canvas, scale), scale, reports, notes)
@@ -245,7 +245,6 @@ def _enlarge(rgb: Tensor, scale: int) -> Tensor:
 
 
 def _with(picture: Picture, rgb: Tensor, scale: int) -> Picture:
-    if rgb.shape[-2] != picture.rgb.shape[-2] * scale:
-        raise SettingError(f"a canvas of {tuple(rgb.shape)} does not belong to scale {scale}")
+    """The picture with other pixels; its alpha grows along."""
     alpha = None if picture.alpha is None else _enlarge(picture.alpha, scale)
     return Picture(rgb.cpu(), alpha, picture.kind)
