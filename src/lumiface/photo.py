@@ -48,7 +48,7 @@ class RestoreConfig(BaseModel):
     faces: Literal["all", "largest", "none"] = Field(default="all", description="which faces are restored")
     min_face: float = Field(default=16.0, ge=12, description="side of the smallest face looked for, pixels")
     max_output_megapixels: float = Field(
-        default=100.0, gt=0, description="a result that would be larger is made at the next smaller scale"
+        default=50.0, gt=0, description="a result that would be larger is made at the next smaller scale"
     )
 
 
