@@ -3,6 +3,7 @@
 #   make demo      bring faces out of a dark picture, and show where the result lies
 #   make test      checks of style, types and imports, then the tests
 #   make test-all  the same with the slow tests
+#   make bench     the tables of scores; LUMIFACE_DATA names the folder of the test sets
 #   make clean     remove the environment and what runs and builds leave behind
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 CORE := .venv/.installed-core
 DEV := .venv/.installed-dev
 
-.PHONY: demo test test-all check clean
+.PHONY: demo test test-all check bench clean
 .DELETE_ON_ERROR:
 
 demo: $(CORE)
@@ -31,6 +32,15 @@ check: $(DEV)
 	$(BIN)/ruff format -q --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+SETS := faces256-test faces256-hq faces256-london wild128-test
+bench: $(DEV)
+	@test -n "$(LUMIFACE_DATA)" || { echo "set LUMIFACE_DATA to the folder of the test sets (*.tar)"; exit 2; }
+	for set in $(SETS); do \
+	  $(BIN)/lumiface evaluate lfsrnet-lite lfsrnet-base --data "$(LUMIFACE_DATA)/$$set.tar" --protocol llf \
+	    --hr-size 128 --seed 0 --json benchmarks/results/llf128-$$set.json || exit 1; \
+	done
+	$(BIN)/python benchmarks/grid.py lfsrnet-base --data "$(LUMIFACE_DATA)/faces256-london.tar"
 
 clean:
 	rm -rf .venv build dist runs out .pytest_cache .ruff_cache .import_linter_cache .hypothesis
