@@ -96,3 +96,14 @@ def test_a_linear_change_of_light_is_carried_over_to_the_large_face(astronaut: T
     small = torch.nn.functional.interpolate(native, size=(64, 64), mode="area")
     lit = transfer_light(native, small, 2.0 * small)
     assert float((lit - 2.0 * native).abs().mean()) < 0.01
+
+
+def test_two_colours_of_one_brightness_do_not_run_into_each_other() -> None:
+    picture = torch.zeros(1, 3, 64, 64)
+    picture[..., :32] = torch.tensor([0.20, 0.06, 0.02])[:, None, None]
+    blue = torch.tensor([0.04, 0.08, 0.38])
+    blue *= float(luma(picture)[0, 0, 0, 0]) / float(blue @ torch.tensor([0.299, 0.587, 0.114]))
+    picture[..., 32:] = blue[:, None, None]
+    lit = relight(picture, ToneCurve(0.5, 1.0))
+    rim, inside = lit[0, :, 32, 31], lit[0, :, 32, 8]
+    assert float((rim - inside).abs().max()) < 0.15 * float((lit[0, :, 32, 50] - inside).abs().max())

@@ -10,7 +10,7 @@ def guided_filter(guide: Tensor, picture: Tensor, radius: int, epsilon: float) -
     """He, Sun and Tang's guided filter (2013): smooth `picture`, except across edges of `guide`.
 
     Args:
-        guide: (1, 1, H, W). picture: (1, C, H, W).
+        guide: (1, 1, H, W), or (1, C, H, W), where each channel is guided by its own. picture: (1, C, H, W).
         radius: of the windows, pixels.
         epsilon: variance of the guide below which a window counts as flat.
     """

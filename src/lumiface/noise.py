@@ -63,7 +63,8 @@ def reduce_noise(rgb: Tensor, gain: Tensor) -> Tensor:
     light = luma(rgb)
     sigma = noise_level(light)
     smooth_light = guided_filter(light, light, radius=2, epsilon=(2.5 * sigma) ** 2)
-    chroma = guided_filter(light, rgb - light, radius=4, epsilon=(4.0 * sigma) ** 2)
+    # Colour guides itself: two colours of one brightness must not run into each other.
+    chroma = guided_filter(rgb - light, rgb - light, radius=3, epsilon=(3.0 * sigma) ** 2)
     return torch.lerp(rgb, smooth_light + chroma, _raised(gain))
 
 
