@@ -71,6 +71,15 @@ def test_a_well_lit_face_keeps_its_light_and_colour(restorer: Restorer, portrait
     assert float((small - before).abs().mean()) < 0.02
 
 
+def test_a_good_photograph_keeps_its_dark_texture(restorer: Restorer, portrait: Picture) -> None:
+    rgb = portrait.rgb.clone()
+    generator = torch.Generator().manual_seed(0)
+    rgb[..., 80:, :30] = 0.06 + 0.02 * torch.randn(1, 3, 40, 30, generator=generator)
+    rgb = rgb.clamp(0, 1)
+    kept = run(restorer, replace(portrait, rgb=rgb), scale=1).picture.rgb
+    assert float((kept - rgb)[..., 85:115, 5:25].abs().mean()) < 0.004
+
+
 def test_strength_0_is_the_input_and_strength_grows_evenly(restorer: Restorer, dark: Picture) -> None:
     assert torch.equal(run(restorer, dark, scale=1, strength=0.0).picture.rgb, dark.rgb)
     plain = run(restorer, dark, strength=0.0).picture.rgb

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lumiface.filters import box_mean
 from lumiface.image import luma
-from lumiface.noise import LEAST_LIGHT, calm_blacks, reduce_noise
+from lumiface.noise import LEAST_LIGHT, calm_blacks, raised, reduce_noise
 
 LARGEST_GAIN = 12.0
 
@@ -88,7 +88,7 @@ def fallback_curve(rgb: Tensor, wanted: float = 0.42) -> ToneCurve:
     return ToneCurve(a=float(powers[int((means - wanted).abs().argmin())]))
 
 
-def relight(rgb: Tensor, curve: ToneCurve) -> Tensor:
+def relight(rgb: Tensor, curve: ToneCurve, quiet: Tensor | None = None) -> Tensor:
     """Apply a tone curve to a whole picture: colours kept, noise not raised with the light.
 
     The curve works on each pixel after the picture was smoothed along its edges, as much as the gain makes
@@ -96,14 +96,16 @@ def relight(rgb: Tensor, curve: ToneCurve) -> Tensor:
 
     Args:
         rgb: (1, 3, H, W) in [0, 1].
+        quiet: the same without its noise, taken where the curve brightens; elsewhere the picture stays sharp.
 
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    light = luma(rgb).clamp(min=LEAST_LIGHT)
+    light = luma(rgb if quiet is None else quiet).clamp(min=LEAST_LIGHT)
     gain = curve.applied(light) / light
-    quiet = reduce_noise(rgb, gain)
-    bright = calm_blacks(curve.applied(quiet), box_mean(light, 2), gain)
+    if quiet is not None:
+        rgb = rgb.lerp(quiet, raised(gain))
+    bright = calm_blacks(curve.applied(reduce_noise(rgb, gain)), box_mean(light, 2), gain)
     brightness = luma(bright)
     # Where the gain changes nothing, colour is left alone too.
     saturation = 1.0 + (curve.saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)

@@ -65,7 +65,7 @@ def reduce_noise(rgb: Tensor, gain: Tensor) -> Tensor:
     smooth_light = guided_filter(light, light, radius=2, epsilon=(2.5 * sigma) ** 2)
     # Colour guides itself: two colours of one brightness must not run into each other.
     chroma = guided_filter(rgb - light, rgb - light, radius=3, epsilon=(3.0 * sigma) ** 2)
-    return torch.lerp(rgb, smooth_light + chroma, _raised(gain))
+    return torch.lerp(rgb, smooth_light + chroma, raised(gain))
 
 
 def calm_blacks(bright: Tensor, before: Tensor, gain: Tensor) -> Tensor:
@@ -77,10 +77,10 @@ def calm_blacks(bright: Tensor, before: Tensor, gain: Tensor) -> Tensor:
     """
     known = ((before - LEAST_LIGHT) / (10.0 / 255.0)).clamp(0.0, 1.0)
     grey = luma(bright)
-    return torch.lerp(bright, grey + (bright - grey) * known, _raised(gain))
+    return torch.lerp(bright, grey + (bright - grey) * known, raised(gain))
 
 
-def _raised(gain: Tensor) -> Tensor:
+def raised(gain: Tensor) -> Tensor:
     """0 where a gain is too small to make noise visible, 1 where it surely does."""
     return ((gain - 1.2) / 1.3).clamp(0.0, 1.0)
 

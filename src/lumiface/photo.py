@@ -126,9 +126,13 @@ class Restorer:
         )
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
-        rgb = quiet_shadows(rgb)
-        patches, reports = self._restore_faces(rgb, faces)
-        canvas = self._background(rgb, plain, faces, patches, scale)
+        quiet = quiet_shadows(rgb)
+        patches, reports = self._restore_faces(rgb, quiet, faces)
+        if config.background == "keep":
+            canvas = plain.clone()
+        else:
+            curve = _shared_curve(quiet, faces, patches) if faces else fallback_curve(rgb)
+            canvas = _enlarge(relight(rgb, curve, quiet), scale)
         for face, patch in zip(faces, patches, strict=True):
             match = config.background == "light"
             pasted = paste_face(canvas, patch, face_matrix(face), scale=scale, match=match, into=True)
@@ -151,18 +155,14 @@ class Restorer:
             )
         return scale
 
-    def _background(
-        self, rgb: Tensor, plain: Tensor, faces: list[Face], patches: list[Tensor], scale: int
-    ) -> Tensor:
-        """The canvas that the faces are pasted on."""
-        if self.config.background == "keep":
-            return plain.clone()
-        curve = _shared_curve(rgb, faces, patches) if faces else fallback_curve(rgb)
-        return _enlarge(relight(rgb, curve), scale)
+    def _restore_faces(
+        self, rgb: Tensor, quiet: Tensor, faces: list[Face]
+    ) -> tuple[list[Tensor], list[FaceReport]]:
+        """Every face as an aligned, restored square (1, 3, S, S); all faces of one size in one batch.
 
-    def _restore_faces(self, rgb: Tensor, faces: list[Face]) -> tuple[list[Tensor], list[FaceReport]]:
-        """Every face as an aligned, restored square (1, 3, S, S); all faces of one size in one batch."""
-        crops = [crop_face(rgb, face_matrix(face), _network_side(native_side(face))) for face in faces]
+        `quiet` is the photograph `rgb` without its noise; both (1, 3, H, W).
+        """
+        crops = [crop_face(quiet, face_matrix(face), _network_side(native_side(face))) for face in faces]
         outputs: dict[int, Tensor] = {}
         for side in sorted({crop.shape[-1] for crop in crops}):
             members = [i for i, crop in enumerate(crops) if crop.shape[-1] == side]
@@ -173,22 +173,23 @@ class Restorer:
         patches: list[Tensor] = []
         reports: list[FaceReport] = []
         for i, face in enumerate(faces):
-            patch, report = self._finish_face(rgb, face, crops[i], outputs[i])
+            patch, report = self._finish_face(rgb, quiet, face, crops[i], outputs[i])
             patches.append(patch)
             reports.append(report)
         return patches, reports
 
     def _finish_face(
-        self, rgb: Tensor, face: Face, crop: Tensor, output: Tensor
+        self, rgb: Tensor, quiet: Tensor, face: Face, crop: Tensor, output: Tensor
     ) -> tuple[Tensor, FaceReport]:
         light = face_light(crop)
         own_light = well_lit(light)
         side = native_side(face)
         output = keep_own_colour(crop, keep_own_light(crop, output, own_light))
         if side > LARGEST_NETWORK_SIDE:
-            native = crop_face(rgb, face_matrix(face), round(side))
+            matrix, size = face_matrix(face), round(side)
             small_lit = F.interpolate(output, size=crop.shape[-2:], mode="area")
-            output = transfer_light(native, crop, small_lit).lerp(native, own_light)
+            lit = transfer_light(crop_face(quiet, matrix, size), crop, small_lit)
+            output = lit.lerp(crop_face(rgb, matrix, size), own_light)
         way = "lit" if side > LARGEST_NETWORK_SIDE else "restored"
         return output, FaceReport(face.box, face.score, side, light, way, own_light)
 
