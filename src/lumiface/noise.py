@@ -21,7 +21,7 @@ SHADOWS = (0.15, 0.30)
 """Luma below which a picture will be brightened so much that its noise shows, and above which it will not."""
 
 
-def quiet_shadows(rgb: Tensor, reach: int = 3) -> Tensor:
+def quiet_shadows(rgb: Tensor) -> Tensor:
     """Non-local means (Buades, Coll and Morel 2005) in the dark parts of a noisy picture.
 
     Each pixel becomes the mean of the pixels around it whose 3 x 3 neighbourhoods look alike, up to the noise
@@ -29,7 +29,6 @@ def quiet_shadows(rgb: Tensor, reach: int = 3) -> Tensor:
 
     Args:
         rgb: (1, 3, H, W) in [0, 1].
-        reach: pixels to each side in which likenesses are looked for.
     """
     low, high = SHADOWS
     light = box_mean(luma(rgb), 4)
@@ -40,6 +39,8 @@ def quiet_shadows(rgb: Tensor, reach: int = 3) -> Tensor:
     if float(sigma.max()) < 1.5 * ROUNDING_NOISE:
         return rgb
     height, width = rgb.shape[-2:]
+    # Likenesses are looked for among 49 neighbours, in large pictures, whose noise is finer, among 25.
+    reach = 3 if height * width < 4_000_000 else 2
     padded = F.pad(rgb, (reach, reach, reach, reach), mode="replicate")
     total, weights = torch.zeros_like(rgb), torch.zeros_like(amount)
     for top in range(2 * reach + 1):
