@@ -107,3 +107,10 @@ def test_two_colours_of_one_brightness_do_not_run_into_each_other() -> None:
     lit = relight(picture, ToneCurve(0.5, 1.0))
     rim, inside = lit[0, :, 32, 31], lit[0, :, 32, 8]
     assert float((rim - inside).abs().max()) < 0.15 * float((lit[0, :, 32, 50] - inside).abs().max())
+
+
+def test_black_beside_light_gets_no_coloured_rim() -> None:
+    picture = torch.full((1, 3, 64, 64), 0.4)
+    picture[..., :32] = torch.tensor([3.0, 1.0, 1.0])[:, None, None] / 255.0
+    lit = relight(picture, ToneCurve(0.3, 1.0))[0, :, 32, :31]
+    assert float((lit.amax(dim=0) - lit.amin(dim=0)).max()) < 0.03

@@ -105,7 +105,10 @@ def relight(rgb: Tensor, curve: ToneCurve, quiet: Tensor | None = None) -> Tenso
     gain = curve.applied(light) / light
     if quiet is not None:
         rgb = rgb.lerp(quiet, raised(gain))
-    bright = calm_blacks(curve.applied(reduce_noise(rgb, gain)), box_mean(light, 2), gain)
+    smooth = reduce_noise(rgb, gain)
+    # Near an edge the mean around a black pixel is not black, so its own light counts as well.
+    known = torch.minimum(box_mean(light, 2), luma(smooth))
+    bright = calm_blacks(curve.applied(smooth), known, gain)
     brightness = luma(bright)
     # Where the gain changes nothing, colour is left alone too.
     saturation = 1.0 + (curve.saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)
