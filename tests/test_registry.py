@@ -15,6 +15,7 @@ from lumiface.errors import InputError, SettingError
 from lumiface.registry import (
     METHODS,
     build,
+    build_recipe,
     default_model,
     find_method,
     list_models,
@@ -225,3 +226,8 @@ def test_files_that_are_no_models(tmp_path: Path, networks) -> None:
         provenance={},
     )
     assert "do not fit" in refusal(other)
+
+
+def test_a_recipe_with_an_unknown_setting_is_one_line() -> None:
+    with pytest.raises(SettingError, match="lfsrnet-lite: recipe: setting maks: Extra inputs"):
+        build_recipe("lfsrnet-lite", {"maks": 0.1}, seed=0)

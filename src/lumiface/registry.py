@@ -119,11 +119,22 @@ def find_method(name: str) -> tuple[Method, dict[str, Any]]:
 def build(name: str, settings: dict[str, Any] | None = None) -> nn.Module:
     """An untrained network by its method's or preset's name; `settings` overrule the preset's."""
     method, preset = find_method(name)
+    return method.network(_checked(method.config, preset | (settings or {}), name))
+
+
+def build_recipe(name: str, settings: dict[str, Any], seed: int) -> Recipe:
+    """How a method or preset is trained; `settings` overrule the defaults of its losses."""
+    method, _ = find_method(name)
+    return method.recipe(_checked(method.recipe_config, settings, f"{name}: recipe"), seed)
+
+
+def _checked(config: type[BaseModel], settings: dict[str, Any], name: str) -> BaseModel:
     try:
-        return method.network(method.config(**(preset | (settings or {}))))
+        return config(**settings)
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingError(f"{name}: setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        place = ".".join(map(str, first["loc"]))
+        raise SettingError(f"{name}: setting {place}: {first['msg']}") from error
 
 
 def shipped_weights() -> dict[str, Path]:

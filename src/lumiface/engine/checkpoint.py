@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from lumiface.errors import InputError
 from lumiface.files import write_bytes
@@ -66,11 +66,6 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str
             f"{path}: not a training state ({error}); delete it to start the run anew"
         ) from error
     return {name: _put_tensors(value, tensors) for name, value in tree["parts"].items()}, tree["facts"]
-
-
-def network_state(module: nn.Module) -> dict[str, Tensor]:
-    """The module's parameters and persistent buffers, copied, so that later steps do not change them."""
-    return {key: value.detach().clone() for key, value in module.state_dict().items()}
 
 
 def _take_tensors(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:

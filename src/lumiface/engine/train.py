@@ -16,13 +16,13 @@ import torch
 from lightning.fabric import Fabric
 
 from lumiface.data.faces import load_faces
-from lumiface.engine.checkpoint import load_state, network_state, save_state, save_weights
+from lumiface.engine.checkpoint import load_state, save_state, save_weights
 from lumiface.engine.config import TrainConfig
 from lumiface.engine.observe import Observer
 from lumiface.engine.schedule import AveragedWeights, Draw, learning_rate
 from lumiface.engine.validate import Validation
 from lumiface.errors import LumifaceError, SettingError
-from lumiface.registry import build, find_method, load_model
+from lumiface.registry import build, build_recipe, load_model
 
 PATIENCE = 20
 """So many steps in a row may end in infinities or NaN, and be skipped, before the run is given up."""
@@ -65,9 +65,8 @@ def train(
         LumifaceError: the loss stays infinite or NaN; the data cannot be read; the folder holds a run of
             another network.
     """
-    method, _ = find_method(config.method)
     sources = [source.format(data=data_root) for source in config.train]
-    recipe = method.recipe(method.recipe_config(**config.recipe), config.seed + fabric.global_rank)
+    recipe = build_recipe(config.method, config.recipe, config.seed + fabric.global_rank)
     observer = Observer(folder, config, enabled=fabric.is_global_zero)
     faces = load_faces(sources, fabric.device, observer.tell)
 
@@ -124,7 +123,7 @@ def train(
         save_state(
             state_file,
             {
-                "network": network_state(network),
+                "network": network.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "recipe": recipe.state_dict(),
                 "average": average.weights,
@@ -143,8 +142,9 @@ def train(
         high, boxes, generator = draw(step)
         low = recipe.degrade(high, network_config.scale, generator)
         low = low.contiguous(memory_format=torch.channels_last)
+        rate = learning_rate(step, config)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, config)
+            group["lr"] = rate
 
         parts = recipe(model(low).float(), high, boxes)
         loss = torch.stack(list(parts.values())).sum()
@@ -163,7 +163,7 @@ def train(
                     f"{folder}: {PATIENCE} steps in a row were not finite; lower lr in the configuration"
                 )
         step += 1
-        observer.step(step, parts, learning_rate(step - 1, config), len(high) * fabric.world_size)
+        observer.step(step, parts, rate, len(high) * fabric.world_size)
 
         if step % config.validate_every == 0 or step == config.steps:
             if fabric.is_global_zero:
