@@ -11,7 +11,7 @@ from torch import Tensor
 from lumiface import metrics
 from lumiface.image import luma_limited as luma
 from lumiface.image import to_uint8
-from lumiface.metrics import crop_border, psnr_rgb, psnr_y, quantise, ssim_y
+from lumiface.metrics import crop_border, psnr_rgb, psnr_y, quantise, ssim_rgb, ssim_y
 
 PAIRS = 50
 
@@ -67,16 +67,19 @@ def test_quantise_gives_the_bytes_of_a_file() -> None:
     assert quantise(torch.tensor([torch.nan])).isnan().all()
 
 
-def test_psnr_agrees_with_skimage() -> None:
+def test_psnr_agrees_with_skimage_and_torchmetrics() -> None:
     from skimage.metrics import peak_signal_noise_ratio
+    from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 
     for output, target in pairs():
-        y = peak_signal_noise_ratio(
-            luma(target.double()).numpy(), luma(output.double()).numpy(), data_range=255
-        )
-        rgb = peak_signal_noise_ratio(target.double().numpy(), output.double().numpy(), data_range=1)
-        assert psnr_y(output, target).item() == pytest.approx(y, abs=1e-6)
-        assert psnr_rgb(output, target).item() == pytest.approx(rgb, abs=1e-6)
+        for metric, x, y, peak in (
+            (psnr_y, luma(output.double()), luma(target.double()), 255.0),
+            (psnr_rgb, output.double(), target.double(), 1.0),
+        ):
+            found = metric(output, target).item()
+            skimage = peak_signal_noise_ratio(y.numpy(), x.numpy(), data_range=peak)
+            assert found == pytest.approx(float(skimage), abs=1e-6)
+            assert found == pytest.approx(torchmetrics_psnr(x, y, data_range=peak).item(), abs=1e-4)
 
 
 def test_psnr_of_known_differences() -> None:
@@ -96,23 +99,26 @@ def test_ssim_agrees_with_skimage_and_torchmetrics() -> None:
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     for output, target in pairs():
-        x, y = luma(output.double()), luma(target.double())
-        skimage = structural_similarity(
-            x[0, 0].numpy(),
-            y[0, 0].numpy(),
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            data_range=255,
-        )
-        # torchmetrics averages the rim too, where its window sees reflected pixels: we take its map's inside.
-        _, places = structural_similarity_index_measure(
-            x, y, sigma=1.5, data_range=255.0, return_full_image=True
-        )
-        torchmetrics = places[..., 5:-5, 5:-5].mean()
-        found = ssim_y(output, target).item()
-        assert found == pytest.approx(float(skimage), abs=1e-4)
-        assert found == pytest.approx(float(torchmetrics), abs=1e-4)
+        for metric, x, y, peak in (
+            (ssim_y, luma(output.double()), luma(target.double()), 255.0),
+            (ssim_rgb, output.double(), target.double(), 1.0),
+        ):
+            found = metric(output, target).item()
+            skimage = structural_similarity(
+                x[0].numpy(),
+                y[0].numpy(),
+                channel_axis=0,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                data_range=peak,
+            )
+            # torchmetrics averages the rim too, where its window sees reflected pixels: we take the inside.
+            _, places = structural_similarity_index_measure(
+                x, y, sigma=1.5, data_range=peak, return_full_image=True
+            )
+            assert found == pytest.approx(float(skimage), abs=1e-4)
+            assert found == pytest.approx(float(places[..., 5:-5, 5:-5].mean()), abs=1e-4)
 
 
 def test_ssim_of_equal_and_of_flat_pictures() -> None:
@@ -124,9 +130,14 @@ def test_ssim_of_equal_and_of_flat_pictures() -> None:
     flat = torch.ones(1, 3, 16, 16)
     expected = (2 * a * b + c1) / (a * a + b * b + c1)
     assert ssim_y(flat * 0.25, flat * 0.5).item() == pytest.approx(expected, rel=1e-9)
+    a, b, c1 = 0.25, 0.5, 0.01**2
+    one_channel = (2 * a * b + c1) / (a * a + b * b + c1)
+    flat[:, 1:] = 0  # two channels are equal
+    expected = (one_channel + 2) / 3
+    assert ssim_rgb(flat * 0.25, flat * 0.5).item() == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("metric", [psnr_y, psnr_rgb, ssim_y])
+@pytest.mark.parametrize("metric", [psnr_y, psnr_rgb, ssim_y, ssim_rgb])
 def test_each_picture_of_a_batch_is_measured_alone_and_without_its_border(metric) -> None:
     output, target = pairs()[20]
     spoilt = output.clone()
@@ -138,7 +149,7 @@ def test_each_picture_of_a_batch_is_measured_alone_and_without_its_border(metric
     assert metric(spoilt, target) < metric(output, target)
 
 
-@pytest.mark.parametrize("metric", [psnr_y, psnr_rgb, ssim_y])
+@pytest.mark.parametrize("metric", [psnr_y, psnr_rgb, ssim_y, ssim_rgb])
 def test_what_cannot_be_measured_is_refused(metric) -> None:
     picture = torch.zeros(1, 3, 12, 12)
     with pytest.raises(ValueError, match="same size"):

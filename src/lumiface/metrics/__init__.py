@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lumiface.metrics.lpips import LPIPS
     from lumiface.metrics.pixels import crop_border, quantise
     from lumiface.metrics.psnr import psnr_rgb, psnr_y
-    from lumiface.metrics.ssim import ssim_y
+    from lumiface.metrics.ssim import ssim_rgb, ssim_y
 
 __all__ = [
     "LPIPS",
@@ -23,6 +23,7 @@ __all__ = [
     "psnr_rgb",
     "psnr_y",
     "quantise",
+    "ssim_rgb",
     "ssim_y",
 ]
 
@@ -35,6 +36,7 @@ _FILE_OF = {
     "psnr_rgb": "psnr",
     "psnr_y": "psnr",
     "quantise": "pixels",
+    "ssim_rgb": "ssim",
     "ssim_y": "ssim",
 }
 

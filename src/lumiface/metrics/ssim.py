@@ -1,4 +1,4 @@
-"""Structural similarity on luma, in the convention of its authors' MATLAB code."""
+"""Structural similarity in the convention of its authors' MATLAB code: on luma, or as the mean over RGB."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from lumiface.metrics.pixels import compared
 
 _WINDOW = 11  # side of the Gaussian window, pixels
 _SIGMA = 1.5  # its standard deviation, pixels
-_C1 = (0.01 * 255) ** 2  # (K1 L)^2
-_C2 = (0.03 * 255) ** 2  # (K2 L)^2
+_K1, _K2 = 0.01, 0.03
 
 
 def ssim_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
@@ -47,18 +46,48 @@ def ssim_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
         0.987...
     """
     output, target = compared(output, target, border)
-    if min(output.shape[-2:]) < _WINDOW:
-        raise ValueError(f"SSIM needs {_WINDOW}x{_WINDOW} pixels or more, but has {tuple(output.shape[-2:])}")
-    x, y = luma_limited(output.double()), luma_limited(target.double())
-    batch = x.shape[0]
-    moments = _blur(torch.cat([x, y, x * x, y * y, x * y]))  # (5 B, 1, H - 10, W - 10)
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = moments.split(batch)
+    return _ssim(luma_limited(output.double()), luma_limited(target.double()), peak=255.0).mean(dim=1)
+
+
+def ssim_rgb(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
+    r"""SSIM of each RGB channel alone, averaged over the three, in [-1, 1]; higher is better, 1 means equal.
+
+    Colour space: sRGB-encoded RGB, L = 1. Formula, window and crop as in `ssim_y`; so is everything else.
+
+    Args:
+        output: (B, 3, H, W), RGB in [0, 1].
+        target: (B, 3, H, W), RGB in [0, 1].
+        border: pixels that are left out at each side.
+
+    Returns:
+        (B,) float64, one a picture.
+
+    Raises:
+        ValueError: the shapes differ, or less than 11x11 pixels are left.
+
+    Example:
+        >>> ssim_rgb(torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.6)).item()
+        0.983...
+    """
+    output, target = compared(output, target, border)
+    return _ssim(output.double(), target.double(), peak=1.0).mean(dim=1)
+
+
+def _ssim(x: Tensor, y: Tensor, peak: float) -> Tensor:
+    """(B, C, H, W) each -> (B, C), every channel alone; `peak` is L."""
+    if min(x.shape[-2:]) < _WINDOW:
+        raise ValueError(f"SSIM needs {_WINDOW}x{_WINDOW} pixels or more, but has {tuple(x.shape[-2:])}")
+    c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
+    moments = _blur(torch.cat([x, y, x * x, y * y, x * y]).flatten(0, 1).unsqueeze(1))
+    mean_x, mean_y, mean_xx, mean_yy, mean_xy = moments.unflatten(
+        0, (5, *x.shape[:2])
+    )  # (B, C, 1, h, w) each
     variance_x = mean_xx - mean_x.square()
     variance_y = mean_yy - mean_y.square()
     covariance = mean_xy - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x.square() + mean_y.square() + _C1)
-    structure = (2 * covariance + _C2) / (variance_x + variance_y + _C2)
-    return (luminance * structure).mean(dim=(1, 2, 3))
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return (luminance * structure).mean(dim=(2, 3, 4))
 
 
 def _blur(maps: Tensor) -> Tensor:
