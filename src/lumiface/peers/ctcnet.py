@@ -1,0 +1,326 @@
+"""CTCNet: convolutions for a face's details and channel attention for its whole, at three sizes.
+
+Gao, Xu, Li, Yang, Zeng, Qi: "CTCNet: A CNN-Transformer Cooperation Network for Face Image Super-Resolution"
+(IEEE TIP 2023), §III, Fig. 2-6; what the text leaves open (kernels, activations, which layers share weights)
+is as in its authors' code.
+
+Exact: the input enlarged first; encoder 32-64-128 channels of local-global modules (LGCM), four refinement
+modules (FRM) at an eighth of the size, decoder of fusion units (MFFU) and LGCMs; the result added to the
+input; 22.4 M parameters.
+Deviations: borders are replicated in the hourglasses, not mirrored; the ReLU inside channel attention leaks;
+values in [0, 1] instead of [-1, 1]; torch's own random start instead of N(0, 0.02) (`NOTE(paper)` below).
+Batch norm is kept; in evaluation it uses running statistics: alone and in a batch a picture comes out the
+same.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class CTCNetConfig(BaseModel):
+    """What defines one CTCNet; stored in every checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(
+        default=32,
+        ge=8,
+        multiple_of=4,
+        description="C: width at full size; 2C at a half, 4C at a quarter and less",
+    )
+    transformers: tuple[int, int, int] = Field(
+        default=(4, 6, 6), description="transformer blocks in the LGCMs at full size, a half, a quarter"
+    )
+    refinements: int = Field(default=4, ge=1, description="refinement modules (FRM) at an eighth of the size")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: bicubic enlargement before the first layer")
+
+
+class ChannelAttention(nn.Sequential):
+    """Each channel's weight in (0, 1), from the means of all. Shape: (B, C, H, W) -> (B, C, 1, 1)."""
+
+    def __init__(self, channels: int) -> None:
+        hidden = max(channels // 16, 2)
+        squeeze, excite = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
+        # NOTE(paper): leaky instead of plain ReLU; of two to eight units all may start dead and stay so.
+        super().__init__(nn.AdaptiveAvgPool2d(1), squeeze, nn.LeakyReLU(0.1), excite, nn.Sigmoid())
+
+
+class NormedConv(nn.Sequential):
+    """3x3 convolution with repeated borders, batch norm, PReLU.
+
+    Shape: (B, before, H, W) -> (B, after, H, W), or half the size, rounded up, with `stride` 2.
+    """
+
+    def __init__(self, before: int, after: int, stride: int = 1) -> None:
+        # NOTE(paper): mirrored there, which needs two pixels; repeated borders serve features of any size.
+        conv = nn.Conv2d(before, after, 3, stride, padding=1, bias=False, padding_mode="replicate")
+        super().__init__(conv, nn.BatchNorm2d(after), nn.PReLU(after))
+
+
+class ScaledResidual(nn.Module):
+    """a·x + b·Conv(PReLU(Conv(x))) at half the width inside; a and b are learned.
+
+    Shape: (B, C, H, W) -> (B, C, H, W).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, half, 3, padding=1), nn.PReLU(half), nn.Conv2d(half, channels, 3, padding=1)
+        )
+        self.keep = nn.Parameter(torch.ones(1))
+        self.add = nn.Parameter(torch.ones(1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.keep * features + self.add * self.body(features)
+
+
+class FeatureExtraction(nn.Module):
+    """Feature extraction unit (FEU): two residual steps, both kept, weighed by channel, added (Fig. 4).
+
+    Shape: (B, C, H, W) -> (B, C, H, W).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = ScaledResidual(channels)
+        self.second = ScaledResidual(channels)
+        self.fuse = nn.Conv2d(2 * channels, channels, 1, bias=False)
+        self.attention = ChannelAttention(channels)
+        self.out = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.weights = nn.Parameter(torch.ones(4))
+
+    def forward(self, features: Tensor) -> Tensor:
+        of_second, of_first, of_input, of_result = self.weights
+        first = self.first(features)
+        both = torch.cat([of_second * self.second(first), of_first * first], dim=1)  # (B, 2C, H, W)
+        fused = F.relu(self.fuse(both))
+        return of_input * features + of_result * F.relu(self.out(fused * self.attention(fused)))
+
+
+class StructureAttention(nn.Module):
+    """One weight in (0, 1) per pixel, judged by an hourglass of `depth` halvings and channel attention.
+
+    Shape: (B, C, H, W) -> (B, C, H, W), any H and W.
+    """
+
+    def __init__(self, channels: int, width: int, depth: int) -> None:
+        super().__init__()
+        befores = [channels] + [width] * (depth - 1)
+        self.skip = nn.ModuleList(NormedConv(before, width) for before in befores)
+        self.down = nn.ModuleList(NormedConv(before, width, stride=2) for before in befores)
+        self.middle = NormedConv(width, width)
+        self.up = nn.ModuleList(NormedConv(width, width) for _ in range(depth))
+        self.attention = ChannelAttention(width)
+        self.shortcut = nn.Identity() if channels == width else nn.Conv2d(channels, width, 1)
+        self.weigh = nn.Conv2d(width, 1, 3, padding=1, padding_mode="replicate")
+
+    def forward(self, features: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        seen = features
+        for skip, down in zip(self.skip, self.down, strict=True):
+            skips.append(skip(seen))
+            seen = down(seen)
+        seen = self.middle(seen)
+        for up in self.up:
+            skipped = skips.pop()
+            seen = up(F.interpolate(seen, size=skipped.shape[-2:], mode="nearest")) + skipped
+        seen = seen * self.attention(seen) + self.shortcut(features)
+        return features * torch.sigmoid(self.weigh(seen))
+
+
+class StructureUnit(nn.Sequential):
+    """Facial structure attention unit (FSAU): FEU, attention, FEU. Shape: (B, C, H, W) -> (B, C, H, W)."""
+
+    def __init__(self, channels: int, width: int, depth: int) -> None:
+        super().__init__(
+            FeatureExtraction(channels),
+            StructureAttention(channels, width, depth),
+            FeatureExtraction(channels),
+        )
+
+
+class TransformerBlock(nn.Module):
+    """Attention among channels, then a gated feed-forward net, both with depthwise 3x3 (Restormer's, §III-B).
+
+    Shape: (B, C, H, W) -> (B, C, H, W).
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        hidden = int(channels * 2.66)
+        self.norm_attention = nn.LayerNorm(channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.qkv_depthwise = nn.Conv2d(
+            3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=False
+        )
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.project = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm_gate = nn.LayerNorm(channels)
+        self.widen = nn.Conv2d(channels, 2 * hidden, 1, bias=False)
+        self.widen_depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
+        self.narrow = nn.Conv2d(hidden, channels, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = features + self._attend(_normalise(self.norm_attention, features))
+        gate, value = self.widen_depthwise(self.widen(_normalise(self.norm_gate, features))).chunk(2, dim=1)
+        return features + self.narrow(F.gelu(gate) * value)
+
+    def _attend(self, features: Tensor) -> Tensor:
+        height, width = features.shape[-2:]
+        q, k, v = rearrange(  # pixels before channels: a view where memory is channels_last
+            self.qkv_depthwise(self.qkv(features)),
+            "b (three h c) y x -> three b h (y x) c",
+            three=3,
+            h=self.heads,
+        )
+        q, k = F.normalize(q, dim=-2), F.normalize(k, dim=-2)
+        affinity = (q.mT @ k * self.temperature).softmax(dim=-1)  # (B, heads, C/heads, C/heads)
+        mixed = v @ affinity.mT  # (B, heads, H·W, C/heads)
+        return self.project(rearrange(mixed, "b h (y x) c -> b (h c) y x", y=height, x=width))
+
+
+class LocalGlobal(nn.Module):
+    """Local-global feature cooperation module (LGCM): FSAU, then transformer blocks; a skip around both.
+
+    Shape: (B, C, H, W) -> (B, C, H, W).
+    """
+
+    def __init__(self, channels: int, width: int, transformers: int, heads: int) -> None:
+        super().__init__()
+        self.local = StructureUnit(channels, width, depth=4)
+        self.whole = nn.Sequential(*(TransformerBlock(channels, heads) for _ in range(transformers)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.whole(self.local(features))
+
+
+class Refinement(nn.Module):
+    """Feature refinement module (FRM): FSAU, then coarse and fine parts apart, each through one FEU twice.
+
+    Shape: (B, C, H, W) -> (B, C, H, W), H and W even.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.extract = FeatureExtraction(channels)
+        self.attention = StructureAttention(channels, width, depth=2)
+        self.align = FeatureExtraction(channels)  # serves twice, as do the next two: as in the authors' code
+        self.coarse = FeatureExtraction(channels)
+        self.fine = FeatureExtraction(channels)
+        self.weigh_coarse = nn.Parameter(torch.full((1,), 0.5))
+        self.weigh_fine = nn.Parameter(torch.full((1,), 0.5))
+        self.compress = nn.Conv2d(2 * channels, channels, 1)
+        self.gate = nn.Conv2d(channels, channels, 1)
+        self.fuse = nn.Conv2d(2 * channels, channels, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        local = self.align(self.attention(self.extract(features)))
+        coarse = F.avg_pool2d(local, 2)
+        fine = self.fine(local - _double(coarse))
+        coarse = self.coarse(coarse)
+        both = torch.cat([self.weigh_coarse * _double(coarse), self.weigh_fine * fine], dim=1)
+        fine = self.weigh_coarse * self.fine(self.compress(both))
+        coarse = self.weigh_fine * _double(self.coarse(coarse))
+        fused = F.relu(self.fuse(torch.cat([coarse, fine], dim=1))) + local * self.gate(local)
+        return features + self.align(fused)
+
+
+class Fusion(nn.Module):
+    """Multi-scale feature fusion unit (MFFU): what the sizes know, side by side, weighed by channel (Fig. 6).
+
+    Shape: list of (B, any, H, W), `before` channels together -> (B, after, H, W).
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.fuse = nn.Conv2d(before, after, 3, padding=1)
+        self.attention = ChannelAttention(after)
+
+    def forward(self, parts: list[Tensor]) -> Tensor:
+        fused = self.fuse(torch.cat(parts, dim=1))
+        return fused * self.attention(fused)
+
+
+class CTCNet(nn.Module):
+    """I_SR = I + Conv(Decoder(FRMs(Encoder(Conv(I))))) on the enlarged picture I (Fig. 2).
+
+    Shape: (B, 3, h, w) in [0, 1], any size -> (B, 3, s·h, s·w), about [0, 1], not clipped.
+    """
+
+    def __init__(self, config: CTCNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, c2, c4 = config.channels, 2 * config.channels, 4 * config.channels
+        at_full, at_half, at_quarter = config.transformers
+        # NOTE(paper): values stay in [0, 1], and weights start as torch's layers do.
+        self.head = nn.Conv2d(3, c, 3, padding=1)
+        self.encode_full = LocalGlobal(c, c2, at_full, heads=1)
+        self.down_half, self.encode_half = _down(c, c2), LocalGlobal(c2, c2, at_half, heads=2)
+        self.down_quarter, self.encode_quarter = _down(c2, c4), LocalGlobal(c4, c2, at_quarter, heads=4)
+        self.down_eighth = _down(c4, c4)
+        self.refine = nn.Sequential(*(Refinement(c4, c2) for _ in range(config.refinements)))
+        self.up_quarter, self.decode_quarter = _up(c4, c4), LocalGlobal(c4, c2, at_quarter, heads=4)
+        self.up_half, self.decode_half = _up(c4, c2), LocalGlobal(c2, c2, at_half, heads=2)
+        self.up_full, self.decode_full = _up(c2, c), LocalGlobal(c, c2, at_full, heads=1)
+        # The encoder's features at the other sizes: one halving layer for full size, wherever it is needed.
+        self.halve_full = nn.Conv2d(c, c, 3, stride=2, padding=1)
+        self.halve_half = nn.Conv2d(c2, c2, 3, stride=2, padding=1)
+        self.double_half = nn.ConvTranspose2d(c2, c2, 8, stride=2, padding=3)
+        self.double_quarter = nn.ConvTranspose2d(c4, c4, 8, stride=2, padding=3)
+        self.double_quarter_twice = nn.ConvTranspose2d(c4, c4, 6, stride=2, padding=2)
+        self.fuse_quarter = Fusion(2 * c4 + c2 + c, c4)
+        self.fuse_half = Fusion(2 * c2 + c + c4, c2)
+        self.fuse_full = Fusion(2 * c + c2 + c4, c)
+        self.tail = nn.Conv2d(c, 3, 3, padding=1)
+
+    def forward(self, low: Tensor) -> Tensor:
+        large = F.interpolate(low, scale_factor=float(self.config.scale), mode="bicubic", align_corners=False)
+        height, width = large.shape[-2:]
+        padded = F.pad(large, (0, -width % 16, 0, -height % 16), mode="replicate")
+        full = self.encode_full(self.head(padded))  # (B, C, H, W)
+        half = self.encode_half(self.down_half(full))  # (B, 2C, H/2, W/2)
+        quarter = self.encode_quarter(self.down_quarter(half))  # (B, 4C, H/4, W/4)
+        features = self.up_quarter(self.refine(self.down_eighth(quarter)))
+        full_halved = self.halve_full(full)
+        features = self.decode_quarter(
+            self.fuse_quarter([features, quarter, self.halve_half(half), self.halve_full(full_halved)])
+        )
+        features = self.decode_half(
+            self.fuse_half([self.up_half(features), half, full_halved, self.double_quarter(quarter)])
+        )
+        quarter_at_full = self.double_quarter_twice(self.double_quarter_twice(quarter))
+        features = self.decode_full(
+            self.fuse_full([self.up_full(features), full, self.double_half(half), quarter_at_full])
+        )
+        return (padded + self.tail(features))[..., :height, :width]
+
+
+def _down(before: int, after: int) -> nn.Sequential:
+    first = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+    second = nn.Conv2d(after, after, 3, padding=1, bias=False)
+    return nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2))
+
+
+def _up(before: int, after: int) -> nn.Sequential:
+    first = nn.ConvTranspose2d(before, after, 6, stride=2, padding=2, bias=False)
+    second = nn.Conv2d(after, after, 3, padding=1, bias=False)
+    return nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2))
+
+
+def _double(features: Tensor) -> Tensor:
+    return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=True)
+
+
+def _normalise(norm: nn.Module, features: Tensor) -> Tensor:
+    """Normalise each pixel over its channels."""
+    return norm(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
