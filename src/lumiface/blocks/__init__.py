@@ -1,0 +1,3 @@
+"""Layers that two networks or more are made of."""
+
+from __future__ import annotations
