@@ -4,7 +4,7 @@ Wang, Liu, Siu, Lun: "Lightening Network for Low-Light Image Enhancement" (DLN, 
 and darkening operators, the lightening back-projection block (LBP) and the feature aggregation (FA).
 
 Exact: kernels, widths, the half-wide code of both operators, PReLU behind each convolution, FA's ratio of 16.
-Deviations: FA's bottleneck keeps at least four channels, for networks narrower than the paper's.
+Deviations: FA's bottleneck keeps at least four channels, for networks narrower than the paper's, and leaks.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class FeatureAggregation(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         means = features.mean(dim=(2, 3), keepdim=True)  # (B, inputs, 1, 1)
-        weights = torch.sigmoid(self.excite(F.relu(self.squeeze(means))))
+        # NOTE(paper): ReLU there. Of so few units without bias, often none is awake for any picture; then the
+        # weights are 1/2 for ever, because no gradient comes back.
+        weights = torch.sigmoid(self.excite(F.leaky_relu(self.squeeze(means), 0.1)))
         return self.mix(features + features * weights)
 
 
@@ -88,8 +90,8 @@ def start_near_identity(network: nn.Module, last: nn.Conv2d) -> None:
     """Normal start of standard deviation 1.1 / √(inputs of a tap) with zero biases; the `last` layer a tenth.
 
     For networks of LBPs that add their result to their input. Kaiming's √2 holds the size of features along
-    one path; an LBP adds up paths, and behind three of them features are a hundred times as large as in front.
-    With 1.1 they stay, and with a small last layer the first pictures are the dark ones.
+    one path; an LBP adds paths up, and behind three of them features are a hundred times as large as in
+    front. With 1.1 they stay, and with a small last layer the first pictures are the dark ones.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
