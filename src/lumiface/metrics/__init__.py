@@ -8,14 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lumiface.metrics.brisque import BRISQUE
     from lumiface.metrics.landmarks import LandmarkErrors, landmark_error, measure_landmark_error
     from lumiface.metrics.lpips import LPIPS
+    from lumiface.metrics.niqe import NIQE
     from lumiface.metrics.pixels import crop_border, quantise
     from lumiface.metrics.psnr import psnr_rgb, psnr_y
     from lumiface.metrics.ssim import ssim_rgb, ssim_y
 
 __all__ = [
+    "BRISQUE",
     "LPIPS",
+    "NIQE",
     "LandmarkErrors",
     "crop_border",
     "landmark_error",
@@ -28,7 +32,9 @@ __all__ = [
 ]
 
 _FILE_OF = {
+    "BRISQUE": "brisque",
     "LPIPS": "lpips",
+    "NIQE": "niqe",
     "LandmarkErrors": "landmarks",
     "crop_border": "pixels",
     "landmark_error": "landmarks",
