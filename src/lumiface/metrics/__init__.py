@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lumiface.metrics.brisque import BRISQUE
+    from lumiface.metrics.frechet import FrechetDistance, frechet_distance
     from lumiface.metrics.landmarks import LandmarkErrors, landmark_error, measure_landmark_error
     from lumiface.metrics.lpips import LPIPS
     from lumiface.metrics.niqe import NIQE
@@ -20,8 +21,10 @@ __all__ = [
     "BRISQUE",
     "LPIPS",
     "NIQE",
+    "FrechetDistance",
     "LandmarkErrors",
     "crop_border",
+    "frechet_distance",
     "landmark_error",
     "measure_landmark_error",
     "psnr_rgb",
@@ -35,8 +38,10 @@ _FILE_OF = {
     "BRISQUE": "brisque",
     "LPIPS": "lpips",
     "NIQE": "niqe",
+    "FrechetDistance": "frechet",
     "LandmarkErrors": "landmarks",
     "crop_border": "pixels",
+    "frechet_distance": "frechet",
     "landmark_error": "landmarks",
     "measure_landmark_error": "landmarks",
     "psnr_rgb": "psnr",
