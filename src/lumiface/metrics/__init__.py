@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lumiface.metrics.brisque import BRISQUE
     from lumiface.metrics.frechet import FrechetDistance, frechet_distance
+    from lumiface.metrics.identity import Identity, identity_similarity
     from lumiface.metrics.landmarks import LandmarkErrors, landmark_error, measure_landmark_error
     from lumiface.metrics.lpips import LPIPS
     from lumiface.metrics.niqe import NIQE
@@ -22,9 +23,11 @@ __all__ = [
     "LPIPS",
     "NIQE",
     "FrechetDistance",
+    "Identity",
     "LandmarkErrors",
     "crop_border",
     "frechet_distance",
+    "identity_similarity",
     "landmark_error",
     "measure_landmark_error",
     "psnr_rgb",
@@ -39,9 +42,11 @@ _FILE_OF = {
     "LPIPS": "lpips",
     "NIQE": "niqe",
     "FrechetDistance": "frechet",
+    "Identity": "identity",
     "LandmarkErrors": "landmarks",
     "crop_border": "pixels",
     "frechet_distance": "frechet",
+    "identity_similarity": "identity",
     "landmark_error": "landmarks",
     "measure_landmark_error": "landmarks",
     "psnr_rgb": "psnr",
