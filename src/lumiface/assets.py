@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
 
 from lumiface.errors import AssetMissing, InputError, SettingError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,22 @@ _TABLE = (
         sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
         licence="Apache-2.0",
     ),
+    Asset(
+        name="zero_dce",
+        file="zero_dce.pth",
+        what="Zero-DCE with its authors' weights (there snapshots/Epoch99.pth)",
+        source="https://github.com/Li-Chongyi/Zero-DCE",
+        sha256="a4395acb874f320375d9704997cef874eaaaaa26a1777ceb29a92b70f74c3612",
+        licence="CC BY-NC 4.0, academic use only",
+    ),
+    Asset(
+        name="sci_medium",
+        file="sci_medium.pt",
+        what="SCI with its authors' weights for moderately dark pictures (there weights/medium.pt)",
+        source="https://github.com/vis-opt-group/SCI",
+        sha256="4ff1e7e66e8f18114f790e5085ca4c936f0858e329e7ad1cb65b8aa09a9c6916",
+        licence="MIT",
+    ),
 )
 
 ASSETS = {asset.name: asset for asset in _TABLE}
@@ -141,6 +163,33 @@ def find_asset(name: str, *, download: bool = True) -> Path:
         f"{asset.file} is missing ({asset.what}): get it from {asset.source} "
         f"and put it in the folder that LUMIFACE_ASSETS names or in {cache_folder()}"
     )
+
+
+def load_published(network: nn.Module, path: Path, layers: Mapping[str, str]) -> None:
+    """Fill `network` from a published state dict that calls its layers otherwise; the rest of it is left out.
+
+    Args:
+        network: all of its parameters and buffers must be in the file, in their shapes.
+        path: a file of `torch.save` that holds tensors by name.
+        layers: our layer -> theirs.
+
+    Raises:
+        InputError: the file cannot be read, or holds something else.
+    """
+    import torch
+
+    kind = type(network).__name__
+    try:
+        theirs = torch.load(path, map_location="cpu", weights_only=True)
+        ours: dict[str, Any] = {}
+        for name in network.state_dict():
+            layer, _, part = name.rpartition(".")
+            if (published := f"{layers[layer]}.{part}") in theirs:
+                ours[name] = theirs[published]
+        network.load_state_dict(ours)
+    except (OSError, EOFError, UnpicklingError, RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"{path} does not hold the published weights of {kind}: {reason}") from error
 
 
 def cache_folder() -> Path:

@@ -5,17 +5,39 @@ from __future__ import annotations
 from lumiface.losses.face_mask import FaceMaskLoss, MaskMode, block_mask, face_mask_loss, pixel_mask
 from lumiface.losses.fft import FFTLoss, fft_loss
 from lumiface.losses.pixel import L1Loss, MSELoss, l1_loss, mse_loss
+from lumiface.losses.zero_reference import (
+    ColourConstancyLoss,
+    EdgeAwareSmoothnessLoss,
+    ExposureLoss,
+    IlluminationSmoothnessLoss,
+    SpatialConsistencyLoss,
+    colour_constancy_loss,
+    edge_aware_smoothness_loss,
+    exposure_loss,
+    illumination_smoothness_loss,
+    spatial_consistency_loss,
+)
 
 __all__ = [
+    "ColourConstancyLoss",
+    "EdgeAwareSmoothnessLoss",
+    "ExposureLoss",
     "FFTLoss",
     "FaceMaskLoss",
+    "IlluminationSmoothnessLoss",
     "L1Loss",
     "MSELoss",
     "MaskMode",
+    "SpatialConsistencyLoss",
     "block_mask",
+    "colour_constancy_loss",
+    "edge_aware_smoothness_loss",
+    "exposure_loss",
     "face_mask_loss",
     "fft_loss",
+    "illumination_smoothness_loss",
     "l1_loss",
     "mse_loss",
     "pixel_mask",
+    "spatial_consistency_loss",
 ]
