@@ -10,8 +10,10 @@ import typer
 from lumiface import __version__
 from lumiface.cli.demo import demo
 from lumiface.cli.evaluate import degrade, evaluate
+from lumiface.cli.figure import figure
 from lumiface.cli.models import models
 from lumiface.cli.restore import restore
+from lumiface.cli.score import score
 from lumiface.cli.shared import Described, OneLineErrors
 from lumiface.cli.train import train
 
@@ -47,6 +49,8 @@ def main(
 app.command(cls=Described.by("lumiface.photo", "RestoreConfig"), no_args_is_help=True)(restore)
 app.command(cls=Described.by("lumiface.engine.config", "TrainConfig"), no_args_is_help=True)(train)
 app.command()(evaluate)
+app.command(no_args_is_help=True)(score)
 app.command(no_args_is_help=True)(degrade)
 app.add_typer(models, name="models")
 app.command()(demo)
+app.add_typer(figure, name="figure")
