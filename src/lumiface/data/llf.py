@@ -29,6 +29,7 @@ from lumiface.degradations.lowlight import (
     draw_darkening_exact,
 )
 from lumiface.degradations.resample import resize_exact, round_to_8_bit, to_grid
+from lumiface.degradations.tasks import Task
 from lumiface.errors import InputError, SettingError
 from lumiface.image import decode_rgb8
 
@@ -78,13 +79,46 @@ def build_pair(data: bytes, name: str, settings: LLFSettings) -> LLFPair:
     Raises:
         InputError: not a picture, or smaller than `hr_size` (an enlarged picture is no ground truth).
     """
+    hr, dark, darkening = _light_and_dark(data, name, settings)
+    lr = round_to_8_bit(resize_exact(dark, _small(hr, settings)))
+    return LLFPair(name, hr, lr, darkening, hashlib.sha256(data).hexdigest())
+
+
+def build_task_pair(
+    data: bytes, name: str, settings: LLFSettings, task: Task
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Input and target of one half of a chain, (H, W, 3) uint8 each; darkened as the pair is.
+
+    Args:
+        data, name, settings: as for `build_pair`.
+        task: see `lumiface.degradations.tasks`.
+
+    Raises:
+        InputError: as for `build_pair`.
+    """
+    hr, dark, _ = _light_and_dark(data, name, settings)
+    if task == "lighten":
+        return round_to_8_bit(dark), hr
+    small = _small(hr, settings)
+    light_small = round_to_8_bit(resize_exact(to_grid(hr), small))
+    if task == "enlarge":
+        return light_small, hr
+    lr = round_to_8_bit(resize_exact(dark, small))
+    return lr, {"joint": hr, "enlarge-dark": round_to_8_bit(dark), "lighten-small": light_small}[task]
+
+
+def _light_and_dark(
+    data: bytes, name: str, settings: LLFSettings
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], Darkening]:
+    """HR as 8 bits, and dark on the fixed-point grid; the generator is the picture's own."""
     hr = _ground_truth(decode_rgb8(data, name), name, settings)
     rng = generator_for(settings.seed, name)
     darkening = draw_darkening_exact(rng, settings.ranges)
-    dark = darken_exact(hr, darkening, rng)
-    height, width = (side // settings.scale for side in hr.shape[:2])
-    lr = round_to_8_bit(resize_exact(dark, (height, width)))
-    return LLFPair(name, hr, lr, darkening, hashlib.sha256(data).hexdigest())
+    return hr, darken_exact(hr, darkening, rng), darkening
+
+
+def _small(hr: npt.NDArray[np.uint8], settings: LLFSettings) -> tuple[int, int]:
+    return hr.shape[0] // settings.scale, hr.shape[1] // settings.scale
 
 
 def llf_pairs(source: PictureSource, settings: LLFSettings) -> Iterator[LLFPair]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lumiface.degradations.resample import ONE, resize
+from lumiface.degradations.resample import ONE
 from lumiface.errors import SettingError
 
 PAPER_NOISE = 0.002
@@ -92,25 +92,6 @@ def darken(
     """
     normal = torch.randn(pictures.shape, generator=generator, device=generator.device, dtype=pictures.dtype)
     return darken_with(pictures, alpha, beta, gamma, noise * normal.to(pictures.device))
-
-
-def dark_and_small(
-    high: Tensor, scale: int, generator: torch.Generator, ranges: DarkeningRanges = PAPER_RANGES
-) -> Tensor:
-    """`I_LR = Dark(I_HR)↓s`, as an 8-bit file would hold it: what a network is given in training.
-
-    Args:
-        high: (B, 3, H, W) in [0, 1]; H and W multiples of `scale`.
-        scale: s.
-        generator: draws the parameters and the noise.
-
-    Returns:
-        (B, 3, H/s, W/s) in [0, 1], on the 8-bit grid.
-    """
-    drawn = draw_darkening(high.shape[0], ranges, generator, high.device)
-    dark = darken(high, drawn.alpha, drawn.beta, drawn.gamma, drawn.noise, generator)
-    small = resize(dark, (high.shape[-2] // scale, high.shape[-1] // scale)).clamp(0.0, 1.0)
-    return (small * 255.0).round() / 255.0
 
 
 def darken_with(pictures: Tensor, alpha: Tensor, beta: Tensor, gamma: Tensor, noise: Tensor) -> Tensor:

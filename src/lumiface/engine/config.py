@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lumiface.degradations.tasks import ENLARGING, SAME_SIZE, Task
 from lumiface.errors import InputError, SettingError
 
 
@@ -30,6 +31,16 @@ class TrainConfig(BaseModel):
     method: str = Field(description="method or preset, as `lumiface models` lists them")
     network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
     recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the method's losses")
+
+    task: Task = Field(
+        default="joint",
+        description="joint, or one half of a chain: enlarge, enlarge-dark, lighten, lighten-small",
+    )
+    reduction: int = Field(
+        default=4,
+        ge=2,
+        description="side of the bright picture over the small one's, where a network keeps size",
+    )
 
     train: list[str] = Field(description="folders or tars of square, aligned faces to learn from")
     validate_on: str = Field(description="folder or tar of faces on which the best checkpoint is chosen")
@@ -67,6 +78,18 @@ class TrainConfig(BaseModel):
         if self.warmup >= self.steps:
             raise ValueError(f"warmup: {self.warmup} steps do not fit in a run of {self.steps}")
         return self
+
+
+def bright_over_small(config: TrainConfig, network_scale: int) -> int:
+    """Side of the bright picture over that of the small one: the network's scale, where it enlarges.
+
+    Raises:
+        SettingError: the network's scale and the task contradict one another.
+    """
+    if (network_scale > 1) != (config.task in ENLARGING):
+        can = ", ".join(ENLARGING if network_scale > 1 else SAME_SIZE)
+        raise SettingError(f"{config.method} cannot be trained for the task {config.task}; it can for {can}")
+    return network_scale if network_scale > 1 else config.reduction
 
 
 def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainConfig:

@@ -7,7 +7,7 @@ of any size fits in memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -44,11 +44,19 @@ CONVENTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The table: how it was made, its rows, and what could not be measured."""
+    """The table: how it was made, its rows, and what could not be measured.
+
+    Attributes:
+        names, gammas: of each picture, in order; γ is the darkening's.
+        per_image: method -> column -> one number a picture; None where it could not be measured.
+    """
 
     protocol: dict[str, Any]
     rows: list[Row]
     notes: list[str]
+    names: list[str]
+    gammas: list[float]
+    per_image: dict[str, dict[str, list[float | None]]]
 
     def as_dict(self) -> dict[str, Any]:
         """What the JSON file holds."""
@@ -66,7 +74,7 @@ class _Contender:
 
 
 def evaluate(
-    methods: Sequence[str | Path],
+    methods: Sequence[str | Path] | Mapping[str, str],
     source: str | Path | Sequence[str | Path],
     *,
     hr_size: int | None = None,
@@ -82,7 +90,8 @@ def evaluate(
     """Score trained networks and references on one set of faces.
 
     Args:
-        methods: names of `list_models()` or files that `lumiface train` wrote.
+        methods: what `load_model` loads: names, files that `lumiface train` wrote, chains of two; or, where
+            the table shall call them otherwise, such a name for each of its own.
         source: faces (folders, tars, pictures), darkened here; or a folder that `lumiface degrade` built.
         hr_size: side of the bright pictures, pixels, 0 for each picture's own; None: 128, or what the folder
             was built with. Likewise `scale` (4) and `seed` (0).
@@ -98,7 +107,8 @@ def evaluate(
     """
     device = torch.device(device)
     settings, pairs, count = _open(source, hr_size, scale, seed)
-    contenders = [_network(str(method), settings.scale, device) for method in methods]
+    named = methods if isinstance(methods, Mapping) else {str(method): str(method) for method in methods}
+    contenders = [_network(name, model, settings.scale, device) for name, model in named.items()]
     if references:
         contenders = _with_references(contenders, settings.scale, device)
     if not contenders:
@@ -108,6 +118,8 @@ def evaluate(
 
     count = count if limit is None or count is None else min(limit, count)
     hashes: list[str] = []
+    names: list[str] = []
+    gammas: list[float] = []
     for chunk in _chunks(islice(pairs, limit), batch):
         low = _stack([pair.lr for pair in chunk]).to(device)
         high = _stack([pair.hr for pair in chunk]).to(device)
@@ -120,6 +132,8 @@ def evaluate(
                 outputs[contender.name] = output
         if keeper is not None:
             keeper.keep([pair.name for pair in chunk], low, high, outputs)
+        names += [pair.name for pair in chunk]
+        gammas += [pair.darkening.gamma for pair in chunk]
         hashes += [f"{pair.name} {pixel_sha256(pair.lr)} {pixel_sha256(pair.hr)}" for pair in chunk]
         if progress is not None:
             progress(len(hashes), count)
@@ -138,7 +152,8 @@ def evaluate(
         **origin(hashes, device, batch),
     }
     rows = [c.tally.row(c.name, c.params, settings.seed) for c in contenders]
-    return Evaluation(protocol, rows, scorer.notes)
+    per_image = {c.name: c.tally.per_image() for c in contenders}
+    return Evaluation(protocol, rows, scorer.notes, names, gammas, per_image)
 
 
 def _open(
@@ -162,8 +177,10 @@ def _open(
     return settings, llf_pairs(found, settings), len(found)
 
 
-def _network(name: str, scale: int, device: torch.device, *, is_reference: bool = False) -> _Contender:
-    network = load_model(name, device)
+def _network(
+    name: str, model: str, scale: int, device: torch.device, *, is_reference: bool = False
+) -> _Contender:
+    network = load_model(model, device)
     config: Any = network.config
     if config.scale != scale:
         raise SettingError(
@@ -185,7 +202,7 @@ def _with_references(asked: list[_Contender], scale: int, device: torch.device) 
     shipped = shipped_weights().get("srcnn")
     is_asked = "srcnn" in [contender.name for contender in asked]
     if shipped is not None and not is_asked and read_facts(shipped)["config"]["scale"] == scale:
-        trained.append(_network("srcnn", scale, device, is_reference=True))
+        trained.append(_network("srcnn", "srcnn", scale, device, is_reference=True))
     return [*simple.values(), *trained, *asked, last]
 
 

@@ -108,6 +108,20 @@ class Tally:
     no_face_in_output: int = 0
     seconds: float = 0.0
 
+    def per_image(self) -> dict[str, list[float | None]]:
+        """Column -> one number a picture, in the order in which they were measured; None: not a number."""
+        columns = {
+            "psnr_y": self.psnr_y,
+            "ssim_y": self.ssim_y,
+            "lpips_squeeze": self.lpips,
+            "landmark_px": self.landmarks,
+        }
+        return {
+            name: [score if math.isfinite(score) else None for score in torch.cat(parts).double().tolist()]
+            for name, parts in columns.items()
+            if parts
+        }
+
     def row(self, method: str, params: int, seed: int) -> Row:
         """The method's line; `seed` is that of the bootstrap."""
         psnr, landmarks = torch.cat(self.psnr_y), torch.cat(self.landmarks)

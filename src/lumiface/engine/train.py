@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from lumiface.data.faces import load_faces
+from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine.checkpoint import load_state, save_state, save_weights
-from lumiface.engine.config import TrainConfig
+from lumiface.engine.config import TrainConfig, bright_over_small
 from lumiface.engine.observe import Observer
 from lumiface.engine.schedule import AveragedWeights, Draw, learning_rate
 from lumiface.engine.validate import Validation
@@ -53,13 +53,23 @@ class Outcome:
 
 
 def train(
-    config: TrainConfig, folder: Path, fabric: Fabric, *, data_root: str = ".", limits: Limits = Limits()
+    config: TrainConfig,
+    folder: Path,
+    fabric: Fabric,
+    *,
+    data_root: str = ".",
+    limits: Limits = Limits(),
+    faces: FaceSet | None = None,
 ) -> Outcome:
     """Train, or go on with, one run.
 
     The folder holds `state.safetensors` (to go on from), `last.safetensors` and `best.safetensors` (averaged
     weights, for `load_model`), `log.jsonl`, TensorBoard's files, and validation pictures. A run that was
     killed goes on from its last state and, on one machine, ends with the same bits as one left alone.
+
+    Args:
+        data_root: folder that `{data}` stands for in the configuration.
+        faces: the training faces, where a caller of many runs has loaded them already.
 
     Raises:
         LumifaceError: the loss stays infinite or NaN; the data cannot be read; the folder holds a run of
@@ -68,20 +78,21 @@ def train(
     sources = [source.format(data=data_root) for source in config.train]
     recipe = build_recipe(config.method, config.recipe, config.seed + fabric.global_rank)
     observer = Observer(folder, config, enabled=fabric.is_global_zero)
-    faces = load_faces(sources, fabric.device, observer.tell)
-
     torch.manual_seed(config.seed)
     network = build(config.method, config.network)
     network_config: Any = network.config
+    scale = bright_over_small(config, network_config.scale)
+    if faces is None:
+        faces = load_faces(sources, fabric.device, observer.tell)
     if limits.start_from is not None:
         network.load_state_dict(load_model(limits.start_from).state_dict())
     network = network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.lr, fused=fabric.device.type == "cuda")
     model, optimizer = fabric.setup(network, optimizer)
     average = AveragedWeights(network, config.ema)
-    draw = Draw(faces, config, network_config.scale, fabric.global_rank, fabric.world_size)
+    draw = Draw(faces, config, scale, fabric.global_rank, fabric.world_size)
     held_out = config.validate_on.format(data=data_root)
-    validation = Validation(config, held_out, network_config.scale, fabric.device)
+    validation = Validation(config, held_out, scale, fabric.device)
 
     step, best, minutes_before = 0, -math.inf, 0.0
     state_file = folder / "state.safetensors"
@@ -140,13 +151,14 @@ def train(
     bad_steps = 0
     while step < last and not time_is_up():
         high, boxes, generator = draw(step)
-        low = recipe.degrade(high, network_config.scale, generator)
+        low, target = recipe.degrade(high, config.task, scale, generator)
         low = low.contiguous(memory_format=torch.channels_last)
         rate = learning_rate(step, config)
         for group in optimizer.param_groups:
             group["lr"] = rate
 
-        parts = recipe(model(low).float(), high, boxes)
+        shrunk = target.shape[-1] / high.shape[-1]  # 1, save where the task ends at the small size
+        parts = recipe(model(low).float(), low, target, boxes * shrunk)
         loss = torch.stack(list(parts.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)

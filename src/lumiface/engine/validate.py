@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lumiface.data.llf import LLFSettings, llf_pairs
+from lumiface.data.llf import LLFSettings, build_task_pair
 from lumiface.data.sources import open_source
 from lumiface.engine.config import TrainConfig
 from lumiface.image import from_uint8
@@ -17,7 +17,7 @@ BATCH = 20
 
 
 class Validation:
-    """PSNR-Y over the LLF pairs of the validation set (seed 0, 8-bit files on both sides).
+    """PSNR-Y over the task's pairs of the validation set (LLF, seed 0, 8-bit files on both sides).
 
     Attributes:
         pictures: (3·n, 3, H, W), the first faces' input (enlarged), output and truth, after each call.
@@ -25,9 +25,11 @@ class Validation:
 
     def __init__(self, config: TrainConfig, source: str, scale: int, device: torch.device) -> None:
         settings = LLFSettings(hr_size=config.hr_size, scale=scale, seed=0)
-        pairs = list(llf_pairs(open_source(source), settings))
-        self.low = torch.cat([from_uint8(pair.lr) for pair in pairs]).to(device)
-        self.high = torch.cat([from_uint8(pair.hr) for pair in pairs]).to(device)
+        pairs = [
+            build_task_pair(data, name, settings, config.task) for name, data in open_source(source).items()
+        ]
+        self.low = torch.cat([from_uint8(low) for low, _ in pairs]).to(device)
+        self.high = torch.cat([from_uint8(high) for _, high in pairs]).to(device)
         self.pictures = torch.empty(0)
 
     @torch.inference_mode()

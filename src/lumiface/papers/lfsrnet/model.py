@@ -44,6 +44,10 @@ class LFSRNetConfig(BaseModel):
         default="pixelshuffle",
         description="pixelshuffle: the paper's; resize: nearest x2 + convolution, free of grids",
     )
+    fseu: bool = Field(default=True, description="facial structure extraction; off: Table 1's first row")
+    maxvit: bool = Field(default=True, description="block and grid attention; off for an ablation")
+    esa: bool = Field(default=True, description="enhanced spatial attention; off for an ablation")
+    attention: bool = Field(default=True, description="CA before the upsampler; off for an ablation")
 
 
 class HourGlass(nn.Module):
@@ -96,9 +100,14 @@ class LFEB(nn.Module):
 
     def __init__(self, config: LFSRNetConfig, shift: int) -> None:
         super().__init__()
-        self.fseu = FSEU(config.channels)
-        self.maxvit = MaxViTBlock(config.channels, config.window, config.grid, config.heads, shift)
-        self.esa = EnhancedSpatialAttention(config.channels)
+        channels = config.channels
+        self.fseu = FSEU(channels) if config.fseu else nn.Identity()
+        self.maxvit = (
+            MaxViTBlock(channels, config.window, config.grid, config.heads, shift)
+            if config.maxvit
+            else nn.Identity()
+        )
+        self.esa = EnhancedSpatialAttention(channels) if config.esa else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
         # NOTE(paper): a residual around the block; the paper is silent on it.
@@ -152,7 +161,7 @@ class LFSRNet(nn.Module):
         self.deep = nn.Sequential(
             *(LFEB(config, shift=half if config.shift and i % 2 else 0) for i in range(config.blocks))
         )
-        self.attention = ChannelAttention(config.channels)
+        self.attention = ChannelAttention(config.channels) if config.attention else nn.Identity()
         self.upsample = Upsampler(config)
 
     def forward(self, low: Tensor) -> Tensor:

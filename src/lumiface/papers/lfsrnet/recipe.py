@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from lumiface.degradations.lowlight import dark_and_small
 from lumiface.losses import FaceMaskLoss, MaskMode, fft_loss, l1_loss
+from lumiface.recipe import PairedRecipe
 
 
 class LFSRNetRecipeConfig(BaseModel):
@@ -22,7 +21,7 @@ class LFSRNetRecipeConfig(BaseModel):
     mask_mode: MaskMode = Field(default="block", description="how the face is masked: block or pixel")
 
 
-class LFSRNetRecipe(nn.Module):
+class LFSRNetRecipe(PairedRecipe):
     """Degradation and loss of one training step. The mask's random state is part of `state_dict()`."""
 
     def __init__(self, config: LFSRNetRecipeConfig, seed: int) -> None:
@@ -30,20 +29,17 @@ class LFSRNetRecipe(nn.Module):
         self.config = config
         self.face_mask = FaceMaskLoss(config.mask_ratio, config.mask_mode, seed=seed)
 
-    def degrade(self, high: Tensor, scale: int, generator: torch.Generator) -> Tensor:
-        """(B, 3, H, W) bright and large -> (B, 3, H/s, W/s) dark and small."""
-        return dark_and_small(high, scale, generator)
-
-    def forward(self, output: Tensor, high: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+    def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
         """The weighted parts of L, by name; their sum is what is minimised.
 
         Args:
-            output, high: (B, 3, H, W), I_SR and I_HR.
-            boxes: (B, 4) faces in `high` as x1, y1, x2, y2 in pixels.
+            output, target: (B, 3, H, W), I_SR and I_HR.
+            low: I_LR, not used here.
+            boxes: (B, 4) faces in `target` as x1, y1, x2, y2 in pixels.
         """
         weights = self.config
         return {
-            "l1": weights.l1 * l1_loss(output, high),
-            "fft": weights.fft * fft_loss(output, high),
-            "mask": weights.mask * self.face_mask(output, high, boxes),
+            "l1": weights.l1 * l1_loss(output, target),
+            "fft": weights.fft * fft_loss(output, target),
+            "mask": weights.mask * self.face_mask(output, target, boxes),
         }

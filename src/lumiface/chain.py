@@ -1,0 +1,37 @@
+"""Two networks in a row: one that mends the light, one that enlarges, in either order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class ChainConfig(BaseModel):
+    """What a caller must know of a chain."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scale: int = Field(ge=1, description="product of the stages' scales")
+
+
+class Chain(nn.Module):
+    """Each stage sees what the one before it made, clipped to [0, 1] (LFSRNet, section 3.4: "DLN + X").
+
+    Shape: (B, 3, h, w) in [0, 1] -> (B, 3, s·h, s·w), about [0, 1], not clipped; s is the product of scales.
+    """
+
+    def __init__(self, *stages: nn.Module) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        scale = 1
+        for stage in stages:
+            config: Any = stage.config
+            scale *= config.scale
+        self.config = ChainConfig(scale=scale)
+
+    def forward(self, low: Tensor) -> Tensor:
+        for stage in self.stages:
+            low = stage(low.clamp(0.0, 1.0))
+        return low

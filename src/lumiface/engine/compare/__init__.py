@@ -1,0 +1,1 @@
+"""Tables of methods at equal budgets: train what is missing, evaluate all, report."""

@@ -1,0 +1,135 @@
+"""Scores of a table's rows on its sets, one file a row and set; what is there is never measured again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lumiface.engine.compare.plan import PlannedRow
+from lumiface.engine.compare.table import Table
+from lumiface.engine.compare.work import Machine, worker_pool
+from lumiface.engine.cost import measure_cost
+from lumiface.engine.evaluate import evaluate
+from lumiface.errors import InputError
+from lumiface.files import write_bytes
+from lumiface.registry import load_model
+
+TOGETHER = 6
+"""Rows that one worker measures at once: the set's pictures are made and its faces found once for all."""
+
+REFERENCES = "references"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One row on one set, as its file holds it.
+
+    Attributes:
+        row: the columns, as `Row.as_dict` gives them.
+        protocol: how the set was made, and with which versions.
+        names, gammas: of the pictures.
+        per_image: column -> one number a picture.
+    """
+
+    row: dict[str, Any]
+    protocol: dict[str, Any]
+    names: list[str]
+    gammas: list[float]
+    per_image: dict[str, list[float | None]]
+
+
+def set_name(source: str) -> str:
+    """ "{data}/faces256-test.tar" -> "faces256-test"."""
+    return Path(source).stem
+
+
+def measure_missing(
+    table: Table, rows: Sequence[PlannedRow], machine: Machine, tell: Callable[[str], None]
+) -> None:
+    """Evaluate every row on every set where that has not been done; all rows must be trained.
+
+    Raises:
+        LumifaceError: a set or a model cannot be read.
+    """
+    tasks = list(_tasks(table, rows))
+    if not tasks:
+        return
+    tell(f"measuring {sum(len(group) for _, group in tasks)} rows on their sets")
+    with worker_pool(machine) as pool:
+        jobs = {
+            pool.submit(_measure, table, source, group, machine): (source, group) for source, group in tasks
+        }
+        for job in as_completed(jobs):
+            job.result()
+            source, group = jobs[job]
+            tell(f"{set_name(source)}: {', '.join(row.name for row in group)} measured")
+
+
+def read_measured(folder: Path, source: str) -> list[Measured]:
+    """What `measure_missing` stored for a row (or the references) on a set, most often one."""
+    path = folder / f"{set_name(source)}.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it and compare again") from error
+    return [Measured(**measured) for measured in stored]
+
+
+def references_row(rows: Sequence[PlannedRow]) -> PlannedRow:
+    """Bicubic, mean-gamma and the oracle, kept beside the rows' scores as if they were one of them."""
+    return PlannedRow(REFERENCES, (), rows[0].scores.parent / REFERENCES)
+
+
+def measure_costs(
+    rows: Sequence[PlannedRow], table: Table, device: str, tell: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Cost of every row for one face, by name; measured one after another, so that none disturbs another."""
+    costs: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        path = row.scores / "cost.json"
+        if not path.is_file():
+            tell(f"{row.name}: cost")
+            cost = measure_cost(load_model(row.model), table.hr_size // table.scale, device)
+            write_bytes(path, json.dumps(cost.as_dict()).encode())
+        costs[row.name] = json.loads(path.read_text(encoding="utf-8"))
+    return costs
+
+
+def _tasks(table: Table, rows: Sequence[PlannedRow]) -> Iterator[tuple[str, list[PlannedRow]]]:
+    wanted = [references_row(rows), *rows] if table.references else list(rows)
+    for source in table.sets:
+        name = f"{set_name(source)}.json"
+        missing = [row for row in wanted if not (row.scores / name).is_file()]
+        for start in range(0, len(missing), TOGETHER):
+            yield source, missing[start : start + TOGETHER]
+
+
+def _measure(table: Table, source: str, rows: list[PlannedRow], machine: Machine) -> None:
+    """In a worker: some rows on one set, each row's numbers into its own file."""
+    models = {row.name: row.model for row in rows if row.stages}
+    wants_references = len(models) < len(rows)
+    result = evaluate(
+        models,
+        source.format(data=machine.data_root),
+        hr_size=table.hr_size,
+        scale=table.scale,
+        seed=table.seed,
+        references=wants_references,
+        device=machine.device,
+    )
+    stored: dict[str, list[dict[str, Any]]] = {}
+    for row in result.rows:
+        owner = row.method if row.method in models else REFERENCES
+        measured = Measured(
+            row.as_dict(), result.protocol, result.names, result.gammas, result.per_image[row.method]
+        )
+        stored.setdefault(owner, []).append(
+            {field: getattr(measured, field) for field in Measured.__dataclass_fields__}
+        )
+    for row in rows:
+        path = row.scores / f"{set_name(source)}.json"
+        write_bytes(path, json.dumps(stored[row.name]).encode())

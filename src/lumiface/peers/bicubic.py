@@ -1,0 +1,33 @@
+"""Bicubic enlargement as a member of the table: what every super-resolver has to beat.
+
+Keys, "Cubic Convolution Interpolation for Digital Image Processing" (IEEE TASSP 1981), a = -0.5 as in MATLAB.
+Nothing in it learns; behind an enhancer of light it makes a chain of that enhancer alone.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from lumiface.degradations.resample import resize
+
+
+class BicubicConfig(BaseModel):
+    """What defines one bicubic enlargement."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
+
+
+class Bicubic(nn.Module):
+    """Shape: (B, 3, h, w), any size -> (B, 3, s·h, s·w), not clipped."""
+
+    def __init__(self, config: BicubicConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, low: Tensor) -> Tensor:
+        return resize(low, (low.shape[-2] * self.config.scale, low.shape[-1] * self.config.scale))

@@ -1,0 +1,113 @@
+"""Trained networks by name or file.
+
+A checkpoint is one safetensors file whose metadata name the method and hold its configuration, so that
+`load_model(path)` needs nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from lumiface.assets import find_asset
+from lumiface.chain import Chain
+from lumiface.errors import InputError
+from lumiface.registry.lookup import build, needs_training
+from lumiface.registry.table import METHODS
+
+CHAIN = " + "
+"""Between the names of a chain's stages."""
+
+
+def shipped_weights() -> dict[str, Path]:
+    """Name -> file of the trained weights that come with the package."""
+    folder = Path(str(resources.files("lumiface"))) / "weights"
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
+
+
+def list_models() -> list[str]:
+    """The names that `load_model` knows without a path."""
+    return list(shipped_weights())
+
+
+def default_model() -> str:
+    """The shipped network that `restore` uses when none is named: the best in validation.
+
+    Raises:
+        InputError: no weights came with the package.
+    """
+    shipped = {name: read_facts(path) for name, path in shipped_weights().items()}
+    if not shipped:
+        raise InputError("no weights came with this installation; install the wheel, or name a file")
+    return max(shipped, key=lambda name: shipped[name]["provenance"]["best_psnr_y"])
+
+
+def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> nn.Module:
+    """A trained network, in evaluation mode, float32.
+
+    Args:
+        name_or_path: one of `list_models()`; a safetensors file that `lumiface train` wrote; a method that
+            has nothing to learn ("clahe"), or one with its authors' own weights ("zero-dce-published"); or
+            two of these with " + " between them, the first one's output being the second one's input.
+        device: where it shall live.
+
+    Raises:
+        InputError: there is no such model or file, or the file is damaged or of another kind.
+        AssetMissing: published weights are not on this machine.
+    """
+    name = str(name_or_path)
+    if CHAIN in name and not Path(name).is_file():
+        return Chain(*(load_model(stage, device) for stage in name.split(CHAIN))).eval()
+    if (ready := _ready_made(name)) is not None:
+        return ready.eval().to(device)
+    path = shipped_weights().get(str(name_or_path), Path(name_or_path))
+    facts = read_facts(path)
+    network = build(facts["method"], facts["config"])
+    with safe_open(path, framework="pt") as file:
+        weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: its weights do not fit its own configuration; get the file again"
+        ) from error
+    return network.eval().to(device)
+
+
+def _ready_made(name: str) -> nn.Module | None:
+    """A network that needs no weights of ours, if `name` is one's."""
+    for method in METHODS.values():
+        if name in method.published:
+            asset, load = method.published[name]
+            return load(find_asset(asset))
+        if name in method.presets and not needs_training(name):
+            return build(name)
+    return None
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself: method, config, provenance.
+
+    Raises:
+        InputError: there is no such file, it is damaged, or it was not written by this project.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such model; shipped are {', '.join(list_models()) or 'none'}, or give a file"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = (file.metadata() or {}).get("lumiface")
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged or not a safetensors file ({error}); get it again") from error
+    if facts is None:
+        raise InputError(
+            f"{path}: a safetensors file, but not written by lumiface: its configuration is missing"
+        )
+    return json.loads(facts)
