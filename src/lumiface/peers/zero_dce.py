@@ -3,9 +3,9 @@
 Guo, Li, Guo, Loy, Hou, Kwong, Cong: "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement"
 (CVPR 2020), §3.1-3.3. The defaults are the paper's: 7 layers of 32 channels, 8 iterations, 79 416 parameters.
 
-Exact: order and widths of the layers, symmetrical skips, tanh; the curve; start by N(0, 0.02); the losses and
-their weights by the paper's formulas (its authors' code has others, see losses/zero_reference.py).
-Deviations: it learns from darkened faces instead of pictures of many exposures.
+Exact: order and widths of the layers, symmetrical skips, tanh; the curve; start by N(0, 0.02); the losses by
+the paper's formulas (its authors' code has others, see losses/zero_reference.py).
+Deviations: one weight (`NOTE(paper)` below); learns from darkened faces, not from pictures of many exposures.
 The authors' weights are free for academic use only; `load_official` reads them.
 """
 
@@ -82,7 +82,7 @@ class ZeroDCE(nn.Module):
 
 
 class ZeroDCERecipeConfig(BaseModel):
-    """The loss's settings; the defaults are the paper's (§4)."""
+    """The loss's settings; the defaults are the paper's (§4) but for the smoothness."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -90,7 +90,11 @@ class ZeroDCERecipeConfig(BaseModel):
     exposure: float = Field(default=1.0, ge=0, description="weight of exposure control")
     level: float = Field(default=0.6, gt=0, lt=1, description="E: the brightness that is wanted (paper 0.6)")
     colour: float = Field(default=0.5, ge=0, description="W_col: weight of colour constancy")
-    smoothness: float = Field(default=20.0, ge=0, description="W_tvA: weight of the curves' smoothness")
+    # NOTE(paper): 20 there, with a 1/N in the loss that its authors' code leaves out (N is 8). By the formula's
+    # letter the curves come out rough and colours drift.
+    smoothness: float = Field(
+        default=160.0, ge=0, description="W_tvA: weight of the curves' smoothness (paper 20, without 1/N)"
+    )
 
 
 class ZeroDCERecipe(PairedRecipe):
