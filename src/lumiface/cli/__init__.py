@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lumiface import __version__
+from lumiface.cli.compare import compare
 from lumiface.cli.demo import demo
 from lumiface.cli.evaluate import degrade, evaluate
 from lumiface.cli.figure import figure
@@ -49,6 +50,7 @@ def main(
 app.command(cls=Described.by("lumiface.photo", "RestoreConfig"), no_args_is_help=True)(restore)
 app.command(cls=Described.by("lumiface.engine.config", "TrainConfig"), no_args_is_help=True)(train)
 app.command()(evaluate)
+app.command(no_args_is_help=True)(compare)
 app.command(no_args_is_help=True)(score)
 app.command(no_args_is_help=True)(degrade)
 app.add_typer(models, name="models")

@@ -42,7 +42,9 @@ class Cost:
 
 
 @torch.inference_mode()
-def measure_cost(network: nn.Module, side: int, device: torch.device | str = "cpu") -> Cost:
+def measure_cost(
+    network: nn.Module, side: int, device: torch.device | str = "cpu", repeats: int = REPEATS
+) -> Cost:
     """Cost of `network` for one face whose small side is `side` pixels.
 
     The time is only as good as the machine is idle; threads are torch's current number.
@@ -56,7 +58,7 @@ def measure_cost(network: nn.Module, side: int, device: torch.device | str = "cp
     with FlopCounterMode(display=False) as counter:
         run()
     times: list[float] = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         started = time.perf_counter()
         run()
         times.append(time.perf_counter() - started)

@@ -90,7 +90,7 @@ def figure_faces(
                 low = from_uint8(face["low"].copy()).to(machine.device)
                 with torch.inference_mode():
                     output = network(low)
-                face["outputs"][row.name] = to_uint8(output.float().cpu())
+                face["outputs"][row.name] = to_uint8(output.float().cpu())[0].permute(1, 2, 0).numpy()
     return faces
 
 
