@@ -59,7 +59,6 @@ def parameters(network: nn.Module) -> int:
         (EDSR, EDSRConfig(), 1.52e6),  # Lim et al.'s baseline at x4
         (EDSR, EDSRConfig(scale=2), 1.37e6),
         (EDSR, EDSRConfig(channels=256, blocks=32, residual_scale=0.1), 43.1e6),
-        (SPARNet, SPARNetConfig(), 10.6e6),  # as CTCNet's authors count it
         (CTCNet, CTCNetConfig(), 22.4e6),
         (OmniSR, OmniSRConfig(), 0.792e6),
         (OmniSR, OmniSRConfig(scale=2), 0.772e6),
@@ -70,6 +69,26 @@ def test_sizes_are_the_published_ones(network: type[nn.Module], config: Any, pub
         pytest.importorskip("spandrel")
     with torch.device("meta"):
         assert parameters(network(config)) == pytest.approx(published, rel=0.03)
+
+
+def test_sparnet_has_the_weights_of_its_authors_layers() -> None:
+    def hourglass(channels: int, depth: int) -> int:
+        narrow, inner = 9 * channels * 64 + 2 * 64, 9 * 64 * 64 + 2 * 64
+        return 2 * narrow + (2 * (depth - 1) + 1 + depth) * inner + 9 * 64 + 1
+
+    def unit(before: int, after: int, depth: int, shortcut: bool = True) -> int:
+        norms = 2 * before + 2 * after + 2 * after
+        body = 9 * before * after + 9 * after * after
+        return norms + body + shortcut * (9 * before * after + after) + hourglass(after, depth)
+
+    expected = (
+        (9 * 3 * 32 + 32)
+        + unit(32, 64, 4) + unit(64, 128, 3) + unit(128, 128, 2)
+        + 10 * unit(128, 128, 2, shortcut=False)
+        + unit(128, 128, 3) + unit(128, 64, 4) + unit(64, 32, 5)
+        + (9 * 32 * 3 + 3)
+    )  # fmt: skip
+    assert parameters(SPARNet(SPARNetConfig())) == expected
 
 
 @pytest.mark.parametrize(("scale", "published"), [(2, 878e3), (4, 897e3)])
