@@ -90,8 +90,8 @@ class ZeroDCERecipeConfig(BaseModel):
     exposure: float = Field(default=1.0, ge=0, description="weight of exposure control")
     level: float = Field(default=0.6, gt=0, lt=1, description="E: the brightness that is wanted (paper 0.6)")
     colour: float = Field(default=0.5, ge=0, description="W_col: weight of colour constancy")
-    # NOTE(paper): 20 there, with a 1/N in the loss that its authors' code leaves out (N is 8). By the formula's
-    # letter the curves come out rough and colours drift.
+    # NOTE(paper): 20 there, with a 1/N in the loss that its authors' code leaves out (N is 8). By the formula
+    # as it stands the curves come out rough and colours drift.
     smoothness: float = Field(
         default=160.0, ge=0, description="W_tvA: weight of the curves' smoothness (paper 20, without 1/N)"
     )
