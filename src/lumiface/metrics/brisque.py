@@ -2,8 +2,8 @@
 
 Mittal, Moorthy and Bovik, IEEE TIP 2012, "No-reference image quality assessment in the spatial domain".
 Exact: features, scaling and regression of the authors' MATLAB release, with the support vectors that they
-trained on the LIVE database (an asset that the user provides; the ranges of its features are below). MATLAB's
-own function `brisque` has another model and gives other numbers.
+trained on the LIVE database; they come with the package, in `live_brisque`, under their notice. MATLAB's own
+function `brisque` has another model and gives other numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lumiface.assets import find_asset
 from lumiface.errors import InputError
 from lumiface.metrics.natural_scene import (
     fit_asymmetric,
@@ -25,6 +24,8 @@ from lumiface.metrics.natural_scene import (
     normalise_contrast,
     rounded_luma,
 )
+
+AUTHORS_MODEL = Path(__file__).parent / "live_brisque" / "allmodel"
 
 _FEATURES = 36
 _LEAST_SIDE = 32  # pixels; of fewer no statistics can be made at half the size
@@ -101,15 +102,11 @@ def scale_features(features: Tensor) -> Tensor:
 
 
 class BRISQUE(nn.Module):
-    """`brisque` with the authors' model.
-
-    Raises:
-        AssetMissing: their file `allmodel` is not on this machine.
-    """
+    """`brisque` with the authors' model."""
 
     def __init__(self) -> None:
         super().__init__()
-        regression = read_regression(find_asset("brisque_allmodel"))
+        regression = read_regression(AUTHORS_MODEL)
         self.weights = nn.Buffer(regression.weights, persistent=False)
         self.vectors = nn.Buffer(regression.vectors, persistent=False)
         self.gamma, self.rho = regression.gamma, regression.rho

@@ -14,6 +14,7 @@ from lumiface.engine.compare.table import Table
 from lumiface.engine.compare.work import Machine, worker_pool
 from lumiface.engine.cost import measure_cost
 from lumiface.engine.evaluate import evaluate
+from lumiface.engine.references import REFERENCES
 from lumiface.errors import InputError
 from lumiface.files import write_bytes
 from lumiface.registry import load_model
@@ -21,7 +22,7 @@ from lumiface.registry import load_model
 TOGETHER = 6
 """Rows that one worker measures at once: the set's pictures are made and its faces found once for all."""
 
-REFERENCES = "references"
+REFERENCE_ROW = "references"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def read_measured(folder: Path, source: str) -> list[Measured]:
 
 def references_row(rows: Sequence[PlannedRow]) -> PlannedRow:
     """Bicubic, mean-gamma and the oracle, kept beside the rows' scores as if they were one of them."""
-    return PlannedRow(REFERENCES, (), rows[0].scores.parent / REFERENCES)
+    return PlannedRow(REFERENCE_ROW, (), rows[0].scores.parent / REFERENCE_ROW)
 
 
 def measure_costs(
@@ -123,7 +124,9 @@ def _measure(table: Table, source: str, rows: list[PlannedRow], machine: Machine
     )
     stored: dict[str, list[dict[str, Any]]] = {}
     for row in result.rows:
-        owner = row.method if row.method in models else REFERENCES
+        if row.method not in models and row.method not in REFERENCES:
+            continue  # a shipped network among the references has had another budget
+        owner = row.method if row.method in models else REFERENCE_ROW
         measured = Measured(
             row.as_dict(), result.protocol, result.names, result.gammas, result.per_image[row.method]
         )
