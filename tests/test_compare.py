@@ -21,7 +21,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lumiface.engine.compare.plan import plan_rows, planned_runs
 from lumiface.engine.compare.run import compare
-from lumiface.engine.compare.scores import set_name
 from lumiface.engine.compare.table import Budget, Table, read_budget, read_table
 from lumiface.engine.compare.work import Machine
 from lumiface.engine.cost import measure_cost
@@ -30,8 +29,8 @@ from lumiface.registry import METHODS, build, needs_training
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 TRAINING = {
-    "train": ["{data}"],
-    "validate_on": "{data}",
+    "train": ["{data}/faces"],
+    "validate_on": "{data}/faces",
     "sizes": [{"side": 16, "share": 1.0}],
     "batch": 2,
     "steps": 6,
@@ -46,7 +45,7 @@ def budget(**changes: Any) -> Budget:
 
 
 def table(rows: dict[str, Any], **changes: Any) -> Table:
-    return Table(title="a test", sets=["{data}"], hr_size=64, rows=rows, **changes)
+    return Table(title="a test", sets=["{data}/faces"], hr_size=64, rows=rows, **changes)
 
 
 # --- plans --------------------------------------------------------------------------------------------------
@@ -209,12 +208,13 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
     for number in range(4):
         crop = astronaut_uint8[20 + 4 * number :, 140 + 6 * number :][:160, :160]
         Image.fromarray(crop).resize((64, 64)).save(data / f"{number}.png")
-    described = {"title": "a test", "sets": ["{data}"], "hr_size": 64, "rows": ROWS, "figure_faces": 2}
-    (tmp_path / "t.yaml").write_text(yaml.safe_dump({**described, "budget": str(tmp_path / "b.yaml")}))
+    described = {"title": "a test", "sets": ["{data}/faces"], "hr_size": 64, "rows": ROWS, "figure_faces": 2}
+    described["budget"] = str(tmp_path / "b.yaml")
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
     (tmp_path / "b.yaml").write_text(yaml.safe_dump({"description": "a test", "training": TRAINING}))
     rows = tmp_path / "rows.json"
     command = [sys.executable, "-m", "lumiface", "compare", str(tmp_path / "t.yaml")]
-    command += ["--data-root", str(data), "--out", str(out), "--json", str(rows), "--device", "cpu"]
+    command += ["--data-root", str(tmp_path), "--out", str(out), "--json", str(rows), "--device", "cpu"]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
 
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
@@ -237,7 +237,7 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
         read_table(tmp_path / "t.yaml"),
         read_budget(tmp_path / "b.yaml"),
         out,
-        Machine(str(data)),
+        Machine(str(tmp_path)),
         told.append,
     )
     assert told == ["3 of 3 runs are finished", "writing the report"]  # nothing is trained or measured twice
@@ -247,7 +247,7 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
     assert report["rows"] == json.loads(json.dumps(again.report["rows"]))
     by_name = {row["method"]: row for row in report["rows"]}
     assert list(by_name) == ["bicubic", "mean-gamma + bicubic", *ROWS, "oracle"]
-    assert {row["set"] for row in by_name.values()} == {set_name(str(data))}
+    assert {row["set"] for row in by_name.values()} == {"faces"}
     for name in ROWS:
         row = by_name[name]
         low, high = row["psnr_y_ci"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from lumiface.image import Picture, read_picture, write_picture
@@ -63,7 +64,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_there_are_commands_to_run() -> None:
     assert len(commands("restore")) >= 4
-    assert len(commands("train")) == len(commands("evaluate")) == len(commands("degrade")) == 1
+    assert all(len(commands(word)) == 1 for word in ("train", "evaluate", "degrade", "score"))
     makes = [line.split()[:2] for block in blocks("sh") for line in block.splitlines() if line[:5] == "make "]
     assert makes == [["make", "demo"], ["make", "test"]]
 
@@ -80,6 +81,14 @@ def test_degrade_and_evaluate_as_written(workplace: Path) -> None:
     run(commands("degrade")[0], workplace)
     assert len((workplace / "my-benchmark/manifest.jsonl").read_text().splitlines()) == 8
     assert "oracle" in run(commands("evaluate")[0], workplace)
+
+
+def test_score_as_written(workplace: Path) -> None:
+    for folder, quality in (("my-results", 60), ("my-originals", 100)):
+        (workplace / folder).mkdir()
+        for face in sorted((workplace / "my-faces").glob("*.png"))[:2]:
+            Image.open(face).save(workplace / folder / f"{face.stem}.jpg", quality=quality)
+    assert "psnr_y" in run(commands("score")[0], workplace)
 
 
 def test_python_as_written(workplace: Path) -> None:

@@ -200,6 +200,7 @@ _CLASSICAL = (
         "Keys: Cubic Convolution Interpolation (IEEE TASSP 1981)",
         Bicubic,
         BicubicConfig,
+        onnx=False,
     ),
     _classical("gamma", "Mean gamma: a power that brings the mean to 0.5", "", GammaEnhancer, GammaConfig),
     _classical(
