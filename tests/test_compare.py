@@ -230,8 +230,10 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
 
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert ended.returncode == 0, ended.stderr
-    assert f"{len(finished)} of 3 runs are finished" in ended.stdout
+    assert f"{3 - len(finished)} runs to make, {len(finished)} are finished" in ended.stdout
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    for weights in out.glob("runs/*/*.safetensors"):
+        weights.unlink()  # a measured row needs them no more
     told: list[str] = []
     again = compare(
         read_table(tmp_path / "t.yaml"),
@@ -240,7 +242,7 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
         Machine(str(tmp_path)),
         told.append,
     )
-    assert told == ["3 of 3 runs are finished", "writing the report"]  # nothing is trained or measured twice
+    assert told == ["writing the report"]  # nothing is trained or measured twice
     assert again.report is not None
 
     report = json.loads(rows.read_text())

@@ -39,8 +39,9 @@ def compare(
 
     import torch
 
-    from lumiface.engine.compare.plan import FINISHED, plan_rows, planned_runs
+    from lumiface.engine.compare.plan import is_finished, plan_rows, planned_runs
     from lumiface.engine.compare.run import compare as run
+    from lumiface.engine.compare.scores import is_measured
     from lumiface.engine.compare.table import read_budget, read_table
     from lumiface.engine.compare.work import Machine
     from lumiface.engine.device import choose_device
@@ -53,8 +54,9 @@ def compare(
     spent = read_budget(wanted.budget)
     folder = out or Path("runs") / "compare" / Path(wanted.budget).stem
     if dry_run:
-        for place, settings in planned_runs(plan_rows(wanted, spent, folder)).items():
-            state = "finished" if (place / FINISHED).is_file() else f"{settings.steps} steps"
+        rows = [row for row in plan_rows(wanted, spent, folder) if not is_measured(wanted, row)]
+        for place, settings in planned_runs(rows).items():
+            state = "finished" if is_finished(place) else f"{settings.steps} steps"
             typer.echo(f"{place}: {state}")
         return
     torch.set_num_threads(threads)

@@ -36,15 +36,22 @@ class PlannedStage:
     @property
     def model(self) -> str:
         """What `load_model` loads once the run is finished."""
-        return self.method if self.folder is None else str(self.folder / "best.safetensors")
+        return self.method if self.folder is None else str(self.folder / BEST)
 
     @property
     def is_trained(self) -> bool:
-        return self.folder is None or (self.folder / FINISHED).is_file()
+        return self.folder is None or is_finished(self.folder)
 
 
 FINISHED = "finished.json"
 """Written when a run has reached its last step; what has it is never trained again."""
+
+BEST = "best.safetensors"
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run has reached its end, and its weights are still there."""
+    return (folder / FINISHED).is_file() and (folder / BEST).is_file()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,10 @@ class PlannedRow:
     @property
     def model(self) -> str:
         return " + ".join(stage.model for stage in self.stages)
+
+    @property
+    def is_trained(self) -> bool:
+        return all(stage.is_trained for stage in self.stages)
 
 
 def plan_rows(table: Table, budget: Budget, folder: Path) -> list[PlannedRow]:

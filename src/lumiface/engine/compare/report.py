@@ -10,14 +10,22 @@ import torch
 
 from lumiface.data.llf import LLFPair, LLFSettings, build_pair
 from lumiface.data.sources import open_source
-from lumiface.engine.compare.plan import PlannedRow, PlannedStage
-from lumiface.engine.compare.scores import Measured, read_measured, references_row, set_name
+from lumiface.engine.compare.plan import PlannedRow
+from lumiface.engine.compare.scores import (
+    COST,
+    STAGES,
+    Measured,
+    read_kept,
+    read_measured,
+    references_row,
+    set_name,
+)
 from lumiface.engine.compare.table import Budget, Table
 from lumiface.engine.compare.work import Machine
 from lumiface.engine.evaluate import CONVENTIONS
 from lumiface.engine.score import bootstrap_interval
 from lumiface.image import from_uint8, to_uint8
-from lumiface.registry import load_model, read_facts
+from lumiface.registry import load_model
 
 COST_CONVENTIONS = {
     "params": "trained numbers of all stages",
@@ -34,7 +42,6 @@ def build_report(
     table: Table,
     budget: Budget,
     rows: Sequence[PlannedRow],
-    costs: dict[str, dict[str, Any]],
     machine: Machine,
 ) -> dict[str, Any]:
     """All that the writers of Markdown, CSV, JSON and HTML need, as plain values."""
@@ -48,7 +55,7 @@ def build_report(
         best = _best(measured, rows)
         for method, scores in measured.items():
             row = next((row for row in rows if row.name == method), None)
-            told.append(_row(method, name, row, scores, best, costs.get(method), table.seed))
+            told.append(_row(method, name, row, scores, best, table.seed))
         per_image[name] = {
             method: {"names": scores.names, "gamma": scores.gammas, **scores.per_image}
             for method, scores in measured.items()
@@ -84,6 +91,8 @@ def figure_faces(
             for pair in pairs
         ]
     for row in rows:
+        if not row.is_trained:  # measured before, and its weights are gone
+            continue
         network = load_model(row.model, machine.device)
         for shown in faces.values():
             for face in shown:
@@ -135,11 +144,10 @@ def _row(
     row: PlannedRow | None,
     scores: Measured,
     best: Measured,
-    cost: dict[str, Any] | None,
     seed: int,
 ) -> dict[str, Any]:
     behind = np.array(best.per_image["psnr_y"], float) - np.array(scores.per_image["psnr_y"], float)
-    stages = [] if row is None else [_stage(stage) for stage in row.stages]
+    stages = [] if row is None else read_kept(row, STAGES)
     nothing = {"params": 0, "gflops": None, "ms_per_face": None, "peak_mib": None}
     columns = {key: value for key, value in scores.row.items() if key not in nothing}
     return {
@@ -147,28 +155,9 @@ def _row(
         "stages": stages,
         "set": set_,
         "budget_images": max((stage["trained_images"] for stage in stages), default=0),
-        **(cost or nothing),
+        **(nothing if row is None else read_kept(row, COST)),
         "psnr_y_behind_best": float(behind.mean()),
         "psnr_y_behind_best_ci": bootstrap_interval(behind, seed),
-    }
-
-
-def _stage(stage: PlannedStage) -> dict[str, Any]:
-    if stage.run is None or stage.folder is None:
-        return {"method": stage.method, "task": stage.task, "settings": {}, "trained_images": 0}
-    provenance = read_facts(stage.folder / "last.safetensors")["provenance"]
-    return {
-        "method": stage.method,
-        "task": stage.task,
-        "settings": {
-            "network": stage.run.network,
-            "recipe": stage.run.recipe,
-            "seed": stage.run.seed,
-        },
-        "trained_images": stage.run.steps * stage.run.batch,
-        "minutes": provenance["minutes"],
-        "machine": provenance["machine"],
-        "validation_psnr_y": provenance["best_psnr_y"],
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lumiface.engine.compare.plan import plan_rows, planned_runs
 from lumiface.engine.compare.report import build_report, figure_faces
-from lumiface.engine.compare.scores import measure_costs, measure_missing
+from lumiface.engine.compare.scores import is_measured, keep_stage_facts, measure_costs, measure_missing
 from lumiface.engine.compare.table import Budget, Table
 from lumiface.engine.compare.work import Machine, train_missing
 
@@ -42,12 +42,14 @@ def compare(
         LumifaceError: a setting is wrong, or a set cannot be read. A run that fails costs only its own rows.
     """
     rows = plan_rows(table, budget, folder)
-    failures = train_missing(planned_runs(rows), machine, tell)
-    ready = [row for row in rows if all(stage.is_trained for stage in row.stages)]
+    unfinished = [row for row in rows if not is_measured(table, row)]
+    failures = train_missing(planned_runs(unfinished), machine, tell)
+    ready = [row for row in rows if row.is_trained or is_measured(table, row)]
     if not ready:
         return Comparison(None, {}, failures)
     measure_missing(table, ready, machine, tell)
-    costs = measure_costs(ready, table, machine.device, tell)
+    measure_costs(table, ready, machine.device, tell)
+    keep_stage_facts(ready)
     tell("writing the report")
-    report = build_report(table, budget, ready, costs, machine)
+    report = build_report(table, budget, ready, machine)
     return Comparison(report, figure_faces(table, ready, machine), failures)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lumiface.engine.compare.plan import PlannedRow
+from lumiface.engine.compare.plan import PlannedRow, PlannedStage
 from lumiface.engine.compare.table import Table
 from lumiface.engine.compare.work import Machine, worker_pool
 from lumiface.engine.cost import measure_cost
@@ -17,12 +17,13 @@ from lumiface.engine.evaluate import evaluate
 from lumiface.engine.references import REFERENCES
 from lumiface.errors import InputError
 from lumiface.files import write_bytes
-from lumiface.registry import load_model
+from lumiface.registry import load_model, read_facts
 
 TOGETHER = 6
 """Rows that one worker measures at once: the set's pictures are made and its faces found once for all."""
 
 REFERENCE_ROW = "references"
+COST, STAGES = "cost.json", "stages.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class Measured:
     names: list[str]
     gammas: list[float]
     per_image: dict[str, list[float | None]]
+
+
+def is_measured(table: Table, row: PlannedRow) -> bool:
+    """Whether nothing is left to do for a row; its weights need not be there any more."""
+    wanted = [f"{set_name(source)}.json" for source in table.sets] + [COST, STAGES]
+    return all((row.scores / name).is_file() for name in wanted)
 
 
 def set_name(source: str) -> str:
@@ -85,19 +92,46 @@ def references_row(rows: Sequence[PlannedRow]) -> PlannedRow:
     return PlannedRow(REFERENCE_ROW, (), rows[0].scores.parent / REFERENCE_ROW)
 
 
-def measure_costs(
-    rows: Sequence[PlannedRow], table: Table, device: str, tell: Callable[[str], None]
-) -> dict[str, dict[str, Any]]:
-    """Cost of every row for one face, by name; measured one after another, so that none disturbs another."""
-    costs: dict[str, dict[str, Any]] = {}
+def measure_costs(table: Table, rows: Sequence[PlannedRow], device: str, tell: Callable[[str], None]) -> None:
+    """Cost of every row for one face; measured one after another, so that none disturbs another."""
     for row in rows:
-        path = row.scores / "cost.json"
+        path = row.scores / COST
         if not path.is_file():
             tell(f"{row.name}: cost")
             cost = measure_cost(load_model(row.model), table.hr_size // table.scale, device)
             write_bytes(path, json.dumps(cost.as_dict()).encode())
-        costs[row.name] = json.loads(path.read_text(encoding="utf-8"))
-    return costs
+
+
+def keep_stage_facts(rows: Sequence[PlannedRow]) -> None:
+    """What is to be told of each row's networks, kept beside the scores: the weights may go."""
+    for row in rows:
+        path = row.scores / STAGES
+        if not path.is_file():
+            write_bytes(path, json.dumps([_stage_facts(stage) for stage in row.stages]).encode())
+
+
+def read_kept(row: PlannedRow, name: str) -> Any:
+    """A row's `COST` or `STAGES`."""
+    return json.loads((row.scores / name).read_text(encoding="utf-8"))
+
+
+def _stage_facts(stage: PlannedStage) -> dict[str, Any]:
+    if stage.run is None or stage.folder is None:
+        return {"method": stage.method, "task": stage.task, "settings": {}, "trained_images": 0}
+    provenance = read_facts(stage.folder / "last.safetensors")["provenance"]
+    return {
+        "method": stage.method,
+        "task": stage.task,
+        "settings": {
+            "network": stage.run.network,
+            "recipe": stage.run.recipe,
+            "seed": stage.run.seed,
+        },
+        "trained_images": stage.run.steps * stage.run.batch,
+        "minutes": provenance["minutes"],
+        "machine": provenance["machine"],
+        "validation_psnr_y": provenance["best_psnr_y"],
+    }
 
 
 def _tasks(table: Table, rows: Sequence[PlannedRow]) -> Iterator[tuple[str, list[PlannedRow]]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from lumiface.data.faces import FaceSet, load_faces
-from lumiface.engine.compare.plan import FINISHED
+from lumiface.engine.compare.plan import FINISHED, is_finished
 from lumiface.engine.config import TrainConfig
 from lumiface.engine.launch import start_fabric
 from lumiface.engine.train import Limits, train
@@ -52,10 +52,10 @@ def train_missing(
     Returns:
         One line for each run that failed or ran out of time.
     """
-    missing = {folder: run for folder, run in runs.items() if not (folder / FINISHED).is_file()}
-    tell(f"{len(runs) - len(missing)} of {len(runs)} runs are finished")
+    missing = {folder: run for folder, run in runs.items() if not is_finished(folder)}
     if not missing:
         return []
+    tell(f"{len(missing)} runs to make, {len(runs) - len(missing)} are finished")
     deadline = None if machine.max_minutes is None else time.time() + 60.0 * machine.max_minutes
     failures: list[str] = []
     with worker_pool(machine) as pool:
@@ -69,7 +69,7 @@ def train_missing(
             except LumifaceError as error:
                 failures.append(f"{folder.name}: {error}")
                 tell(failures[-1])
-    unfinished = [folder.name for folder in missing if not (folder / FINISHED).is_file()]
+    unfinished = [folder.name for folder in missing if not is_finished(folder)]
     return failures + [f"{name}: time was up" for name in unfinished if not _named(name, failures)]
 
 
