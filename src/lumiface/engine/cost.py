@@ -5,6 +5,7 @@ All for single faces of one size; on a GPU the kernels are waited for.
 
 from __future__ import annotations
 
+import platform
 import time
 import weakref
 from collections.abc import Callable
@@ -39,6 +40,16 @@ class Cost:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def machine_name(device: torch.device | str = "cpu") -> str:
+    """What a time was measured on: "AMD EPYC, 1 thread"."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    told = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return f"{told.get('cpu_name', platform.machine())}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 @torch.inference_mode()

@@ -32,6 +32,7 @@ COST_CONVENTIONS = {
     "gflops": "10^9 floating-point operations for one face; a multiply-add counts as two",
     "ms_per_face": "median of 9 forward passes, batch of one, one process alone on the machine",
     "peak_mib": "most memory that tensors held at once beyond the weights, float32, batch of one",
+    "cost_machine": "what time was measured on",
     "budget_images": "faces that each trained stage has seen",
     "psnr_y_behind_best": "mean PSNR-Y of the set's best row less this row's, over the same pictures; its "
     "interval by bootstrap over pictures: where it holds 0, the two cannot be told apart",
@@ -148,12 +149,13 @@ def _row(
 ) -> dict[str, Any]:
     behind = np.array(best.per_image["psnr_y"], float) - np.array(scores.per_image["psnr_y"], float)
     stages = [] if row is None else read_kept(row, STAGES)
-    nothing = {"params": 0, "gflops": None, "ms_per_face": None, "peak_mib": None}
+    nothing = {"params": 0, "gflops": None, "ms_per_face": None, "peak_mib": None, "cost_machine": None}
     columns = {key: value for key, value in scores.row.items() if key not in nothing}
     return {
         **columns,
         "stages": stages,
         "set": set_,
+        "cost_machine": "what time was measured on",
         "budget_images": max((stage["trained_images"] for stage in stages), default=0),
         **(nothing if row is None else read_kept(row, COST)),
         "psnr_y_behind_best": float(behind.mean()),

@@ -9,21 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
+from lumiface.chain import Chain
 from lumiface.engine.compare.plan import PlannedRow, PlannedStage
 from lumiface.engine.compare.table import Table
 from lumiface.engine.compare.work import Machine, worker_pool
-from lumiface.engine.cost import measure_cost
+from lumiface.engine.cost import machine_name, measure_cost
 from lumiface.engine.evaluate import evaluate
 from lumiface.engine.references import REFERENCES
 from lumiface.errors import InputError
 from lumiface.files import write_bytes
-from lumiface.registry import load_model, read_facts
+from lumiface.registry import build, load_model, read_facts
 
 TOGETHER = 6
 """Rows that one worker measures at once: the set's pictures are made and its faces found once for all."""
 
 REFERENCE_ROW = "references"
 COST, STAGES = "cost.json", "stages.json"
+
+DIGITS = 5
+"""Behind the point, of a picture's score as it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +99,27 @@ def references_row(rows: Sequence[PlannedRow]) -> PlannedRow:
 
 
 def measure_costs(table: Table, rows: Sequence[PlannedRow], device: str, tell: Callable[[str], None]) -> None:
-    """Cost of every row for one face; measured one after another, so that none disturbs another."""
+    """Cost of every row for one face; measured one after another, so that none disturbs another.
+
+    Costs of another machine are measured again: times of two machines do not belong in one table.
+    """
+    here = machine_name(device)
     for row in rows:
         path = row.scores / COST
-        if not path.is_file():
-            tell(f"{row.name}: cost")
-            cost = measure_cost(load_model(row.model), table.hr_size // table.scale, device)
-            write_bytes(path, json.dumps(cost.as_dict()).encode())
+        if path.is_file() and read_kept(row, COST)["cost_machine"] == here:
+            continue
+        tell(f"{row.name}: cost")
+        cost = measure_cost(_untrained(row), table.hr_size // table.scale, device)
+        write_bytes(path, json.dumps(cost.as_dict() | {"cost_machine": here}).encode())
+
+
+def _untrained(row: PlannedRow) -> nn.Module:
+    """The row's networks without their weights, on which no cost depends."""
+    stages = [
+        load_model(stage.method) if stage.run is None else build(stage.method, stage.run.network)
+        for stage in row.stages
+    ]
+    return stages[0] if len(stages) == 1 else Chain(*stages)
 
 
 def keep_stage_facts(rows: Sequence[PlannedRow]) -> None:
@@ -156,14 +176,17 @@ def _measure(table: Table, source: str, rows: list[PlannedRow], machine: Machine
         references=wants_references,
         device=machine.device,
     )
+    gammas = [round(gamma, DIGITS) for gamma in result.gammas]
     stored: dict[str, list[dict[str, Any]]] = {}
     for row in result.rows:
         if row.method not in models and row.method not in REFERENCES:
             continue  # a shipped network among the references has had another budget
         owner = row.method if row.method in models else REFERENCE_ROW
-        measured = Measured(
-            row.as_dict(), result.protocol, result.names, result.gammas, result.per_image[row.method]
-        )
+        scores = {
+            column: [None if score is None else round(score, DIGITS) for score in column_scores]
+            for column, column_scores in result.per_image[row.method].items()
+        }
+        measured = Measured(row.as_dict(), result.protocol, result.names, gammas, scores)
         stored.setdefault(owner, []).append(
             {field: getattr(measured, field) for field in Measured.__dataclass_fields__}
         )
