@@ -161,6 +161,13 @@ def test_stopping_on_purpose_and_going_on(faces: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
 
+def test_a_run_whose_network_has_a_list_of_settings_goes_on(faces: Path, tmp_path: Path) -> None:
+    network = {"channels": 8, "transformers": [1, 1, 1], "refinements": 1}
+    settings = config(method="ctcnet", network=network, batch=1, steps=2, warmup=1, validate_every=2)
+    assert run(tmp_path, faces, settings, max_steps=1).step == 1
+    assert run(tmp_path, faces, settings).step == 2
+
+
 def test_training_learns(faces: Path, tmp_path: Path) -> None:
     outcome = run(tmp_path / "run", faces, config(steps=60, validate_every=20, lr=3e-3, ema=0.9))
     scores = [line["psnr_y"] for line in curve(tmp_path / "run") if "psnr_y" in line]

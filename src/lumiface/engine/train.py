@@ -98,7 +98,7 @@ def train(
     state_file = folder / "state.safetensors"
     if state_file.is_file():
         parts, facts = load_state(state_file, fabric.device)
-        if facts.get("network") != network_config.model_dump():
+        if facts.get("network") != network_config.model_dump(mode="json"):
             raise SettingError(
                 f"{state_file} holds a run of another network ({facts.get('network')}); start with --fresh"
             )
@@ -143,7 +143,7 @@ def train(
                 "step": step,
                 "best_psnr_y": best,
                 "minutes": minutes_before + minutes(),
-                "network": network_config.model_dump(),
+                "network": network_config.model_dump(mode="json"),
             },
         )
         keep_weights("last")
