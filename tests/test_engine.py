@@ -163,7 +163,10 @@ def test_stopping_on_purpose_and_going_on(faces: Path, tmp_path: Path) -> None:
 
 def test_a_run_whose_network_has_a_list_of_settings_goes_on(faces: Path, tmp_path: Path) -> None:
     network = {"channels": 8, "transformers": [1, 1, 1], "refinements": 1}
-    settings = config(method="ctcnet", network=network, batch=1, steps=2, warmup=1, validate_every=2)
+    sizes = [{"side": 16, "share": 1.0}]
+    settings = config(
+        method="ctcnet", network=network, sizes=sizes, batch=2, steps=2, warmup=1, validate_every=2
+    )
     assert run(tmp_path, faces, settings, max_steps=1).step == 1
     assert run(tmp_path, faces, settings).step == 2
 
@@ -184,9 +187,9 @@ def poison(monkeypatch: pytest.MonkeyPatch, is_poisoned: Callable[[int], bool]) 
     """Make the low pictures of some calls (counted from 0) NaN."""
     degrade, calls = LFSRNetRecipe.degrade, iter(range(10**6))
 
-    def poisoned(self: LFSRNetRecipe, *words: Any) -> torch.Tensor:
-        low = degrade(self, *words)
-        return low * torch.nan if is_poisoned(next(calls)) else low
+    def poisoned(self: LFSRNetRecipe, *words: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        low, target = degrade(self, *words)
+        return (low * torch.nan if is_poisoned(next(calls)) else low), target
 
     monkeypatch.setattr(LFSRNetRecipe, "degrade", poisoned)
 

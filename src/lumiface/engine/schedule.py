@@ -33,6 +33,13 @@ class AveragedWeights:
         self.weights = {key: value.detach().clone() for key, value in network.state_dict().items()}
 
     @torch.no_grad()
+    def load(self, weights: dict[str, Tensor]) -> None:
+        """Go on from stored weights. Copied in place: another memory layout would take other kernels, whose
+        results differ in the last bit."""
+        for key, value in self.weights.items():
+            value.copy_(weights[key])
+
+    @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         decay = min(self.decay, (1.0 + step) / (10.0 + step))
         for key, value in network.state_dict().items():

@@ -105,7 +105,7 @@ def train(
         network.load_state_dict(parts["network"])
         optimizer.load_state_dict(parts["optimizer"])
         recipe.load_state_dict(parts["recipe"])
-        average.weights = parts["average"]
+        average.load(parts["average"])
         step, best, minutes_before = facts["step"], facts["best_psnr_y"], facts["minutes"]
         observer.tell(f"going on from step {step} of {config.steps}")
     observer.start(step)
