@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,18 +23,25 @@ def overview(ctx: typer.Context) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lumiface.registry import METHODS, read_facts, shipped_weights
+    from lumiface.registry import METHODS, needs_training, read_facts, shipped_weights
     from lumiface.reports.tables import amount
 
     console = Console()
     presets = Table(title="Methods to train", title_justify="left")
     for heading in ("name", "what", "parameters", "scale"):
         presets.add_column(heading, justify="right" if heading in ("parameters", "scale") else "left")
+    ready = Table(title="Methods with nothing to learn, or with their authors' weights", title_justify="left")
+    for heading in ("name", "what"):
+        ready.add_column(heading)
     for method in METHODS.values():
         for preset in method.presets:
-            parameters, scale = _size(preset, {})
-            presets.add_row(preset, method.title, amount(parameters), f"x{scale}")
+            if needs_training(preset):
+                parameters, scale = _size(preset, {})
+                presets.add_row(preset, method.title, amount(parameters), f"x{scale}")
+        for name in [*method.published, *(name for name in method.presets if not needs_training(name))]:
+            ready.add_row(name, method.title)
     console.print(presets)
+    console.print(ready)
 
     shipped = shipped_weights()
     if not shipped:
@@ -102,15 +110,22 @@ def publish(
         typer.echo(f"its card is missing: write {target.with_suffix('.md')}, with a line `Licence: ...`")
 
 
-def _size(method: str, config: dict[str, Any]) -> tuple[int, int]:
-    """Number of parameters, and scale; nothing is allocated."""
+def _size(method: str, config: dict[str, Any]) -> tuple[float, int]:
+    """Number of parameters (NaN where the network's package is absent), and scale."""
     import torch
 
-    from lumiface.registry import build
+    from lumiface.errors import SettingError
+    from lumiface.registry import build, configure
 
-    with torch.device("meta"):
-        network = build(method, config)
-    settings: Any = network.config
+    settings: Any = configure(method, config)
+    try:
+        try:
+            with torch.device("meta"):  # nothing is allocated ...
+                network = build(method, config)
+        except RuntimeError:  # ... save by networks that compute with tensors while they are built
+            network = build(method, config)
+    except SettingError:
+        return math.nan, settings.scale
     return sum(parameter.numel() for parameter in network.parameters()), settings.scale
 
 

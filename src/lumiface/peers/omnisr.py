@@ -11,6 +11,7 @@ Deviations: sides are padded by their edges instead of zeros (`NOTE(paper)` belo
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal
 
 import torch
@@ -70,15 +71,18 @@ class OmniSR(nn.Module):
         except ImportError as error:
             raise SettingError("omnisr needs spandrel: pip install 'lumiface[peers]'") from error
         body: Any = Body
-        self.body: nn.Module = body(
-            num_feat=config.channels,
-            res_num=config.groups,
-            block_num=config.blocks,
-            window_size=config.window,
-            up_scale=config.scale,
-            pe=True,
-            bias=True,
-        )
+        with warnings.catch_warnings():
+            # spandrel calls torch.meshgrid in a way that torch will change one day; no user can help it.
+            warnings.filterwarnings("ignore", message="torch.meshgrid")
+            self.body: nn.Module = body(
+                num_feat=config.channels,
+                res_num=config.groups,
+                block_num=config.blocks,
+                window_size=config.window,
+                up_scale=config.scale,
+                pe=True,
+                bias=True,
+            )
         for part in list(self.body.modules()):
             for name, child in part.named_children():
                 if type(child).__name__ == "LayerNorm2d":

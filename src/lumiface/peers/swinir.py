@@ -11,6 +11,7 @@ Deviations: no stochastic depth; sides are padded by their edges instead of mirr
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Any, Literal
 
@@ -63,20 +64,23 @@ class SwinIR(nn.Module):
         except ImportError as error:
             raise SettingError("swinir needs spandrel: pip install 'lumiface[peers]'") from error
         body: Any = Body
-        self.body: nn.Module = body(
-            # Only the size for which the windows' masks are kept ready; other sizes make theirs on the way.
-            img_size=4 * config.window,
-            window_size=config.window,
-            embed_dim=config.channels,
-            depths=[config.layers] * config.groups,
-            num_heads=[config.heads] * config.groups,
-            mlp_ratio=config.expansion,
-            upscale=config.scale,
-            upsampler="pixelshuffledirect",
-            # NOTE(paper): the authors' code drops layers at random (rate 0.1) in training; a network of ours
-            # draws no random numbers.
-            drop_path_rate=0.0,
-        )
+        with warnings.catch_warnings():
+            # spandrel calls torch.meshgrid in a way that torch will change one day; no user can help it.
+            warnings.filterwarnings("ignore", message="torch.meshgrid")
+            self.body: nn.Module = body(
+                # Only the size for which the windows' masks are kept ready; other sizes make theirs on the way.
+                img_size=4 * config.window,
+                window_size=config.window,
+                embed_dim=config.channels,
+                depths=[config.layers] * config.groups,
+                num_heads=[config.heads] * config.groups,
+                mlp_ratio=config.expansion,
+                upscale=config.scale,
+                upsampler="pixelshuffledirect",
+                # NOTE(paper): the authors' code drops layers at random (rate 0.1) in training; a network of ours
+                # draws no random numbers.
+                drop_path_rate=0.0,
+            )
         for part in self.body.modules():
             self._tidy(part)
 
