@@ -68,7 +68,7 @@ class SwinIR(nn.Module):
             # spandrel calls torch.meshgrid in a way that torch will change one day; no user can help it.
             warnings.filterwarnings("ignore", message="torch.meshgrid")
             self.body: nn.Module = body(
-                # Only the size for which the windows' masks are kept ready; other sizes make theirs on the way.
+                # Only the size for which masks of the windows are kept ready; others make theirs on the way.
                 img_size=4 * config.window,
                 window_size=config.window,
                 embed_dim=config.channels,
@@ -77,8 +77,8 @@ class SwinIR(nn.Module):
                 mlp_ratio=config.expansion,
                 upscale=config.scale,
                 upsampler="pixelshuffledirect",
-                # NOTE(paper): the authors' code drops layers at random (rate 0.1) in training; a network of ours
-                # draws no random numbers.
+                # NOTE(paper): the authors' code drops layers at random (rate 0.1) in training; ours
+                # draw no random numbers.
                 drop_path_rate=0.0,
             )
         for part in self.body.modules():
