@@ -75,6 +75,12 @@ def test_equal_stages_are_one_run_and_every_setting_counts(tmp_path: Path) -> No
     assert {folder.name.split("-")[0] for folder in set(runs) ^ set(others)} == {"dln"}
 
 
+def test_scores_keep_their_place_when_the_folder_moves(tmp_path: Path) -> None:
+    rows = {"a": ["dln", "edsr"]}
+    here, there = (plan_rows(table(rows), budget(), tmp_path / name)[0].scores for name in ("x", "y"))
+    assert here.relative_to(tmp_path / "x") == there.relative_to(tmp_path / "y")
+
+
 def test_what_has_nothing_to_learn_is_not_trained(tmp_path: Path) -> None:
     (row,) = plan_rows(table({"LIME": ["lime", "bicubic"]}), budget(), tmp_path)
     assert planned_runs([row]) == {}

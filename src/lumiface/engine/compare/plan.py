@@ -100,7 +100,8 @@ def _row(name: str, stages: list[Stage], table: Table, budget: Budget, folder: P
         _stage(stage, network, task, table, budget, folder)
         for stage, network, task in zip(stages, settings, _tasks(name, scales, table.scale), strict=True)
     )
-    models = json.dumps([stage.model for stage in planned])
+    # By the runs' names and not their places: scores may be moved to another folder.
+    models = json.dumps([stage.folder.name if stage.folder else stage.method for stage in planned])
     slug = f"{_slug(name)}-{hashlib.sha256(models.encode()).hexdigest()[:8]}"
     return PlannedRow(name, planned, folder / "scores" / slug)
 
