@@ -1,0 +1,138 @@
+"""What JPEG takes from a picture, for a whole batch on its own device: no file, no loop, a quality for each.
+
+ITU-T T.81 (1992) with the tables of its Annex K.1, the scaling of the tables by a quality from 1 to 100 and
+the colour conversion of the IJG's library, which nearly every writer of JPEG files follows. Exact but for the
+last rounding: 8-bit samples, whole-number YCbCr, halved chroma as the library averages it (4:2:0) and as it
+interpolates it back, edges repeated up to whole blocks. The entropy coding loses nothing and is left out.
+Nothing here has a useful gradient, since every step rounds.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lumiface.image import luma, to_uint8
+
+_BLOCK = 8
+
+# T.81, tables K.1 and K.2: quantisation steps at quality 50, frequencies from left to right, top to bottom.
+_LUMINANCE = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+_CHROMINANCE = (
+    (17, 18, 24, 47, 99, 99, 99, 99),
+    (18, 21, 26, 66, 99, 99, 99, 99),
+    (24, 26, 56, 99, 99, 99, 99, 99),
+    (47, 66, 99, 99, 99, 99, 99, 99),
+    *((99,) * 8,) * 4,
+)
+
+
+def jpeg(pictures: Tensor, quality: Tensor, *, halve_chroma: bool = True) -> Tensor:
+    """Compress and decompress each picture at its own quality.
+
+    Args:
+        pictures: (B, 3, H, W) in [0, 1], any size; rounded to 8 bits first, as a camera would.
+        quality: (B,) whole numbers from 1 to 100, on the pictures' device.
+        halve_chroma: 4:2:0, which most writers use; otherwise 4:4:4.
+
+    Returns:
+        The same shape and type, on the 8-bit grid in [0, 1].
+
+    Raises:
+        ValueError: shapes do not fit.
+    """
+    if pictures.ndim != 4 or pictures.shape[1] != 3 or quality.shape != pictures.shape[:1]:
+        raise ValueError(
+            "need pictures (B, 3, H, W) and quality (B,), "
+            f"got {tuple(pictures.shape)} and {tuple(quality.shape)}"
+        )
+    height, width = pictures.shape[-2:]
+    exact = torch.promote_types(pictures.dtype, torch.float32)  # bfloat16 does not hold 0..255
+    ycbcr = _to_ycbcr(to_uint8(pictures.to(exact)).to(exact))
+    light, chroma = ycbcr[:, :1], ycbcr[:, 1:]
+    if halve_chroma:
+        chroma = _halve(chroma)
+    light = _through_blocks(light, quantisation_steps(_LUMINANCE, quality))
+    chroma = _through_blocks(chroma, quantisation_steps(_CHROMINANCE, quality))
+    if halve_chroma:
+        chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
+        chroma = _rounded(chroma[..., :height, :width])
+    return (_to_rgb(light, chroma) / 255.0).to(pictures.dtype)
+
+
+def quantisation_steps(table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
+    """The IJG's scaling of an 8 x 8 table, `((table · s + 50) / 100)` in whole numbers within 1..255, with
+    s = 5000 / q below quality 50 and 200 - 2 q from there on.
+
+    Args:
+        quality: (B,), whole numbers from 1 to 100; others are brought to the nearer end.
+
+    Returns:
+        (B, 8, 8) int64.
+    """
+    whole = quality.long().clamp(1, 100)
+    scale = torch.where(whole < 50, 5000 // whole, 200 - 2 * whole)
+    steps = torch.tensor(table, device=quality.device)
+    return ((steps * scale[:, None, None] + 50) // 100).clamp(1, 255)
+
+
+def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
+    """(B, C, H, W) samples 0..255 -> what quantising their 8 x 8 transforms leaves, in whole numbers."""
+    height, width = planes.shape[-2:]
+    padded = F.pad(planes, (0, -width % _BLOCK, 0, -height % _BLOCK), mode="replicate")
+    rows, columns = padded.shape[-2] // _BLOCK, padded.shape[-1] // _BLOCK
+    blocks = padded.unflatten(-1, (columns, _BLOCK)).unflatten(-3, (rows, _BLOCK)).transpose(-3, -2)
+    cosines = _cosines().to(planes)  # blocks: (B, C, rows, columns, 8, 8)
+    step = steps.to(planes)[:, None, None, None]
+    frequencies = cosines @ (blocks - 128.0) @ cosines.mT / step
+    kept = (frequencies.abs() + 0.5).floor() * frequencies.sign()  # halves away from zero, as the library
+    samples = cosines.mT @ (kept * step) @ cosines + 128.0
+    whole = samples.transpose(-3, -2).flatten(-4, -3).flatten(-2)
+    return _rounded(whole[..., :height, :width])
+
+
+def _halve(chroma: Tensor) -> Tensor:
+    """Means over 2 x 2 samples; halves are rounded down and up by turns from column to column (no drift)."""
+    even = F.pad(chroma, (0, chroma.shape[-1] % 2, 0, chroma.shape[-2] % 2), mode="replicate")
+    total = F.avg_pool2d(even, 2) * 4.0
+    turn = torch.arange(total.shape[-1], device=total.device) % 2 + 1
+    return ((total + turn) / 4.0).floor()
+
+
+def _to_ycbcr(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W), 0..255 -> full-range BT.601 in whole numbers, chroma around 128 (JFIF)."""
+    y = luma(rgb)
+    blue, red = (rgb[:, 2:] - y) / 1.772 + 128.0, (rgb[:, :1] - y) / 1.402 + 128.0
+    return _rounded(torch.cat((y, blue, red), dim=1))
+
+
+def _to_rgb(y: Tensor, chroma: Tensor) -> Tensor:
+    blue, red = (chroma - 128.0).split(1, dim=1)
+    green = (0.299 * 1.402 * red + 0.114 * 1.772 * blue) / 0.587
+    return _rounded(torch.cat((y + 1.402 * red, y - green, y + 1.772 * blue), dim=1))
+
+
+def _rounded(samples: Tensor) -> Tensor:
+    return (samples + 0.5).floor().clamp(0.0, 255.0)
+
+
+@lru_cache(maxsize=1)
+def _cosines() -> Tensor:
+    """(8, 8) float64, orthonormal: row k holds cos((2 n + 1) k π / 16), T.81 annex A.3.3."""
+    k, n = torch.arange(_BLOCK, dtype=torch.float64)[:, None], torch.arange(_BLOCK, dtype=torch.float64)
+    rows = torch.cos((2.0 * n + 1.0) * k * (math.pi / (2.0 * _BLOCK))) * math.sqrt(2.0 / _BLOCK)
+    rows[0] /= math.sqrt(2.0)
+    return rows
