@@ -37,6 +37,9 @@ class Asset:
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _BASICSR = "https://github.com/XPixelGroup/BasicSR/raw/master/basicsr/metrics/"
+# A commit, because the file's place in that repository has moved since.
+_MEDIAPIPE = "https://github.com/google-ai-edge/mediapipe/raw/a908d668c730da128dfa8d9f6bd25d519d006692/"
+_MEDIAPIPE_MODELS = "https://storage.googleapis.com/mediapipe-models/"
 _FIDELITY = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
 
 _TABLE = (
@@ -123,6 +126,24 @@ _TABLE = (
         source="https://github.com/vis-opt-group/SCI",
         sha256="4ff1e7e66e8f18114f790e5085ca4c936f0858e329e7ad1cb65b8aa09a9c6916",
         licence="MIT",
+    ),
+    Asset(
+        name="canonical_face_model",
+        file="canonical_face_model.obj",
+        what="MediaPipe's canonical face: 468 vertices in centimetres, 898 triangles",
+        source=_MEDIAPIPE + "mediapipe/modules/face_geometry/data/canonical_face_model.obj",
+        sha256="8bac80443397e113f41a8b565ea72c59390bc031d9defab289dba7bc0c54e618",
+        licence="Apache-2.0",
+        url=_MEDIAPIPE + "mediapipe/modules/face_geometry/data/canonical_face_model.obj",
+    ),
+    Asset(
+        name="face_landmarker",
+        file="face_landmarker.task",
+        what="MediaPipe's face landmarker, 478 points of a face (its package has no model inside)",
+        source=_MEDIAPIPE_MODELS + "face_landmarker/face_landmarker/float16/1/face_landmarker.task",
+        sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+        licence="Apache-2.0",
+        # Left to the user, who also chooses to install that package.
     ),
 )
 

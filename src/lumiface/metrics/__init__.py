@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lumiface.metrics.brisque import BRISQUE
+    from lumiface.metrics.depth import depth_correlation
     from lumiface.metrics.frechet import FrechetDistance, frechet_distance
     from lumiface.metrics.identity import Identity, identity_similarity
     from lumiface.metrics.landmarks import LandmarkErrors, landmark_error, measure_landmark_error
@@ -26,6 +27,7 @@ __all__ = [
     "Identity",
     "LandmarkErrors",
     "crop_border",
+    "depth_correlation",
     "frechet_distance",
     "identity_similarity",
     "landmark_error",
@@ -45,6 +47,7 @@ _FILE_OF = {
     "Identity": "identity",
     "LandmarkErrors": "landmarks",
     "crop_border": "pixels",
+    "depth_correlation": "depth",
     "frechet_distance": "frechet",
     "identity_similarity": "identity",
     "landmark_error": "landmarks",

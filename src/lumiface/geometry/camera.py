@@ -1,0 +1,217 @@
+"""Cameras: where they stand, what they see, and the rays through their pixels.
+
+Stated once, for all that is three-dimensional here (the conventions are EG3D's, Chan et al. 2022,
+"Efficient Geometry-aware 3D Generative Adversarial Networks", so that its tri-planes would fit):
+
+* **World**: the canonical face's space, `CENTIMETRES_PER_UNIT` smaller. Origin in the head, x to the right
+  as one sees the face (the person's left), y up, z out of the face. A head lies in [-0.5, 0.5]³.
+* **Camera space**: x right, y down, z forward (OpenCV's). The camera of a portrait stands near (0, 0, 2.7)
+  and looks along the world's -z.
+* **Camera**: 25 numbers: the 4x4 camera-to-world matrix, row by row, then the 3x3 intrinsics, normalised: a
+  picture is [0, 1] wide and [0, 1] high whatever its pixels, (0, 0) its upper left *corner*.
+* **Pixels**: the centre of the upper left one is (0.5, 0.5).
+* **Angles** in degrees, of the camera around the head: yaw > 0 stands further to the world's right, so that
+  the face turns to the left of its picture; pitch > 0 stands higher, so that the face looks down; roll > 0
+  is held tilted to the left, so that the face leans clockwise.
+
+Every function takes batches, works on any device and can be differentiated.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+RADIUS = 2.7
+"""Usual distance of the camera from the head's middle, world units."""
+
+FOCAL = 4.2647
+"""EG3D's focal length for portraits, in widths of the picture: a field of view of 13.4°."""
+
+NUMBERS = 25
+"""Length of a camera: 16 + 9."""
+
+
+def portrait_intrinsics(focal: float = FOCAL) -> Tensor:
+    """(3, 3) normalised intrinsics of a pinhole that looks at the middle of its picture."""
+    return torch.tensor([[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]])
+
+
+def pack_camera(extrinsics: Tensor, intrinsics: Tensor) -> Tensor:
+    """(B, 4, 4) camera-to-world and (3, 3) or (B, 3, 3) normalised intrinsics -> (B, 25)."""
+    batch = len(extrinsics)
+    lens = intrinsics.to(extrinsics).expand(batch, 3, 3)
+    return torch.cat([extrinsics.reshape(batch, 16), lens.reshape(batch, 9)], dim=1)
+
+
+def unpack_camera(camera: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, 25) -> camera-to-world (B, 4, 4) and normalised intrinsics (B, 3, 3).
+
+    Raises:
+        ValueError: it has another shape.
+    """
+    if camera.ndim != 2 or camera.shape[1] != NUMBERS:
+        raise ValueError(f"camera {tuple(camera.shape)} must be (B, {NUMBERS})")
+    return camera[:, :16].reshape(-1, 4, 4), camera[:, 16:].reshape(-1, 3, 3)
+
+
+def euler_to_matrix(angles: Tensor) -> Tensor:
+    """(B, 3) yaw, pitch, roll in degrees -> rotations (B, 3, 3), R_y(yaw) R_x(-pitch) R_z(roll)."""
+    yaw, pitch, roll = angles.deg2rad().unbind(dim=1)
+    return _turn(yaw, 2, 0) @ _turn(-pitch, 1, 2) @ _turn(roll, 0, 1)
+
+
+def matrix_to_euler(rotation: Tensor) -> Tensor:
+    """(B, 3, 3) rotations -> (B, 3) yaw, pitch, roll in degrees, |pitch| <= 90."""
+    yaw = torch.atan2(rotation[:, 0, 2], rotation[:, 2, 2])
+    pitch = torch.asin(rotation[:, 1, 2].clamp(-1.0, 1.0))
+    roll = torch.atan2(rotation[:, 1, 0], rotation[:, 1, 1])
+    return torch.stack([yaw, pitch, roll], dim=1).rad2deg()
+
+
+def orbit_camera(angles: Tensor, radius: float = RADIUS, intrinsics: Tensor | None = None) -> Tensor:
+    """Cameras on a sphere around the head that look at the origin.
+
+    Args:
+        angles: (B, 3) yaw, pitch, roll in degrees.
+        radius: distance from the origin, world units.
+        intrinsics: (3, 3) or (B, 3, 3), normalised; default: `portrait_intrinsics()`.
+
+    Returns:
+        (B, 25).
+    """
+    rotation = euler_to_matrix(angles)
+    facing = rotation * rotation.new_tensor([1.0, -1.0, -1.0])  # times diag(1, -1, -1): y down, z forward
+    return camera_at(facing, radius * rotation[:, :, 2], intrinsics)
+
+
+def camera_at(rotation: Tensor, position: Tensor, intrinsics: Tensor | None = None) -> Tensor:
+    """Cameras from camera-to-world rotations (B, 3, 3) and positions (B, 3) in the world -> (B, 25)."""
+    last = rotation.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(len(rotation), 1, 4)
+    extrinsics = torch.cat([torch.cat([rotation, position[:, :, None]], dim=2), last], dim=1)  # (B, 4, 4)
+    return pack_camera(extrinsics, portrait_intrinsics() if intrinsics is None else intrinsics)
+
+
+def camera_angles(camera: Tensor) -> Tensor:
+    """(B, 25) -> (B, 3) yaw, pitch, roll in degrees; of the direction it looks in, wherever it stands."""
+    extrinsics, _ = unpack_camera(camera)
+    return matrix_to_euler(extrinsics[:, :3, :3] * camera.new_tensor([1.0, -1.0, -1.0]))
+
+
+def mirror_camera(camera: Tensor) -> Tensor:
+    """The camera of the mirrored picture, in a world that is mirrored with it (x -> -x).
+
+    A face is nearly its own mirror image, which makes the mirrored photograph a second view of it.
+
+    Args:
+        camera: (B, 25).
+
+    Returns:
+        (B, 25).
+    """
+    extrinsics, intrinsics = unpack_camera(camera)
+    flip = camera.new_tensor([-1.0, 1.0, 1.0, 1.0])
+    # M E M with M = diag(-1, 1, 1, 1): mirrored twice, a rotation remains a rotation.
+    extrinsics = flip[:, None] * extrinsics * flip
+    # u' = 1 - u with x' = -x: the focal length stays, the shear turns, the centre is mirrored.
+    sign = camera.new_tensor([[1.0, -1.0, -1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    shift = camera.new_tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    return pack_camera(extrinsics, intrinsics * sign + shift)
+
+
+def yaw_camera(camera: Tensor, degrees: float | Tensor) -> Tensor:
+    """Walk around the head: turn the camera about the world's vertical axis, its height and distance kept.
+
+    Args:
+        camera: (B, 25).
+        degrees: one number for all, or (B,); positive: to the world's right.
+
+    Returns:
+        (B, 25).
+    """
+    extrinsics, intrinsics = unpack_camera(camera)
+    yaw = torch.as_tensor(degrees).to(camera).expand(len(camera)).deg2rad()
+    turn = _turn(yaw, 2, 0)
+    return pack_camera(torch.cat([turn @ extrinsics[:, :3], extrinsics[:, 3:]], dim=1), intrinsics)
+
+
+def project(points: Tensor, camera: Tensor, height: int, width: int) -> Tensor:
+    """World -> picture.
+
+    Args:
+        points: (B, V, 3) or (V, 3) in the world.
+        camera: (B, 25).
+        height, width: of the picture in pixels.
+
+    Returns:
+        (B, V, 3): x and y in pixels, and the depth along the camera's axis in world units.
+    """
+    extrinsics, intrinsics = unpack_camera(camera)
+    seen = (points - extrinsics[:, None, :3, 3]) @ extrinsics[:, :3, :3]  # Rᵀ(X - c), by rows
+    u, v, depth = (seen @ intrinsics.transpose(1, 2)).unbind(dim=2)
+    return torch.stack([u / depth * width, v / depth * height, depth], dim=2)
+
+
+def ray_slopes(camera: Tensor, pixels: Tensor, height: int, width: int) -> Tensor:
+    """Directions of pixels in camera space, for a depth of 1: pixels (B, N, 2) -> (B, N, 3), z = 1."""
+    _, intrinsics = unpack_camera(camera)
+    u, v = pixels[..., 0] / width, pixels[..., 1] / height
+    # The intrinsics are upper triangular, so that they are inverted by hand: exact, and open to any device.
+    fx, shear, cx = intrinsics[:, 0].unbind(dim=1)
+    fy, cy = intrinsics[:, 1, 1], intrinsics[:, 1, 2]
+    y = (v - cy[:, None]) / fy[:, None]
+    x = (u - cx[:, None] - shear[:, None] * y) / fx[:, None]
+    return torch.stack([x, y, torch.ones_like(x)], dim=2)
+
+
+def unproject(pixels: Tensor, camera: Tensor, height: int, width: int) -> Tensor:
+    """Picture -> world, the inverse of `project`.
+
+    Args:
+        pixels: (B, V, 3): x and y in pixels, depth along the camera's axis in world units.
+        camera: (B, 25).
+        height, width: of the picture in pixels.
+
+    Returns:
+        (B, V, 3) in the world.
+    """
+    extrinsics, _ = unpack_camera(camera)
+    seen = ray_slopes(camera, pixels, height, width) * pixels[:, :, 2:]
+    return seen @ extrinsics[:, :3, :3].transpose(1, 2) + extrinsics[:, None, :3, 3]
+
+
+def rays(camera: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The ray through the centre of every pixel, row by row.
+
+    Args:
+        camera: (B, 25).
+        height, width: of the picture in pixels.
+
+    Returns:
+        origins (B, H·W, 3) in the world, the camera's position each time, and directions (B, H·W, 3) of
+        length 1.
+    """
+    extrinsics, _ = unpack_camera(camera)
+    slopes = ray_slopes(camera, pixel_centres(camera, height, width), height, width)
+    directions = slopes @ extrinsics[:, :3, :3].transpose(1, 2)
+    directions = directions / torch.linalg.vector_norm(directions, dim=2, keepdim=True)
+    return extrinsics[:, None, :3, 3].expand_as(directions), directions
+
+
+def pixel_centres(like: Tensor, height: int, width: int) -> Tensor:
+    """(1, H·W, 2) x and y in pixels of every pixel's centre, row by row, in the type of `like`."""
+    y = torch.arange(height, device=like.device, dtype=like.dtype) + 0.5
+    x = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5
+    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=2)
+    return grid.reshape(1, height * width, 2)
+
+
+def _turn(radians: Tensor, first: int, second: int) -> Tensor:
+    """(B,) angles -> (B, 3, 3): from the axis `first` towards `second`."""
+    cosine, sine = radians.cos(), radians.sin()
+    one, zero = torch.ones_like(sine), torch.zeros_like(sine)
+    rows = [[zero] * 3 for _ in range(3)]
+    rows[3 - first - second][3 - first - second] = one
+    rows[first][first] = rows[second][second] = cosine
+    rows[second][first], rows[first][second] = sine, -sine
+    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
