@@ -20,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lumiface.data.ground_truth import ground_truth, picture_seed
+from lumiface.data.ground_truth import pixel_sha256 as pixel_sha256
 from lumiface.data.sources import PictureSource
 from lumiface.degradations.lowlight import (
     PAPER_RANGES,
@@ -30,7 +32,7 @@ from lumiface.degradations.lowlight import (
 )
 from lumiface.degradations.resample import resize_exact, round_to_8_bit, to_grid
 from lumiface.degradations.tasks import Task
-from lumiface.errors import InputError, SettingError
+from lumiface.errors import SettingError
 from lumiface.image import decode_rgb8
 
 
@@ -111,7 +113,7 @@ def _light_and_dark(
     data: bytes, name: str, settings: LLFSettings
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], Darkening]:
     """HR as 8 bits, and dark on the fixed-point grid; the generator is the picture's own."""
-    hr = _ground_truth(decode_rgb8(data, name), name, settings)
+    hr = ground_truth(decode_rgb8(data, name), name, settings.hr_size, settings.scale)
     rng = generator_for(settings.seed, name)
     darkening = draw_darkening_exact(rng, settings.ranges)
     return hr, darken_exact(hr, darkening, rng), darkening
@@ -129,30 +131,4 @@ def llf_pairs(source: PictureSource, settings: LLFSettings) -> Iterator[LLFPair]
 
 def generator_for(seed: int, name: str) -> np.random.Generator:
     """The generator of one picture: PCG64 seeded with SHA-256 of "seed/name"."""
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
-
-
-def pixel_sha256(picture: npt.NDArray[np.uint8]) -> str:
-    """SHA-256 of (H, W, 3) uint8 samples in row order, as hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()
-
-
-def _ground_truth(picture: npt.NDArray[np.uint8], name: str, settings: LLFSettings) -> npt.NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    size = settings.hr_size
-    if size is None:
-        kept = (height // settings.scale * settings.scale, width // settings.scale * settings.scale)
-        if min(kept) == 0:
-            raise InputError(f"{name} is {width}×{height}, less than scale {settings.scale}; leave it out")
-        return _crop_middle(picture, *kept)
-    side = min(height, width)
-    if side < size:
-        raise InputError(f"{name} is {width}×{height}, smaller than hr_size {size}; choose a smaller hr_size")
-    square = _crop_middle(picture, side, side)
-    return square if side == size else round_to_8_bit(resize_exact(to_grid(square), (size, size)))
-
-
-def _crop_middle(picture: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    return np.ascontiguousarray(picture[top : top + height, left : left + width])
+    return np.random.Generator(np.random.PCG64(picture_seed(seed, name)))

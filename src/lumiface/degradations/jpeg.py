@@ -19,6 +19,9 @@ from torch import Tensor
 from lumiface.image import luma, to_uint8
 
 _BLOCK = 8
+_TIE = 1e-4
+"""Added before rounding: sums of whole numbers often end on an exact half, where the last digit of the
+arithmetic, another one on every machine, would decide. So halves go away from zero everywhere."""
 
 # T.81, tables K.1 and K.2: quantisation steps at quality 50, frequencies from left to right, top to bottom.
 _LUMINANCE = (
@@ -98,7 +101,7 @@ def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
     cosines = _cosines().to(planes)  # blocks: (B, C, rows, columns, 8, 8)
     step = steps.to(planes)[:, None, None, None]
     frequencies = cosines @ (blocks - 128.0) @ cosines.mT / step
-    kept = (frequencies.abs() + 0.5).floor() * frequencies.sign()  # halves away from zero, as the library
+    kept = (frequencies.abs() + (0.5 + _TIE)).floor() * frequencies.sign()
     samples = cosines.mT @ (kept * step) @ cosines + 128.0
     whole = samples.transpose(-3, -2).flatten(-4, -3).flatten(-2)
     return _rounded(whole[..., :height, :width])
@@ -109,7 +112,7 @@ def _halve(chroma: Tensor) -> Tensor:
     even = F.pad(chroma, (0, chroma.shape[-1] % 2, 0, chroma.shape[-2] % 2), mode="replicate")
     total = F.avg_pool2d(even, 2) * 4.0
     turn = torch.arange(total.shape[-1], device=total.device) % 2 + 1
-    return ((total + turn) / 4.0).floor()
+    return ((total.round() + turn) / 4.0).floor()
 
 
 def _to_ycbcr(rgb: Tensor) -> Tensor:
@@ -126,7 +129,7 @@ def _to_rgb(y: Tensor, chroma: Tensor) -> Tensor:
 
 
 def _rounded(samples: Tensor) -> Tensor:
-    return (samples + 0.5).floor().clamp(0.0, 255.0)
+    return (samples + (0.5 + _TIE)).floor().clamp(0.0, 255.0)
 
 
 @lru_cache(maxsize=1)
