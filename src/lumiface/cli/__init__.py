@@ -13,6 +13,7 @@ from lumiface.cli.demo import demo
 from lumiface.cli.evaluate import degrade, evaluate
 from lumiface.cli.figure import figure
 from lumiface.cli.models import models
+from lumiface.cli.prepare import prepare_meshes
 from lumiface.cli.restore import restore
 from lumiface.cli.score import score
 from lumiface.cli.shared import Described, OneLineErrors
@@ -53,6 +54,7 @@ app.command()(evaluate)
 app.command(no_args_is_help=True)(compare)
 app.command(no_args_is_help=True)(score)
 app.command(no_args_is_help=True)(degrade)
+app.command(no_args_is_help=True)(prepare_meshes)
 app.add_typer(models, name="models")
 app.command()(demo)
 app.add_typer(figure, name="figure")
