@@ -202,6 +202,21 @@ def test_noise_moves_the_pose_little(shared_asset: Find) -> None:
     )  # the mean of |N(0, 1)²| in a plane
 
 
+def test_a_hidden_point_can_be_left_out_of_the_pose() -> None:
+    camera = orbit_camera(ANGLES[:2])
+    points = project(cloud(), camera, 256, 256)
+    points[:, :, 2] *= FOCAL * 256 / RADIUS
+    points[1, 7] += 300.0
+    weights = torch.ones(2, 40)
+    weights[1, 7] = 0.0
+    misled = camera_angles(fit_camera(points, cloud(), 256).camera) - ANGLES[:2]
+    assert misled[0].abs().max() < 0.01
+    assert misled[1].abs().max() > 1.0
+    torch.testing.assert_close(
+        fit_camera(points, cloud(), 256, weights=weights).camera, camera, atol=1e-4, rtol=0
+    )
+
+
 @pytest.mark.parametrize("value", [0.0, torch.nan])
 def test_points_that_are_no_face_are_named(value: float) -> None:
     points = torch.stack([cloud() * 100, torch.full((40, 3), value).double()])
