@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 Find = Callable[[str], Path]
 
 torch.set_num_threads(1)
+
+
+def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def _finder(variable: str, default: Path) -> Find:
@@ -27,6 +33,10 @@ def _finder(variable: str, default: Path) -> Find:
         return path
 
     return find
+
+
+def psnr(output: Tensor, target: Tensor) -> float:
+    return -10 * math.log10(F.mse_loss(output.clamp(0, 1), target).item())
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +65,10 @@ def astronaut_uint8() -> np.ndarray:
 def astronaut(astronaut_uint8: np.ndarray) -> Tensor:
     """(1, 3, 512, 512) float32 in [0, 1], fresh for each test."""
     return torch.from_numpy(astronaut_uint8.copy()).permute(2, 0, 1)[None].float().div_(255.0).contiguous()
+
+
+@pytest.fixture
+def dark(astronaut: Tensor) -> tuple[Tensor, Tensor]:
+    """(1, 3, 128, 128), darkened and on the 8-bit grid, and what it was."""
+    bright = F.interpolate(astronaut, scale_factor=0.25, mode="area")
+    return (0.4 * bright**1.6 * 255).round() / 255, bright

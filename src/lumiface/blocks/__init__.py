@@ -1,3 +1,3 @@
-"""Layers that two networks or more are made of."""
+"""Layers from papers of their own, for any network to be made of."""
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+
+from lumiface.blocks.channel_transformer import ChannelTransformer
 
 
 class CTCNetConfig(BaseModel):
@@ -148,47 +149,6 @@ class StructureUnit(nn.Sequential):
         )
 
 
-class TransformerBlock(nn.Module):
-    """Attention among channels, then a gated feed-forward net, both with depthwise 3x3 (Restormer's, §III-B).
-
-    Shape: (B, C, H, W) -> (B, C, H, W).
-    """
-
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        hidden = int(channels * 2.66)
-        self.norm_attention = nn.LayerNorm(channels)
-        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
-        self.qkv_depthwise = nn.Conv2d(
-            3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=False
-        )
-        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
-        self.project = nn.Conv2d(channels, channels, 1, bias=False)
-        self.norm_gate = nn.LayerNorm(channels)
-        self.widen = nn.Conv2d(channels, 2 * hidden, 1, bias=False)
-        self.widen_depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
-        self.narrow = nn.Conv2d(hidden, channels, 1, bias=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        features = features + self._attend(_normalise(self.norm_attention, features))
-        gate, value = self.widen_depthwise(self.widen(_normalise(self.norm_gate, features))).chunk(2, dim=1)
-        return features + self.narrow(F.gelu(gate) * value)
-
-    def _attend(self, features: Tensor) -> Tensor:
-        height, width = features.shape[-2:]
-        q, k, v = rearrange(  # pixels before channels: a view where memory is channels_last
-            self.qkv_depthwise(self.qkv(features)),
-            "b (three h c) y x -> three b h (y x) c",
-            three=3,
-            h=self.heads,
-        )
-        q, k = F.normalize(q, dim=-2), F.normalize(k, dim=-2)
-        affinity = (q.mT @ k * self.temperature).softmax(dim=-1)  # (B, heads, C/heads, C/heads)
-        mixed = v @ affinity.mT  # (B, heads, H·W, C/heads)
-        return self.project(rearrange(mixed, "b h (y x) c -> b (h c) y x", y=height, x=width))
-
-
 class LocalGlobal(nn.Module):
     """Local-global feature cooperation module (LGCM): FSAU, then transformer blocks; a skip around both.
 
@@ -198,7 +158,7 @@ class LocalGlobal(nn.Module):
     def __init__(self, channels: int, width: int, transformers: int, heads: int) -> None:
         super().__init__()
         self.local = StructureUnit(channels, width, depth=4)
-        self.whole = nn.Sequential(*(TransformerBlock(channels, heads) for _ in range(transformers)))
+        self.whole = nn.Sequential(*(ChannelTransformer(channels, heads) for _ in range(transformers)))
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.whole(self.local(features))
@@ -319,8 +279,3 @@ def _up(before: int, after: int) -> nn.Sequential:
 
 def _double(features: Tensor) -> Tensor:
     return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=True)
-
-
-def _normalise(norm: nn.Module, features: Tensor) -> Tensor:
-    """Normalise each pixel over its channels."""
-    return norm(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
