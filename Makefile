@@ -4,6 +4,7 @@
 #   make test      checks of style, types and imports, then the tests
 #   make test-all  the same with the slow tests
 #   make bench     the tables of scores; LUMIFACE_DATA names the folder of the test sets
+#   make tables    the papers' tables, from what is measured and, where something is not, by training it
 #   make clean     remove the environment and what runs and builds leave behind
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 CORE := .venv/.installed-core
 DEV := .venv/.installed-dev
 
-.PHONY: demo test test-all check bench clean
+.PHONY: demo test test-all check bench tables clean
 .DELETE_ON_ERROR:
 
 demo: $(CORE)
@@ -41,6 +42,13 @@ bench: $(DEV)
 	    --hr-size 128 --seed 0 --json benchmarks/results/llf128-$$set.json || exit 1; \
 	done
 	$(BIN)/python benchmarks/grid.py lfsrnet-base --data "$(LUMIFACE_DATA)/faces256-london.tar"
+
+tables: $(DEV)
+	@test -n "$(LUMIFACE_DATA)" || { echo "set LUMIFACE_DATA to the folder of the test sets (*.tar)"; exit 2; }
+	for table in table1 table2 table3; do \
+	  $(BIN)/lumiface compare $$table --data-root "$(LUMIFACE_DATA)" --out benchmarks/compare/tiny --jobs 2 --device cpu \
+	    --json benchmarks/results/$$table.json || exit 1; \
+	done
 
 clean:
 	rm -rf .venv build dist runs out .pytest_cache .ruff_cache .import_linter_cache .hypothesis
