@@ -20,8 +20,9 @@ from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine import observe
 from lumiface.engine.checkpoint import load_state, save_state
 from lumiface.engine.config import SizeShare, TrainConfig, find_config, read_config, shipped_configs
+from lumiface.engine.loop import PATIENCE, Limits, Outcome
 from lumiface.engine.schedule import AveragedWeights, Draw, learning_rate, mirror, turn
-from lumiface.engine.train import PATIENCE, Limits, Outcome, train
+from lumiface.engine.train import train
 from lumiface.errors import InputError, LumifaceError, SettingError
 from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe
 from lumiface.registry import load_model, read_facts
@@ -128,7 +129,7 @@ def test_a_killed_run_ends_with_the_same_bits(
     assert curve(killed)[-1]["step"] == 8  # two steps further than the state: they will be done again
 
     resumed = run(killed, faces)
-    assert (resumed.step, resumed.best_psnr_y) == (STEPS, straight.best_psnr_y)
+    assert (resumed.step, resumed.best) == (STEPS, straight.best)
     for name in ("last", "best"):
         ours, theirs = (load_file(folder / f"{name}.safetensors") for folder in (killed, whole))
         assert ours.keys() == theirs.keys()
@@ -175,7 +176,7 @@ def test_training_learns(faces: Path, tmp_path: Path) -> None:
     outcome = run(tmp_path / "run", faces, config(steps=60, validate_every=20, lr=3e-3, ema=0.9))
     scores = [line["psnr_y"] for line in curve(tmp_path / "run") if "psnr_y" in line]
     assert scores[-1] > scores[0] + 1
-    assert outcome.best_psnr_y == max(scores)
+    assert outcome.best == max(scores)
     assert (tmp_path / "run" / "validation.png").is_file()
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
@@ -211,7 +212,7 @@ def test_a_run_that_stays_broken_is_given_up(faces, tmp_path, monkeypatch) -> No
     assert "\n" not in str(caught.value)
     parts, facts = load_state(tmp_path / "run" / "state.safetensors")
     assert facts["step"] <= 2 + PATIENCE
-    assert all(bool(value.isfinite().all()) for value in parts["network"].values())
+    assert all(bool(value.isfinite().all()) for value in parts["networks"]["network"].values())
 
 
 # --- schedule, averaging, draw ------------------------------------------------------------------------------

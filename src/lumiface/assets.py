@@ -128,6 +128,15 @@ _TABLE = (
         licence="MIT",
     ),
     Asset(
+        name="vgg_normalised_conv3_1",
+        file="vgg_normalised_conv3_1.pth",
+        what="VGG-19 with activations of mean 1, up to relu3_1 (the first 18 layers of vgg_normalised.pth)",
+        # The network of Gatys et al. as the style-transfer repositories pass it on, cut off after conv3_1.
+        source="https://github.com/naoto0804/pytorch-AdaIN",
+        sha256="4ffff49ad5cdc3337374b947918f35f903fcb0898b0b5eebfcbd601b99fc3929",
+        licence="CC BY 4.0 (VGG)",
+    ),
+    Asset(
         name="canonical_face_model",
         file="canonical_face_model.obj",
         what="MediaPipe's canonical face: 468 vertices in centimetres, 898 triangles",

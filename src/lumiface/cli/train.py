@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lumiface.errors import SettingError
 
 if TYPE_CHECKING:
-    from lumiface.engine.config import TrainConfig
+    from lumiface.engine.config import RunConfig
 
 
 def train(
@@ -59,8 +59,8 @@ def train(
         return
     try:
         from lumiface.engine.launch import start_fabric
-        from lumiface.engine.train import Limits
-        from lumiface.engine.train import train as run
+        from lumiface.engine.loop import Limits
+        from lumiface.engine.runs import start
     except ModuleNotFoundError as error:
         raise SettingError(f"training needs {error.name}: pip install 'lumiface[train]'") from error
 
@@ -75,7 +75,7 @@ def train(
     if fresh and fabric.is_global_zero:
         _move_aside(folder)
     fabric.barrier()
-    outcome = run(
+    outcome = start(
         settings,
         folder,
         fabric,
@@ -83,30 +83,21 @@ def train(
         limits=Limits(max_steps=max_steps, max_minutes=max_minutes, start_from=start_from),
     )
     if fabric.is_global_zero:
-        best = f"best PSNR-Y {outcome.best_psnr_y:.3f} dB, " if outcome.best_psnr_y > 0 else ""
+        best = f"best PSNR {outcome.best:.3f} dB, " if outcome.best > 0 else ""
         typer.echo(f"step {outcome.step} of {settings.steps}: {best}weights in {outcome.weights}")
 
 
-def _describe(settings: TrainConfig) -> None:
+def _describe(settings: RunConfig) -> None:
     """The resolved configuration as YAML, and what the network costs."""
-    import torch
     import yaml
-    from torch.utils.flop_counter import FlopCounterMode
 
-    from lumiface.registry import build
+    from lumiface.engine.describe import describe
     from lumiface.reports.tables import amount
 
-    network = build(settings.method, settings.network).eval()
-    config: Any = network.config
-    side = settings.hr_size // config.scale
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.zeros(1, 3, side, side))
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    resolved = settings.model_dump() | {"network": config.model_dump()}
-    typer.echo(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True).rstrip())
-    typer.echo(f"# parameters: {parameters} ({amount(parameters)})")
-    flops = counter.get_total_flops()
-    typer.echo(f"# FLOPs of one {side}x{side} picture: {flops} ({amount(flops)}; a multiply-add counts as 2)")
+    told = describe(settings)
+    typer.echo(yaml.safe_dump(told.resolved, sort_keys=False, allow_unicode=True).rstrip())
+    typer.echo(f"# parameters: {told.parameters} ({amount(told.parameters)})")
+    typer.echo(f"# FLOPs of {told.of}: {told.flops} ({amount(told.flops)}; a multiply-add counts as 2)")
 
 
 def _move_aside(folder: Path) -> None:

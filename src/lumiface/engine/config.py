@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,36 +22,15 @@ class SizeShare(BaseModel):
     share: float = Field(gt=0, description="relative frequency of batches of this size")
 
 
-class TrainConfig(BaseModel):
-    """One training run. Paths may hold `{data}`, the folder that is named when the run is started."""
+class RunConfig(BaseModel):
+    """What all runs have. Paths may hold `{data}`, the folder that is named when the run is started."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="the run's name, and that of the weights it makes")
-    method: str = Field(description="method or preset, as `lumiface models` lists them")
-    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
-    recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the method's losses")
-
-    task: Task = Field(
-        default="joint",
-        description="joint, or one half of a chain: enlarge, enlarge-dark, lighten, lighten-small",
-    )
-    reduction: int = Field(
-        default=4,
-        ge=2,
-        description="side of the bright picture over the small one's, where a network keeps size",
-    )
-
     train: list[str] = Field(description="folders or tars of square, aligned faces to learn from")
     validate_on: str = Field(description="folder or tar of faces on which the best checkpoint is chosen")
-    hr_size: int = Field(default=128, ge=32, description="side of the bright pictures in validation, pixels")
-    sizes: list[SizeShare] = Field(
-        default_factory=lambda: [SizeShare(side=32, share=1.0)],
-        description="sides of the small pictures; batches keep the number of pixels that the first size has",
-    )
-    batch: int = Field(default=8, ge=1, description="faces a step at the first size, over all devices")
-    rotate: bool = Field(default=False, description="random turns by 90° (the paper's), besides the flips")
-
+    batch: int = Field(default=8, ge=1, description="faces a step, over all devices")
     steps: int = Field(
         default=20_000, ge=1, description="length of the run; the schedule is laid out over it"
     )
@@ -59,7 +38,7 @@ class TrainConfig(BaseModel):
     warmup: int = Field(default=200, ge=0, description="steps over which the rate rises to `lr`")
     schedule: Literal["cosine", "milestones"] = Field(
         default="cosine",
-        description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75 and 90 % of the run",
+        description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75 and 90 %% of the run",
     )
     clip: float = Field(default=1.0, gt=0, description="the gradient's norm is cut at this")
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which ship")
@@ -74,10 +53,46 @@ class TrainConfig(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _warmup_fits(self) -> TrainConfig:
+    def _warmup_fits(self) -> Self:
         if self.warmup >= self.steps:
             raise ValueError(f"warmup: {self.warmup} steps do not fit in a run of {self.steps}")
         return self
+
+
+class TrainConfig(RunConfig):
+    """A run that learns from pairs: a bright face, and the same made dark, small, or both."""
+
+    method: str = Field(description="method or preset, as `lumiface models` lists them")
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
+    recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the method's losses")
+
+    task: Task = Field(
+        default="joint",
+        description="joint, or one half of a chain: enlarge, enlarge-dark, lighten, lighten-small",
+    )
+    reduction: int = Field(
+        default=4,
+        ge=2,
+        description="side of the bright picture over the small one's, where a network keeps size",
+    )
+
+    hr_size: int = Field(default=128, ge=32, description="side of the bright pictures in validation, pixels")
+    sizes: list[SizeShare] = Field(
+        default_factory=lambda: [SizeShare(side=32, share=1.0)],
+        description="sides of the small pictures; a step has the pixels of `batch` pictures of the first",
+    )
+    rotate: bool = Field(default=False, description="random turns by 90° (the paper's), besides the flips")
+
+
+class LifterRun(RunConfig):
+    """A run that learns to lift photographs to tri-planes: faces with the points found in them."""
+
+    part: str = Field(description="prior3d-lifter or one of its presets")
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
+    recipe: dict[str, Any] = Field(default_factory=dict, description="weights of the losses")
+    meshes: str = Field(description=".npz with the points of the training faces (`lumiface prepare-meshes`)")
+    validate_meshes: str = Field(description="the same for the faces of `validate_on`")
+    validate_faces: int = Field(default=40, ge=1, description="so many of them are rendered in validation")
 
 
 def bright_over_small(config: TrainConfig, network_scale: int) -> int:
@@ -92,8 +107,10 @@ def bright_over_small(config: TrainConfig, network_scale: int) -> int:
     return network_scale if network_scale > 1 else config.reduction
 
 
-def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainConfig:
+def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainConfig | LifterRun:
     """A YAML file -> a checked configuration; `overrides` replace what the file says, unless they are None.
+
+    A file that names a `part` is of a run that trains a part; any other trains a method on pairs.
 
     Raises:
         InputError: the file is absent or no YAML.
@@ -110,7 +127,7 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainCon
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     settings: dict[str, Any] = raw | given
     try:
-        return TrainConfig(**settings)
+        return LifterRun(**settings) if "part" in settings else TrainConfig(**settings)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "settings"

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from lumiface import __version__
-from lumiface.engine.config import TrainConfig
+from lumiface.engine.config import RunConfig
 from lumiface.image import Picture, write_picture
 from lumiface.reports.grid import picture_grid
 
@@ -26,7 +26,7 @@ LOG_EVERY = 50
 class Observer:
     """Reports of one run. With `enabled` false (the other processes of a distributed run) it says nothing."""
 
-    def __init__(self, folder: Path, config: TrainConfig, *, enabled: bool) -> None:
+    def __init__(self, folder: Path, config: RunConfig, *, enabled: bool) -> None:
         self.folder, self.config, self.enabled = folder, config, enabled
         self.console = Console(quiet=not enabled)
         self.parts: dict[str, Tensor] = {}
@@ -76,21 +76,21 @@ class Observer:
         self.progress.update(self.task, completed=step, facts=f"loss {total:.4f}  {rate:.1f} images/s")
         self.parts, self.images, self.since, self.clock = {}, 0, 0, now
 
-    def validated(self, step: int, score: float, pictures: Tensor) -> None:
-        self._write({"step": step, "psnr_y": score})
-        self.tell(f"step {step}: PSNR-Y {score:.3f} dB in validation")
+    def validated(self, step: int, name: str, score: float, pictures: Tensor) -> None:
+        self._write({"step": step, name: score})
+        self.tell(f"step {step}: {name} {score:.3f} in validation")
         sheet = picture_grid(pictures, columns=len(pictures) // 3)
         write_picture(Picture(sheet), self.folder / "validation.png")
         self.clock = time.monotonic()
 
-    def provenance(self, step: int, minutes: float, faces: int, best: float) -> dict[str, Any]:
+    def provenance(self, step: int, minutes: float, faces: int, score: str, best: float) -> dict[str, Any]:
         """Where the weights come from, for their metadata and their card."""
         return {
             "run": self.config.model_dump(),
             "step": step,
             "minutes": round(minutes, 1),
             "faces": faces,
-            "best_psnr_y": best,
+            f"best_{score}": best,
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
             + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"),

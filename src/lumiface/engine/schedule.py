@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from lumiface.data.faces import FaceSet
-from lumiface.engine.config import TrainConfig
+from lumiface.engine.config import RunConfig, TrainConfig
 
 
-def learning_rate(step: int, config: TrainConfig) -> float:
+def learning_rate(step: int, config: RunConfig) -> float:
     """The rate at `step` (from 0): a linear rise, then a cosine to 1 % or halvings at 50, 75 and 90 %."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup

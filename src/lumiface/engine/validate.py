@@ -17,11 +17,7 @@ BATCH = 20
 
 
 class Validation:
-    """PSNR-Y over the task's pairs of the validation set (LLF, seed 0, 8-bit files on both sides).
-
-    Attributes:
-        pictures: (3·n, 3, H, W), the first faces' input (enlarged), output and truth, after each call.
-    """
+    """PSNR-Y over the task's pairs of the validation set (LLF, seed 0, 8-bit files on both sides)."""
 
     def __init__(self, config: TrainConfig, source: str, scale: int, device: torch.device) -> None:
         settings = LLFSettings(hr_size=config.hr_size, scale=scale, seed=0)
@@ -30,13 +26,16 @@ class Validation:
         ]
         self.low = torch.cat([from_uint8(low) for low, _ in pairs]).to(device)
         self.high = torch.cat([from_uint8(high) for _, high in pairs]).to(device)
-        self.pictures = torch.empty(0)
 
     @torch.inference_mode()
-    def __call__(self, weights: dict[str, Tensor], network: nn.Module) -> float:
-        """The mean PSNR-Y (dB) that `network` reaches with `weights`; its own weights stay as they are."""
+    def __call__(self, weights: dict[str, Tensor], network: nn.Module) -> tuple[float, Tensor]:
+        """The mean PSNR-Y (dB) that `network` reaches with `weights`; its own weights stay as they are.
+
+        Besides (3·n, 3, H, W): the first faces' input (enlarged), output and truth.
+        """
         network.eval()
         scores: list[Tensor] = []
+        pictures = torch.empty(0)
         for start in range(0, len(self.low), BATCH):
             low, high = self.low[start : start + BATCH], self.high[start : start + BATCH]
             output = quantise(functional_call(network, weights, (low,)))
@@ -44,6 +43,6 @@ class Validation:
             if start == 0:
                 shown = slice(0, 5)
                 enlarged = torch.nn.functional.interpolate(low[shown], size=high.shape[-2:], mode="nearest")
-                self.pictures = torch.cat([enlarged, output[shown], high[shown]]).cpu()
+                pictures = torch.cat([enlarged, output[shown], high[shown]]).cpu()
         network.train()
-        return float(torch.cat(scores).mean())
+        return float(torch.cat(scores).mean()), pictures

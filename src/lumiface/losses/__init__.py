@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from lumiface.losses.distillation import (
+    InterConsistencyLoss,
+    IntraConsistencyLoss,
+    inter_consistency_loss,
+    intra_consistency_loss,
+)
+from lumiface.losses.distortion import DistortionLoss, distortion_loss
 from lumiface.losses.face_mask import FaceMaskLoss, MaskMode, block_mask, face_mask_loss, pixel_mask
 from lumiface.losses.fft import FFTLoss, fft_loss
+from lumiface.losses.perceptual import PerceptualLoss, VGGFeatures, perceptual_loss
 from lumiface.losses.pixel import L1Loss, MSELoss, l1_loss, mse_loss
 from lumiface.losses.zero_reference import (
     ColourConstancyLoss,
@@ -20,24 +28,33 @@ from lumiface.losses.zero_reference import (
 
 __all__ = [
     "ColourConstancyLoss",
+    "DistortionLoss",
     "EdgeAwareSmoothnessLoss",
     "ExposureLoss",
     "FFTLoss",
     "FaceMaskLoss",
     "IlluminationSmoothnessLoss",
+    "InterConsistencyLoss",
+    "IntraConsistencyLoss",
     "L1Loss",
     "MSELoss",
     "MaskMode",
+    "PerceptualLoss",
     "SpatialConsistencyLoss",
+    "VGGFeatures",
     "block_mask",
     "colour_constancy_loss",
+    "distortion_loss",
     "edge_aware_smoothness_loss",
     "exposure_loss",
     "face_mask_loss",
     "fft_loss",
     "illumination_smoothness_loss",
+    "inter_consistency_loss",
+    "intra_consistency_loss",
     "l1_loss",
     "mse_loss",
+    "perceptual_loss",
     "pixel_mask",
     "spatial_consistency_loss",
 ]

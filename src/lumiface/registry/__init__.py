@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lumiface.registry.lookup import build, build_recipe, configure, find_method, needs_training
 from lumiface.registry.method import Capabilities, Method, Recipe
+from lumiface.registry.parts import PARTS, build_part, build_part_recipe, find_part, load_part
 from lumiface.registry.table import METHODS
 from lumiface.registry.weights import (
     default_model,
@@ -15,16 +16,21 @@ from lumiface.registry.weights import (
 
 __all__ = [
     "METHODS",
+    "PARTS",
     "Capabilities",
     "Method",
     "Recipe",
     "build",
+    "build_part",
+    "build_part_recipe",
     "build_recipe",
     "configure",
     "default_model",
     "find_method",
+    "find_part",
     "list_models",
     "load_model",
+    "load_part",
     "needs_training",
     "read_facts",
     "shipped_weights",

@@ -36,7 +36,7 @@ def configure(name: str, settings: dict[str, Any] | None = None) -> BaseModel:
         SettingError: there is no such method, or a setting is unknown or out of range.
     """
     method, preset = find_method(name)
-    return _checked(method.config, preset | (settings or {}), name)
+    return checked(method.config, preset | (settings or {}), name)
 
 
 def build(name: str, settings: dict[str, Any] | None = None) -> nn.Module:
@@ -53,7 +53,7 @@ def build_recipe(name: str, settings: dict[str, Any], seed: int) -> Recipe:
     method, _ = find_method(name)
     if method.recipe is None or method.recipe_config is None:
         raise SettingError(f"{name} has nothing to learn; use it as it is")
-    return method.recipe(_checked(method.recipe_config, settings, f"{name}: recipe"), seed)
+    return method.recipe(checked(method.recipe_config, settings, f"{name}: recipe"), seed)
 
 
 def needs_training(name: str) -> bool:
@@ -62,7 +62,12 @@ def needs_training(name: str) -> bool:
     return method.recipe is not None and name not in method.published
 
 
-def _checked(config: type[BaseModel], settings: dict[str, Any], name: str) -> BaseModel:
+def checked(config: type[BaseModel], settings: dict[str, Any], name: str) -> BaseModel:
+    """A configuration from settings.
+
+    Raises:
+        SettingError: one is unknown or out of range; the line begins with `name`.
+    """
     try:
         return config(**settings)
     except ValidationError as error:

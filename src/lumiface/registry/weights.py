@@ -69,6 +69,16 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
     path = shipped_weights().get(str(name_or_path), Path(name_or_path))
     facts = read_facts(path)
     network = build(facts["method"], facts["config"])
+    fill(network, path)
+    return network.eval().to(device)
+
+
+def fill(network: nn.Module, path: Path) -> None:
+    """Give a network the weights of a file of ours.
+
+    Raises:
+        InputError: they do not fit.
+    """
     with safe_open(path, framework="pt") as file:
         weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
     try:
@@ -77,7 +87,6 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
         raise InputError(
             f"{path}: its weights do not fit its own configuration; get the file again"
         ) from error
-    return network.eval().to(device)
 
 
 def _ready_made(name: str) -> nn.Module | None:

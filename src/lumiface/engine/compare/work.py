@@ -20,7 +20,8 @@ from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine.compare.plan import FINISHED, is_finished
 from lumiface.engine.config import TrainConfig
 from lumiface.engine.launch import start_fabric
-from lumiface.engine.train import Limits, train
+from lumiface.engine.loop import Limits
+from lumiface.engine.train import train
 from lumiface.errors import LumifaceError
 from lumiface.files import write_bytes
 
@@ -112,9 +113,9 @@ def _train(run: TrainConfig, folder: Path, machine: Machine, deadline: float | N
         )
     if outcome.step < run.steps:
         return f"stopped at step {outcome.step} of {run.steps}"
-    facts = {"steps": outcome.step, "psnr_y": outcome.best_psnr_y, "run": run.model_dump()}
+    facts = {"steps": outcome.step, "psnr_y": outcome.best, "run": run.model_dump()}
     write_bytes(folder / FINISHED, (json.dumps(facts, indent=2) + "\n").encode())
-    return f"finished, {outcome.best_psnr_y:.2f} dB in validation"
+    return f"finished, {outcome.best:.2f} dB in validation"
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,61 @@
+"""What a run would train, before it is started: resolved settings, parameters, FLOPs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from lumiface.engine.config import LifterRun, RunConfig, TrainConfig
+from lumiface.geometry.camera import orbit_camera
+from lumiface.registry import build, build_part
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """`resolved` settings as plain values, `parameters` of the network, and the `flops` `of` one pass."""
+
+    resolved: dict[str, Any]
+    parameters: int
+    flops: int
+    of: str
+
+
+def describe(config: RunConfig) -> Description:
+    """Build the network of a run, and count; no data is read.
+
+    Raises:
+        SettingError: a setting of the network is unknown or out of range.
+        TypeError: there is no such kind of run.
+    """
+    inputs: tuple[Tensor, ...]
+    match config:
+        case TrainConfig():
+            network = build(config.method, config.network)
+            settings: Any = network.config
+            side = config.hr_size // settings.scale
+            inputs, of = (torch.zeros(1, 3, side, side),), f"one {side}x{side} picture"
+        case LifterRun():
+            network = build_part(config.part, config.network)
+            inputs, of = (torch.zeros(1, 3, 256, 256), orbit_camera(torch.zeros(1, 3))), "lifting one picture"
+        case _:
+            raise TypeError(f"no run is of the kind {type(config).__name__}")
+    return Description(_resolved(config, network), _parameters(network), _flops(network, inputs), of)
+
+
+def _resolved(config: RunConfig, network: nn.Module) -> dict[str, Any]:
+    settings: Any = network.config
+    return config.model_dump(mode="json") | {"network": settings.model_dump(mode="json")}
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _flops(network: nn.Module, inputs: tuple[Tensor, ...]) -> int:
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network.eval()(*inputs)
+    return counter.get_total_flops()

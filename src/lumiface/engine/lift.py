@@ -1,0 +1,122 @@
+"""Training the lifter: photographs with known cameras become tri-planes, and are rendered again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from lumiface.data.views import ViewSet, load_views
+from lumiface.degradations.resample import resize
+from lumiface.engine.config import LifterRun
+from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
+from lumiface.engine.observe import Observer
+from lumiface.geometry.camera import yaw_camera
+from lumiface.metrics.psnr import psnr_rgb
+from lumiface.registry import build_part, build_part_recipe, find_part, load_part
+
+SHOWN = 5
+TURN = 20.0
+"""Degrees of yaw by which validation shows faces turned."""
+
+
+class LifterLesson:
+    """The lifter alone; scored by PSNR of the renderings from the photographs' own cameras."""
+
+    score = "psnr_rgb"
+
+    def __init__(
+        self, config: LifterRun, fabric: Fabric, train: ViewSet, held_out: ViewSet, start_from: str | None
+    ) -> None:
+        self.config, self.views, self.held_out = config, train, held_out
+        self.rank, self.world = fabric.global_rank, fabric.world_size
+        self.method = find_part(config.part)[0].name
+        self.examples = len(train)
+        torch.manual_seed(config.seed)
+        self.lifter: Any = build_part(config.part, config.network)
+        if start_from is not None:
+            self.lifter.load_state_dict(load_part(Path(start_from), self.method).state_dict())
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
+        self.side: int = self.recipe.config.side
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        return {"lifter": self.lifter}
+
+    @property
+    def settings(self) -> BaseModel:
+        return self.lifter.config
+
+    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
+        return torch.optim.Adam(
+            self.networks[name].parameters(), lr=self.config.lr, fused=device.type == "cuda"
+        )
+
+    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+        rng = np.random.default_rng([self.config.seed, step])
+        indices = rng.choice(len(self.views), self.config.batch, replace=False)[self.rank :: self.world]
+        views = self.views.batch(indices.tolist(), self.side)
+        if rng.random() < 0.5:
+            views = views.mirrored()
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+        planes = pupils.models["lifter"](views.pictures, views.cameras).float()
+        target = resize(views.pictures, (self.side, self.side)).clamp(0.0, 1.0)
+        parts = self.recipe(self.lifter, planes, target, views.cameras, views.depth, views.mask, generator)
+        yield "lifter", parts, len(indices)
+
+    @torch.inference_mode()
+    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+        """Mean PSNR of the renderings; shown are photographs, renderings, and the faces turned."""
+        lifter = copy.deepcopy(self.lifter).eval()
+        lifter.load_state_dict(pupils.averages["lifter"].weights)
+        scores: list[Tensor] = []
+        rows: list[list[Tensor]] = [[], [], []]
+        for index in range(min(self.config.validate_faces, len(self.held_out))):
+            views = self.held_out.batch([index], self.side)
+            target = resize(views.pictures, (self.side, self.side)).clamp(0.0, 1.0)
+            planes = lifter(views.pictures, views.cameras)
+            seen = lifter.view(planes, views.cameras, self.side).colour.clamp(0.0, 1.0)
+            scores.append(psnr_rgb(seen, target))
+            if index < SHOWN:
+                camera = yaw_camera(views.cameras, TURN)
+                turned = lifter.view(planes, camera, self.side).colour.clamp(0.0, 1.0)
+                for row, picture in zip(rows, (target, seen, turned), strict=True):
+                    row.append(picture.cpu())
+        return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
+
+
+def train_lifter(
+    config: LifterRun,
+    folder: Path,
+    fabric: Fabric,
+    *,
+    data_root: str = ".",
+    limits: Limits = NO_LIMITS,
+) -> Outcome:
+    """Train, or go on with, a lifter; see `lumiface.engine.loop.run` for what its folder holds.
+
+    Raises:
+        LumifaceError: the loss stays infinite or NaN; faces or their points cannot be read.
+    """
+    observer = Observer(folder, config, enabled=fabric.is_global_zero)
+
+    def views(sources: list[str], meshes: str) -> ViewSet:
+        places = [source.format(data=data_root) for source in sources]
+        return load_views(places, meshes.format(data=data_root), fabric.device, observer.tell)
+
+    train, held_out = views(config.train, config.meshes), views([config.validate_on], config.validate_meshes)
+    lesson = LifterLesson(config, fabric, train, held_out, limits.start_from)
+    return run(lesson, config, folder, fabric, observer, limits)

@@ -1,0 +1,30 @@
+"""Which kind of run a configuration is of: the one place that knows them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning.fabric import Fabric
+
+from lumiface.engine.config import LifterRun, RunConfig, TrainConfig
+from lumiface.engine.lift import train_lifter
+from lumiface.engine.loop import NO_LIMITS, Limits, Outcome
+from lumiface.engine.train import train
+
+
+def start(
+    config: RunConfig, folder: Path, fabric: Fabric, *, data_root: str = ".", limits: Limits = NO_LIMITS
+) -> Outcome:
+    """Train, or go on with, whatever `config` is of; see `lumiface.engine.loop.run`.
+
+    Raises:
+        TypeError: there is no such kind of run.
+        LumifaceError: see there.
+    """
+    match config:
+        case TrainConfig():
+            return train(config, folder, fabric, data_root=data_root, limits=limits)
+        case LifterRun():
+            return train_lifter(config, folder, fabric, data_root=data_root, limits=limits)
+        case _:
+            raise TypeError(f"no run is of the kind {type(config).__name__}")

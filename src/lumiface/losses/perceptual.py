@@ -1,0 +1,106 @@
+"""Distance in the features of VGG-19: what two pictures look like, not where each pixel lies.
+
+Johnson, Alahi, Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", §3.2, on
+the channel-normalised VGG-19 of Gatys et al. up to relu3_1, whose activations have a mean of about 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor, nn
+
+from lumiface.assets import find_asset
+from lumiface.errors import InputError
+from lumiface.shapes import require_same_pictures
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+"""What `VGGFeatures` gives: 64, 128 and 256 channels at the full size, a half and a quarter."""
+
+
+class VGGFeatures(nn.Module):
+    """RGB in [0, 1] -> VGG-19's features at `LAYERS`. Its weights are frozen; gradients flow to the picture.
+
+    Shape: (B, 3, H, W), H and W >= 8 -> list of (B, 64, H, W), (B, 128, H/2, W/2), (B, 256, H/4, W/4).
+
+    Args:
+        weights: load the asset "vgg_normalised_conv3_1"; False leaves them random, for tests of what is
+            around them.
+
+    Raises:
+        AssetMissing: the weights are not on this machine.
+        InputError: the file holds another network.
+    """
+
+    def __init__(self, *, weights: bool = True) -> None:
+        super().__init__()
+
+        def conv(before: int, after: int) -> list[nn.Module]:
+            return [nn.ReflectionPad2d(1), nn.Conv2d(before, after, 3), nn.ReLU()]
+
+        # The numbers of the layers are those of the file.
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 3, 1),
+            *conv(3, 64),
+            *conv(64, 64),
+            nn.MaxPool2d(2, ceil_mode=True),
+            *conv(64, 128),
+            *conv(128, 128),
+            nn.MaxPool2d(2, ceil_mode=True),
+            *conv(128, 256),
+        )
+        if weights:
+            path = find_asset("vgg_normalised_conv3_1")
+            try:
+                stored = torch.load(path, map_location="cpu", weights_only=True)
+                self.layers.load_state_dict(stored)
+            except (RuntimeError, UnpicklingError, AttributeError) as fault:
+                raise InputError(f"{path} does not hold VGG-19 up to relu3_1; get the file again") from fault
+        self.requires_grad_(requires_grad=False).eval()
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        found: list[Tensor] = []
+        features = picture
+        for number, layer in enumerate(self.layers):
+            features = layer(features)
+            if number in (3, 10, 17):
+                found.append(features)
+        return found
+
+
+def perceptual_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    r"""Mean squared distance of features, :math:`\sum_l ||\Phi_l(\hat y) - \Phi_l(y)||_2^2 / (C_l H_l W_l)`.
+
+    Args:
+        output, target: features (B, C, H, W) of two pictures, layer by layer.
+
+    Raises:
+        ValueError: the layers do not belong together.
+
+    Source:
+        Johnson et al. 2016, equation 2.
+    """
+    if len(output) != len(target):
+        raise ValueError(f"{len(output)} layers against {len(target)}")
+    total = torch.zeros((), dtype=output[0].dtype, device=output[0].device)
+    for one, other in zip(output, target, strict=True):
+        if one.shape != other.shape:
+            raise ValueError(f"features {tuple(one.shape)} against {tuple(other.shape)}")
+        total = total + (one - other).square().mean()
+    return total
+
+
+class PerceptualLoss(nn.Module):
+    """`perceptual_loss` of two pictures in [0, 1], shape (B, 3, H, W); the target has no gradient."""
+
+    def __init__(self, *, weights: bool = True) -> None:
+        super().__init__()
+        self.features = VGGFeatures(weights=weights)
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        require_same_pictures(output, target)
+        with torch.no_grad():
+            wanted = self.features(target)
+        return perceptual_loss(self.features(output), wanted)

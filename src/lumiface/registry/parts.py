@@ -1,0 +1,111 @@
+"""Networks that are no method by themselves, but a part that one is made of; each is trained on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from torch import nn
+
+from lumiface.errors import InputError, SettingError
+from lumiface.papers.prior3d.lifter import Lifter, LifterConfig
+from lumiface.papers.prior3d.lifter_recipe import LifterRecipe, LifterRecipeConfig
+from lumiface.registry.lookup import checked
+from lumiface.registry.weights import fill, read_facts
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of the table: the network and how it is taught, each with its configuration.
+
+    Attributes:
+        name: its key in the table.
+        title: what it is, in a line.
+        network, config: the class and its configuration.
+        recipe, recipe_config: what is minimised; takes its configuration and a seed.
+        presets: name -> settings of the network.
+    """
+
+    name: str
+    title: str
+    network: Callable[[Any], nn.Module]
+    config: type[BaseModel]
+    recipe: Callable[[Any, int], nn.Module]
+    recipe_config: type[BaseModel]
+    presets: dict[str, dict[str, Any]]
+
+
+_TABLE = (
+    Part(
+        name="prior3d-lifter",
+        title="from a photograph and its camera to a tri-plane, and back to pictures",
+        network=Lifter,
+        config=LifterConfig,
+        recipe=LifterRecipe,
+        recipe_config=LifterRecipeConfig,
+        presets={
+            "prior3d-lifter-paper": {"widths": (64, 96, 128, 192, 256)},
+            "prior3d-lifter-small": {
+                "planes": {"side": 64},
+                "render": {"coarse": 24, "fine": 24},
+            },
+        },
+    ),
+)
+
+PARTS = {part.name: part for part in _TABLE}
+
+
+def find_part(name: str) -> tuple[Part, dict[str, Any]]:
+    """A part's or a preset's name -> the part and the preset's settings.
+
+    Raises:
+        SettingError: nothing is called so.
+    """
+    for part in PARTS.values():
+        if name == part.name or name in part.presets:
+            return part, dict(part.presets.get(name, {}))
+    known = [preset for part in PARTS.values() for preset in part.presets]
+    raise SettingError(f"no part is called {name!r}; there are {', '.join(sorted(known))}")
+
+
+def build_part(name: str, settings: dict[str, Any] | None = None) -> nn.Module:
+    """An untrained part by its own or a preset's name; `settings` overrule the preset's, one level deep.
+
+    Raises:
+        SettingError: there is no such part, or a setting is unknown or out of range.
+    """
+    part, preset = find_part(name)
+    return part.network(checked(part.config, preset | (settings or {}), name))
+
+
+def build_part_recipe(name: str, settings: dict[str, Any], seed: int) -> nn.Module:
+    """How a part is taught; `settings` overrule the defaults of its losses.
+
+    Raises:
+        SettingError: a setting is unknown or out of range.
+    """
+    part, _ = find_part(name)
+    return part.recipe(checked(part.recipe_config, settings, f"{name}: recipe"), seed)
+
+
+def load_part(path: Path, name: str, device: torch.device | str = "cpu") -> nn.Module:
+    """A trained part from its file, in evaluation mode, float32.
+
+    Args:
+        path: what `lumiface train` wrote.
+        name: the part that it must be, as in `PARTS`.
+
+    Raises:
+        InputError: there is no such file, or it holds something else.
+    """
+    facts = read_facts(path)
+    if facts["method"] != name:
+        raise InputError(f"{path} holds {facts['method']}, not {name}; name the file of a {name}")
+    network = build_part(name, facts["config"])
+    fill(network, path)
+    return network.eval().to(device)

@@ -1,0 +1,142 @@
+"""Training the lifter: views with their cameras, and a run that stops and goes on."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.fabric import Fabric
+from PIL import Image
+
+from conftest import Find
+from lumiface.data.views import ViewSet, load_views
+from lumiface.engine.checkpoint import load_state
+from lumiface.engine.config import LifterRun
+from lumiface.engine.loop import Limits
+from lumiface.engine.runs import start
+from lumiface.errors import InputError, SettingError
+from lumiface.geometry.camera import camera_angles, mirror_camera, orbit_camera, project
+from lumiface.geometry.mesh import FaceMeshes, canonical_face
+from lumiface.registry import PARTS, build_part, load_part
+
+ANGLES = torch.tensor([[0.0, 0.0, 0.0], [12.0, 5.0, 0.0], [-15.0, 0.0, 3.0], [5.0, -6.0, 0.0]])
+
+
+@pytest.fixture
+def faces(tmp_path: Path, astronaut_uint8: np.ndarray, shared_asset: Find) -> Path:
+    """Four crops with points as if each were the generic face seen by a known camera; a fifth has none."""
+    shared_asset("canonical_face_model.obj")
+    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
+        for number in range(5):
+            crop = Image.fromarray(astronaut_uint8[4 * number :, 110 + 3 * number :][:256, :256]).resize(
+                (64, 64)
+            )
+            buffer = io.BytesIO()
+            crop.save(buffer, "PNG")
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = buffer.tell()
+            archive.addfile(member, io.BytesIO(buffer.getvalue()))
+    seen = project(canonical_face().vertices.expand(4, -1, -1), orbit_camera(ANGLES), 64, 64)
+    # Depth as MediaPipe gives it: in pixels, and relative.
+    points = torch.cat([seen[..., :2], (seen[..., 2:] - 2.7) * 64 * 4.2647 / 2.7], dim=2)
+    names = [f"{number}.png" for number in range(4)]
+    FaceMeshes(names, points, torch.ones(4)).write(tmp_path / "meshes.npz")
+    return tmp_path
+
+
+def config(**changes: Any) -> LifterRun:
+    settings: dict[str, Any] = {
+        "name": "trial",
+        "part": "prior3d-lifter-small",
+        "network": {
+            "planes": {"channels": 4, "side": 16, "hidden": 8},
+            "widths": (8, 16),
+            "render": {"coarse": 4, "fine": 4},
+        },
+        "recipe": {"side": 32, "perceptual": 0.0},
+        "train": ["{data}/faces.tar"],
+        "meshes": "{data}/meshes.npz",
+        "validate_on": "{data}/faces.tar",
+        "validate_meshes": "{data}/meshes.npz",
+        "validate_faces": 2,
+        "batch": 2,
+        "steps": 6,
+        "warmup": 1,
+        "validate_every": 3,
+        "save_every": 2,
+    }
+    return LifterRun(**(settings | changes))
+
+
+def run(folder: Path, faces: Path, **limits: Any) -> Any:
+    fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
+    return start(config(), folder, fabric, data_root=str(faces), limits=Limits(**limits))
+
+
+def test_views_have_their_cameras(faces: Path) -> None:
+    said: list[str] = []
+    views = load_views([faces / "faces.tar"], faces / "meshes.npz", tell=said.append)
+    assert (len(views), views.names) == (4, [f"{number}.png" for number in range(4)])
+    assert said == ["4 views; 1 pictures have no points, 0 fit no camera"]
+    torch.testing.assert_close(camera_angles(views.cameras), ANGLES, atol=0.3, rtol=0)
+    batch = views.batch([2, 0], 32)
+    assert batch.pictures.shape == (2, 3, 64, 64)
+    assert batch.depth.shape == batch.mask.shape == (2, 1, 32, 32)
+    inside = batch.depth[batch.mask]
+    assert 2.4 < inside.min() < inside.max() < 2.8
+    assert batch.depth[~batch.mask].abs().max() == 0
+    mirrored = batch.mirrored()
+    assert torch.equal(mirrored.pictures, batch.pictures.flip(-1))
+    assert torch.equal(mirrored.cameras, mirror_camera(batch.cameras))
+    # The nose is nearest, and the mirrored camera sees it on the other side.
+    assert torch.equal(mirrored.depth.flip(-1), batch.depth)
+
+
+def test_views_that_cannot_be(faces: Path) -> None:
+    other = FaceMeshes(["else.png"], torch.rand(1, 468, 3), torch.ones(1))
+    other.write(faces / "other.npz")
+    with pytest.raises(InputError, match=r"other\.npz has no points of any picture"):
+        load_views([faces / "faces.tar"], faces / "other.npz")
+
+
+def test_a_stopped_run_ends_with_the_same_bits(faces: Path, tmp_path: Path) -> None:
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    straight = run(whole, faces)
+    run(parted, faces, max_steps=3)
+    resumed = run(parted, faces)
+    assert (straight.step, straight.best) == (resumed.step, resumed.best)
+    one, other = (load_state(folder / "state.safetensors")[0] for folder in (whole, parted))
+    for name, value in one["networks"]["lifter"].items():
+        assert torch.equal(value, other["networks"]["lifter"][name]), name
+    assert (whole / "validation.png").is_file()
+    lifter = load_part(whole / "best.safetensors", "prior3d-lifter")
+    assert sum(p.numel() for p in lifter.parameters()) == sum(
+        p.numel() for p in build_part_of_trial().parameters()
+    )
+
+
+def build_part_of_trial() -> torch.nn.Module:
+    return build_part("prior3d-lifter-small", config().network)
+
+
+@pytest.mark.parametrize("name", [preset for part in PARTS.values() for preset in part.presets])
+def test_every_preset_of_every_part_is_built(name: str) -> None:
+    with torch.device("meta"):
+        assert sum(parameter.numel() for parameter in build_part(name).parameters()) > 1e6
+
+
+def test_mistakes_are_one_line(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no part is called 'prior4d'"):
+        build_part("prior4d")
+    with pytest.raises(InputError, match="no such model"):
+        load_part(tmp_path / "gone.safetensors", "prior3d-lifter")
+
+
+def test_a_view_set_is_read_by_number(faces: Path) -> None:
+    views: ViewSet = load_views([faces / "faces.tar"], faces / "meshes.npz", tell=lambda line: None)
+    assert torch.equal(views.batch([1, 3], 16).pictures[1], views.pictures[3].float() / 255.0)
