@@ -19,8 +19,9 @@ from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lumiface.engine.compare.plan import plan_rows, planned_runs
+from lumiface.engine.compare.plan import PlannedRow, plan_rows, planned_runs
 from lumiface.engine.compare.run import compare
+from lumiface.engine.compare.scores import COST, STAGES, is_measured
 from lumiface.engine.compare.table import Budget, Table, read_budget, read_table
 from lumiface.engine.compare.work import Machine
 from lumiface.engine.cost import measure_cost
@@ -268,3 +269,13 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
     assert report["budget"]["images"] == 12
     assert {"commit", "device", "versions"} <= set(report["origin"])
     assert "<table" in (out / "t" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_cost_that_is_missing_needs_no_weights(tmp_path: Path) -> None:
+    table = Table(title="t", sets=["{data}/faces.tar"], rows={"SRCNN": "srcnn"})  # type: ignore[arg-type]
+    row = PlannedRow("SRCNN", (), tmp_path)
+    assert not is_measured(table, row)
+    for name in ("faces.json", STAGES):
+        (tmp_path / name).write_text("[]")
+    assert is_measured(table, row)
+    assert not (tmp_path / COST).exists()

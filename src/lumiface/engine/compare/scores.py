@@ -51,8 +51,8 @@ class Measured:
 
 
 def is_measured(table: Table, row: PlannedRow) -> bool:
-    """Whether nothing is left to do for a row; its weights need not be there any more."""
-    wanted = [f"{set_name(source)}.json" for source in table.sets] + [COST, STAGES]
+    """Whether a row needs no weights any more: what is left, its cost, is measured without."""
+    wanted = [f"{set_name(source)}.json" for source in table.sets] + [STAGES]
     return all((row.scores / name).is_file() for name in wanted)
 
 
