@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lumiface.blocks.channel_transformer import ChannelTransformer
 from lumiface.errors import SettingError
-from lumiface.peers.ctcnet import CTCNet, CTCNetConfig, StructureAttention, TransformerBlock
+from lumiface.peers.ctcnet import CTCNet, CTCNetConfig, StructureAttention
 from lumiface.peers.edsr import EDSR, EDSRConfig
 from lumiface.peers.omnisr import OmniSR, OmniSRConfig
 from lumiface.peers.sparnet import SPARNet, SPARNetConfig, SpatialAttention
@@ -171,7 +172,7 @@ def test_ctcnet_attends_at_three_sizes_and_refines_at_an_eighth() -> None:
         *[(16, 4)] * 4,
         *[(32, 2), (64, 4), (128, 8)],
     ]
-    assert sum(isinstance(part, TransformerBlock) for part in network.modules()) == 2 * (4 + 6 + 6)
+    assert sum(isinstance(part, ChannelTransformer) for part in network.modules()) == 2 * (4 + 6 + 6)
 
 
 @pytest.mark.parametrize(("name", "per_channel"), [("sparnet", False), ("sparnet-volume-x8", True)])
@@ -201,7 +202,7 @@ def test_ctcnet_adds_to_the_enlarged_picture() -> None:
 
 def test_ctcnets_transformer_mixes_channels_by_their_likeness() -> None:
     torch.manual_seed(0)
-    block = TransformerBlock(8, heads=2).eval()
+    block = ChannelTransformer(8, heads=2).eval()
     features = picture(2, 8, 4, 6)
     with torch.inference_mode():
         q, k, v = block.qkv_depthwise(block.qkv(features)).reshape(2, 3, 2, 4, 24).unbind(dim=1)

@@ -55,15 +55,17 @@ class ViewSet:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def batch(self, indices: Sequence[int], depth_side: int) -> Views:
-        """Faces by number, with depth maps of `depth_side` pixels square."""
+    def batch(self, indices: Sequence[int], depth_side: int | None) -> Views:
+        """Faces by number, with depth maps of `depth_side` pixels square, or of none."""
         rows = torch.tensor(list(indices), device=self.pictures.device)
         cameras = self.cameras[rows]
+        pictures = self.pictures[rows].float() / 255.0
+        if depth_side is None:
+            nothing = pictures.new_zeros(len(rows), 1, 0, 0)
+            return Views(pictures, cameras, nothing, nothing.bool())
         size = (depth_side, depth_side)
         target = face_depth(self.points[rows], cameras, self.face, self.pictures.shape[-1], size)
-        return Views(
-            self.pictures[rows].float() / 255.0, cameras, target.depth[:, None], target.mask[:, None]
-        )
+        return Views(pictures, cameras, target.depth[:, None], target.mask[:, None])
 
 
 def load_views(

@@ -95,6 +95,21 @@ class LifterRun(RunConfig):
     validate_faces: int = Field(default=40, ge=1, description="so many of them are rendered in validation")
 
 
+class PriorRun(RunConfig):
+    """A run that learns to draw tri-planes of normally lit faces from dark photographs."""
+
+    part: str = Field(description="prior3d-prior or one of its presets")
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
+    recipe: dict[str, Any] = Field(default_factory=dict, description="how photographs are made dark")
+    lifter: str = Field(
+        description="weights of the lifter whose tri-planes are drawn; its decoder is taken over"
+    )
+    meshes: str = Field(description=".npz with the points of the training faces (`lumiface prepare-meshes`)")
+    validate_meshes: str = Field(description="the same for the faces of `validate_on`")
+    validate_faces: int = Field(default=20, ge=1, description="so many of them are drawn in validation")
+    view_side: int = Field(default=128, ge=32, description="side of the renderings in validation, pixels")
+
+
 def bright_over_small(config: TrainConfig, network_scale: int) -> int:
     """Side of the bright picture over that of the small one: the network's scale, where it enlarges.
 
@@ -107,10 +122,11 @@ def bright_over_small(config: TrainConfig, network_scale: int) -> int:
     return network_scale if network_scale > 1 else config.reduction
 
 
-def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainConfig | LifterRun:
+def read_config(path: Path, overrides: dict[str, Any] | None = None) -> RunConfig:
     """A YAML file -> a checked configuration; `overrides` replace what the file says, unless they are None.
 
-    A file that names a `part` is of a run that trains a part; any other trains a method on pairs.
+    A file that names a `part` is of a run that trains a part: the prior, where it names a `lifter`, or else
+    the lifter; any other trains a method on pairs.
 
     Raises:
         InputError: the file is absent or no YAML.
@@ -127,7 +143,8 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainCon
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     settings: dict[str, Any] = raw | given
     try:
-        return LifterRun(**settings) if "part" in settings else TrainConfig(**settings)
+        kind = TrainConfig if "part" not in settings else PriorRun if "lifter" in settings else LifterRun
+        return kind(**settings)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "settings"

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lumiface.engine.config import LifterRun, RunConfig, TrainConfig
-from lumiface.geometry.camera import orbit_camera
+from lumiface.engine.config import LifterRun, PriorRun, RunConfig, TrainConfig
+from lumiface.geometry.camera import NUMBERS, orbit_camera
 from lumiface.registry import build, build_part
 
 
@@ -41,6 +41,13 @@ def describe(config: RunConfig) -> Description:
         case LifterRun():
             network = build_part(config.part, config.network)
             inputs, of = (torch.zeros(1, 3, 256, 256), orbit_camera(torch.zeros(1, 3))), "lifting one picture"
+        case PriorRun():
+            network = build_part(config.part, config.network)
+            numbers: Any = network.config
+            x = torch.zeros(
+                1, 3 * numbers.planes.channels + NUMBERS, numbers.planes.side, numbers.planes.side
+            )
+            inputs, of = (x, torch.zeros(1, 3, 256, 256), torch.ones(1, dtype=torch.long)), "one denoising"
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")
     return Description(_resolved(config, network), _parameters(network), _flops(network, inputs), of)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +113,15 @@ def train_lifter(
     """
     observer = Observer(folder, config, enabled=fabric.is_global_zero)
 
-    def views(sources: list[str], meshes: str) -> ViewSet:
-        places = [source.format(data=data_root) for source in sources]
-        return load_views(places, meshes.format(data=data_root), fabric.device, observer.tell)
-
-    train, held_out = views(config.train, config.meshes), views([config.validate_on], config.validate_meshes)
+    train = open_views(config.train, config.meshes, data_root, fabric, observer.tell)
+    held_out = open_views([config.validate_on], config.validate_meshes, data_root, fabric, observer.tell)
     lesson = LifterLesson(config, fabric, train, held_out, limits.start_from)
     return run(lesson, config, folder, fabric, observer, limits)
+
+
+def open_views(
+    sources: list[str], meshes: str, data_root: str, fabric: Fabric, tell: Callable[[str], None]
+) -> ViewSet:
+    """The views of a run, with `{data}` filled in."""
+    places = [source.format(data=data_root) for source in sources]
+    return load_views(places, meshes.format(data=data_root), fabric.device, tell)

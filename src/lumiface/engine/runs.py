@@ -6,9 +6,10 @@ from pathlib import Path
 
 from lightning.fabric import Fabric
 
-from lumiface.engine.config import LifterRun, RunConfig, TrainConfig
+from lumiface.engine.config import LifterRun, PriorRun, RunConfig, TrainConfig
 from lumiface.engine.lift import train_lifter
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome
+from lumiface.engine.prior import train_prior
 from lumiface.engine.train import train
 
 
@@ -26,5 +27,7 @@ def start(
             return train(config, folder, fabric, data_root=data_root, limits=limits)
         case LifterRun():
             return train_lifter(config, folder, fabric, data_root=data_root, limits=limits)
+        case PriorRun():
+            return train_prior(config, folder, fabric, data_root=data_root, limits=limits)
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")

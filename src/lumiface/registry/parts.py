@@ -14,6 +14,8 @@ from torch import nn
 from lumiface.errors import InputError, SettingError
 from lumiface.papers.prior3d.lifter import Lifter, LifterConfig
 from lumiface.papers.prior3d.lifter_recipe import LifterRecipe, LifterRecipeConfig
+from lumiface.papers.prior3d.prior import Prior, PriorConfig
+from lumiface.papers.prior3d.prior_recipe import PriorRecipe, PriorRecipeConfig
 from lumiface.registry.lookup import checked
 from lumiface.registry.weights import fill, read_facts
 
@@ -51,7 +53,23 @@ _TABLE = (
             "prior3d-lifter-paper": {"widths": (64, 96, 128, 192, 256)},
             "prior3d-lifter-small": {
                 "planes": {"side": 64},
-                "render": {"coarse": 24, "fine": 24},
+                "render": {"coarse": 16, "fine": 16},
+            },
+        },
+    ),
+    Part(
+        name="prior3d-prior",
+        title="from a dark photograph to the tri-plane of the same face in normal light",
+        network=Prior,
+        config=PriorConfig,
+        recipe=PriorRecipe,
+        recipe_config=PriorRecipeConfig,
+        presets={
+            "prior3d-prior-paper": {},
+            "prior3d-prior-small": {
+                "planes": {"side": 64},
+                "denoiser": {"side": 64},
+                "render": {"coarse": 16, "fine": 16},
             },
         },
     ),

@@ -25,7 +25,7 @@ class LifterRecipeConfig(BaseModel):
     stride: int = Field(default=2, ge=1, description="every so many pixels of it, in both directions, a step")
     mirror_stride: int = Field(default=4, ge=1, description="the same for the mirrored view")
     colour: float = Field(default=1.0, ge=0, description="mean absolute difference of the rendering")
-    perceptual: float = Field(default=0.05, ge=0, description="distance in VGG's features; 0 needs no VGG")
+    perceptual: float = Field(default=0.01, ge=0, description="distance in VGG's features; 0 needs no VGG")
     mirror: float = Field(default=0.3, ge=0, description="the mirrored view's difference, inside the face")
     depth: float = Field(default=3.0, ge=0, description="difference of depth inside the face, world units")
     opacity: float = Field(default=0.1, ge=0, description="what shines through the face")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from lumiface.geometry.camera import NUMBERS, pack_camera, unpack_camera
-from lumiface.papers.prior3d.denoiser import Denoiser, DenoiserConfig, from_diffusion
+from lumiface.papers.prior3d.denoiser import Denoiser, DenoiserConfig, from_diffusion, to_diffusion
 from lumiface.papers.prior3d.diffusion import NoiseSchedule
 from lumiface.papers.prior3d.render import RenderConfig, Rendering, render
 from lumiface.papers.prior3d.triplane import PlaneDecoder, TriPlaneConfig
@@ -34,6 +34,16 @@ class PriorConfig(BaseModel):
     clip: float = Field(default=4.0, gt=0, description="estimates of x_0 are held within ± this, deviations")
     seed: int = Field(default=0, ge=0, description="of the noise that drawing begins with; one for all faces")
 
+    @model_validator(mode="after")
+    def _alike(self) -> Self:
+        planes, drawn = self.planes, self.denoiser
+        if (planes.channels, planes.side) != (drawn.channels, drawn.side):
+            raise ValueError(
+                f"denoiser: draws {drawn.channels}x{drawn.side}² planes, the decoder reads "
+                f"{planes.channels}x{planes.side}²"
+            )
+        return self
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
@@ -52,6 +62,14 @@ class Prior(nn.Module):
         self.denoiser = Denoiser(config.denoiser)
         self.decoder = PlaneDecoder(config.planes)
         self.schedule = NoiseSchedule(config.denoiser.steps)
+
+    def forward(self, noisy: Tensor, picture: Tensor, t: Tensor) -> Tensor:
+        """The denoiser alone, as training calls it: (x_t, I, t) -> ε."""
+        return self.denoiser(noisy, picture, t)
+
+    def calibrate(self, planes: Tensor, camera: Tensor) -> None:
+        """Take x_0's scale from examples: planes (N, 3, C, S, S) and cameras (N, 25)."""
+        self.denoiser.calibrate(to_diffusion(planes, camera))
 
     def draw(self, picture: Tensor) -> Drawn:
         """Draw each face's tri-plane and camera; the same photograph gives the same, alone or with others.

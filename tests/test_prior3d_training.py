@@ -1,8 +1,9 @@
-"""Training the lifter: views with their cameras, and a run that stops and goes on."""
+"""Training lifter and prior: views with their cameras, and runs that stop and go on."""
 
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from PIL import Image
 from conftest import Find
 from lumiface.data.views import ViewSet, load_views
 from lumiface.engine.checkpoint import load_state
-from lumiface.engine.config import LifterRun
-from lumiface.engine.loop import Limits
+from lumiface.engine.config import LifterRun, PriorRun, RunConfig
+from lumiface.engine.loop import Limits, Outcome
 from lumiface.engine.runs import start
 from lumiface.errors import InputError, SettingError
 from lumiface.geometry.camera import camera_angles, mirror_camera, orbit_camera, project
 from lumiface.geometry.mesh import FaceMeshes, canonical_face
+from lumiface.papers.prior3d.denoiser import to_diffusion
 from lumiface.registry import PARTS, build_part, load_part
 
 ANGLES = torch.tensor([[0.0, 0.0, 0.0], [12.0, 5.0, 0.0], [-15.0, 0.0, 3.0], [5.0, -6.0, 0.0]])
@@ -73,9 +75,31 @@ def config(**changes: Any) -> LifterRun:
     return LifterRun(**(settings | changes))
 
 
-def run(folder: Path, faces: Path, **limits: Any) -> Any:
+def prior_config(lifter: Path, **network: Any) -> PriorRun:
+    settings = config().model_dump() | {
+        "part": "prior3d-prior-small",
+        "lifter": str(lifter),
+        "network": {
+            "denoiser": {"channels": 4, "side": 16, "widths": (16, 16, 16), "condition": 8, "embedding": 16},
+            "draw_steps": 2,
+            **network,
+        },
+        "recipe": {"calibrate": 3},
+        "view_side": 32,
+    }
+    return PriorRun(**settings)
+
+
+def run(folder: Path, faces: Path, settings: RunConfig | None = None, **limits: Any) -> Outcome:
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
-    return start(config(), folder, fabric, data_root=str(faces), limits=Limits(**limits))
+    return start(settings or config(), folder, fabric, data_root=str(faces), limits=Limits(**limits))
+
+
+def same_bits(one: Path, other: Path) -> None:
+    states = [load_state(folder / "state.safetensors")[0] for folder in (one, other)]
+    for network, values in states[0]["networks"].items():
+        for name, value in values.items():
+            assert torch.equal(value, states[1]["networks"][network][name]), name
 
 
 def test_views_have_their_cameras(faces: Path) -> None:
@@ -110,14 +134,42 @@ def test_a_stopped_run_ends_with_the_same_bits(faces: Path, tmp_path: Path) -> N
     run(parted, faces, max_steps=3)
     resumed = run(parted, faces)
     assert (straight.step, straight.best) == (resumed.step, resumed.best)
-    one, other = (load_state(folder / "state.safetensors")[0] for folder in (whole, parted))
-    for name, value in one["networks"]["lifter"].items():
-        assert torch.equal(value, other["networks"]["lifter"][name]), name
+    same_bits(whole, parted)
     assert (whole / "validation.png").is_file()
     lifter = load_part(whole / "best.safetensors", "prior3d-lifter")
     assert sum(p.numel() for p in lifter.parameters()) == sum(
         p.numel() for p in build_part_of_trial().parameters()
     )
+
+
+@pytest.mark.parametrize("drawn_by", ["diffusion", "regression"])
+def test_the_prior_learns_what_the_lifter_makes(faces: Path, tmp_path: Path, drawn_by: str) -> None:
+    run(tmp_path / "lifter", faces, max_steps=3)
+    lifter = tmp_path / "lifter" / "best.safetensors"
+    settings = prior_config(lifter, drawn_by=drawn_by)
+    straight = run(tmp_path / "whole", faces, settings)
+    run(tmp_path / "parted", faces, settings, max_steps=3)
+    resumed = run(tmp_path / "parted", faces, settings)
+    assert (straight.step, straight.best) == (resumed.step, resumed.best)
+    same_bits(tmp_path / "whole", tmp_path / "parted")
+    prior: Any = load_part(tmp_path / "whole" / "best.safetensors", "prior3d-prior")
+    # The renderer is the lifter's, and no step has changed it; the scale is that of the lifter's planes.
+    lifted: Any = load_part(lifter, "prior3d-lifter")
+    for name, value in lifted.decoder.state_dict().items():
+        torch.testing.assert_close(prior.decoder.state_dict()[name], value, atol=0, rtol=1e-6)
+    views = load_views([faces / "faces.tar"], faces / "meshes.npz", tell=lambda line: None).batch(
+        [0, 1, 2, 3], None
+    )
+    with torch.no_grad():
+        raw = to_diffusion(lifted(views.pictures, views.cameras), views.cameras)
+    assert prior.denoiser.normalise(raw)[:, :12].std() == pytest.approx(1.0, abs=0.2)
+    losses = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in losses if "psnr_rgb" in line] == [3, 6]
+
+
+def test_planes_and_denoiser_must_be_alike() -> None:
+    with pytest.raises(SettingError, match="denoiser: draws 32x64² planes, the decoder reads 32x32²"):
+        build_part("prior3d-prior-small", {"planes": {"side": 32}})
 
 
 def build_part_of_trial() -> torch.nn.Module:

@@ -1,0 +1,155 @@
+"""Training the 3D prior: tri-planes of bright faces, drawn again from the same faces made dark."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from lumiface.data.views import Views, ViewSet
+from lumiface.engine.config import PriorRun
+from lumiface.engine.lift import SHOWN, open_views
+from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
+from lumiface.engine.observe import Observer
+from lumiface.metrics.psnr import psnr_rgb
+from lumiface.registry import build_part, build_part_recipe, find_part, load_part
+
+CALIBRATION = 2**31
+"""Seed of the faces from which x_0's scale is taken, beside the run's own."""
+
+
+class PriorLesson:
+    """The denoiser, taught with the tri-planes of a lifter that stays as it is.
+
+    Scored by PSNR of the drawn face's rendering against the lifter's of the bright photograph, each from its
+    own camera.
+    """
+
+    score = "psnr_rgb"
+
+    def __init__(
+        self,
+        config: PriorRun,
+        fabric: Fabric,
+        train: ViewSet,
+        held_out: ViewSet,
+        lifter: Path,
+        start: str | None,
+    ) -> None:
+        self.config, self.views, self.held_out = config, train, held_out
+        self.rank, self.world = fabric.global_rank, fabric.world_size
+        self.method = find_part(config.part)[0].name
+        self.examples = len(train)
+        self.lifter: Any = load_part(lifter, "prior3d-lifter", fabric.device).requires_grad_(
+            requires_grad=False
+        )
+        planes = {
+            "planes": self.lifter.config.planes.model_dump(),
+            "render": self.lifter.config.render.model_dump(),
+        }
+        torch.manual_seed(config.seed)
+        self.prior: Any = build_part(config.part, planes | config.network).to(fabric.device)
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed)
+        if start is not None:
+            self.prior.load_state_dict(load_part(Path(start), self.method).state_dict())
+        else:
+            self.prior.decoder.load_state_dict(self.lifter.decoder.state_dict())
+            self._calibrate()
+        self.prior.decoder.requires_grad_(requires_grad=False)
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        return {"prior": self.prior}
+
+    @property
+    def settings(self) -> BaseModel:
+        return self.prior.config
+
+    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
+        # NOTE(paper): Adam's momenta are the paper's for the prior (§4.1).
+        taught = [parameter for parameter in self.networks[name].parameters() if parameter.requires_grad]
+        return torch.optim.Adam(taught, self.config.lr, betas=(0.9, 0.99), fused=device.type == "cuda")
+
+    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+        rng = np.random.default_rng([self.config.seed, step])
+        indices = rng.choice(len(self.views), self.config.batch, replace=False)[self.rank :: self.world]
+        views = self.views.batch(indices.tolist(), None)
+        if rng.random() < 0.5:
+            views = views.mirrored()
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+        dark = self.recipe.darken(views.pictures, generator)
+        parts = self.recipe(
+            self.prior, pupils.models["prior"], dark, self._lift(views), views.cameras, generator
+        )
+        yield "prior", parts, len(indices)
+
+    @torch.inference_mode()
+    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+        """Mean PSNR; shown are dark photographs, renderings of what was drawn, and of what was lifted."""
+        prior = copy.deepcopy(self.prior).eval()
+        prior.load_state_dict(pupils.averages["prior"].weights)
+        side = self.config.view_side
+        scores: list[Tensor] = []
+        rows: list[list[Tensor]] = [[], [], []]
+        for index in range(min(self.config.validate_faces, len(self.held_out))):
+            views = self.held_out.batch([index], None)
+            dark = self.recipe.darken(views.pictures, torch.Generator().manual_seed(index))
+            drawn = prior.view(prior.draw(dark), (side, side)).colour.clamp(0.0, 1.0)
+            lifted = self.lifter.view(self._lift(views), views.cameras, side).colour.clamp(0.0, 1.0)
+            scores.append(psnr_rgb(drawn, lifted))
+            if index < SHOWN:
+                small = nn.functional.interpolate(dark, size=(side, side), mode="area")
+                for row, picture in zip(rows, (small, drawn, lifted), strict=True):
+                    row.append(picture.cpu())
+        return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
+
+    @torch.no_grad()
+    def _lift(self, views: Views) -> Tensor:
+        return self.lifter(views.pictures, views.cameras)
+
+    @torch.no_grad()
+    def _calibrate(self) -> None:
+        """Take x_0's scale from some training faces, a few at a time."""
+        count = min(self.recipe.config.calibrate, len(self.views))
+        rng = np.random.default_rng([self.config.seed, CALIBRATION])
+        indices = rng.choice(len(self.views), count, replace=False).tolist()
+        planes, cameras = [], []
+        for index in indices:
+            views = self.views.batch([index], None)
+            planes.append(self._lift(views))
+            cameras.append(views.cameras)
+        self.prior.calibrate(torch.cat(planes), torch.cat(cameras))
+
+
+def train_prior(
+    config: PriorRun,
+    folder: Path,
+    fabric: Fabric,
+    *,
+    data_root: str = ".",
+    limits: Limits = NO_LIMITS,
+) -> Outcome:
+    """Train, or go on with, a 3D prior; see `lumiface.engine.loop.run` for what its folder holds.
+
+    Raises:
+        LumifaceError: the loss stays infinite or NaN; faces, their points or the lifter cannot be read.
+    """
+    observer = Observer(folder, config, enabled=fabric.is_global_zero)
+    train = open_views(config.train, config.meshes, data_root, fabric, observer.tell)
+    held_out = open_views([config.validate_on], config.validate_meshes, data_root, fabric, observer.tell)
+    lifter = Path(config.lifter.format(data=data_root))
+    lesson = PriorLesson(config, fabric, train, held_out, lifter, limits.start_from)
+    return run(lesson, config, folder, fabric, observer, limits)
