@@ -13,18 +13,22 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 from PIL import Image
+from typer.testing import CliRunner
 
 from conftest import Find
+from lumiface.cli import app
 from lumiface.data.views import ViewSet, load_views
 from lumiface.engine.checkpoint import load_state
 from lumiface.engine.config import LifterRun, PriorRun, RunConfig
 from lumiface.engine.loop import Limits, Outcome
+from lumiface.engine.measure_lifter import measure_lifter, turned_views
 from lumiface.engine.runs import start
 from lumiface.errors import InputError, SettingError
 from lumiface.geometry.camera import camera_angles, mirror_camera, orbit_camera, project
 from lumiface.geometry.mesh import FaceMeshes, canonical_face
+from lumiface.metrics.lpips import LPIPS
 from lumiface.papers.prior3d.denoiser import to_diffusion
-from lumiface.registry import PARTS, build_part, load_part
+from lumiface.registry import PARTS, build_part, load_part, read_facts, shipped_parts
 
 ANGLES = torch.tensor([[0.0, 0.0, 0.0], [12.0, 5.0, 0.0], [-15.0, 0.0, 3.0], [5.0, -6.0, 0.0]])
 
@@ -165,6 +169,53 @@ def test_the_prior_learns_what_the_lifter_makes(faces: Path, tmp_path: Path, dra
     assert prior.denoiser.normalise(raw)[:, :12].std() == pytest.approx(1.0, abs=0.2)
     losses = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in losses if "psnr_rgb" in line] == [3, 6]
+
+
+def test_scores_are_those_of_other_libraries(faces: Path, tmp_path: Path, shared_asset: Find) -> None:
+    from skimage.metrics import peak_signal_noise_ratio
+
+    shared_asset("lpips_squeeze.pt")
+    torch.manual_seed(0)
+    lifter: Any = build_part("prior3d-lifter-small", config().network).eval()
+    views = load_views([faces / "faces.tar"], faces / "meshes.npz", tell=lambda line: None)
+    scores = measure_lifter(lifter, views, 64, LPIPS("squeeze"))
+    one = views.batch([1], 64)
+    with torch.no_grad():
+        seen = lifter.view(lifter(one.pictures, one.cameras), one.cameras, 64)
+    picture, rendering = (p[0].numpy() for p in (one.pictures, seen.colour.clamp(0, 1)))
+    assert scores.psnr_rgb[1] == pytest.approx(
+        peak_signal_noise_ratio(picture, rendering, data_range=1), abs=1e-3
+    )
+    inside = one.mask[0, 0].numpy()
+    expected = np.corrcoef(seen.depth[0, 0].numpy()[inside], one.depth[0, 0].numpy()[inside])[0, 1]
+    assert scores.depth[1] == pytest.approx(expected, abs=1e-4)
+    told = scores.as_dict()
+    assert told["images"] == 4
+    assert told["psnr_rgb_ci"][0] <= told["psnr_rgb"] <= told["psnr_rgb_ci"][1]
+    assert turned_views(lifter, views, [0, 2], 32).shape == (2 * 7, 3, 32, 32)
+
+
+def test_a_part_is_published_and_shown(faces: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", faces, max_steps=3)
+    said = CliRunner().invoke(
+        app,
+        ["models", "publish", str(tmp_path / "run" / "best.safetensors"), "one", "--to", str(tmp_path)],
+    )
+    assert said.exit_code == 0, said.output
+    assert load_part(tmp_path / "one.safetensors", "prior3d-lifter").training is False
+    said = CliRunner().invoke(app, ["models", "show", str(tmp_path / "one.safetensors")])
+    assert "method: prior3d-lifter" in said.output
+    with pytest.raises(InputError, match="holds prior3d-lifter, not prior3d-prior"):
+        load_part(tmp_path / "one.safetensors", "prior3d-prior")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_parts()))
+def test_parts_that_ship_are_whole(name: str) -> None:
+    path = shipped_parts()[name]
+    facts = read_facts(path)
+    load_part(path, facts["method"])
+    assert path.with_suffix(".md").is_file()
+    assert path.stat().st_size < 16 * 2**20
 
 
 def test_planes_and_denoiser_must_be_alike() -> None:

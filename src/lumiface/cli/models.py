@@ -23,7 +23,7 @@ def overview(ctx: typer.Context) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lumiface.registry import METHODS, needs_training, read_facts, shipped_weights
+    from lumiface.registry import METHODS, PARTS, needs_training, read_facts, shipped_weights
     from lumiface.reports.tables import amount
 
     console = Console()
@@ -40,7 +40,14 @@ def overview(ctx: typer.Context) -> None:
                 presets.add_row(preset, method.title, amount(parameters), f"x{scale}")
         for name in [*method.published, *(name for name in method.presets if not needs_training(name))]:
             ready.add_row(name, method.title)
+    parts = Table(title="Parts of methods, trained on their own", title_justify="left")
+    for heading in ("name", "what", "parameters"):
+        parts.add_column(heading, justify="right" if heading == "parameters" else "left")
+    for part in PARTS.values():
+        for preset in part.presets:
+            parts.add_row(preset, part.title, amount(_size(preset, {})[0]))
     console.print(presets)
+    console.print(parts)
     console.print(ready)
 
     shipped = shipped_weights()
@@ -64,9 +71,9 @@ def show(name: Annotated[str, typer.Argument(help="a trained model's name, or a 
     """All that a model says of itself: method, configuration, where it comes from, and its card."""
     import yaml
 
-    from lumiface.registry import read_facts, shipped_weights
+    from lumiface.registry import read_facts, shipped_parts, shipped_weights
 
-    path = shipped_weights().get(name, Path(name))
+    path = (shipped_weights() | shipped_parts()).get(name, Path(name))
     facts = read_facts(path)
     parameters, _ = _size(facts["method"], facts["config"])
     said = {"file": str(path), "parameters": parameters, **facts}
@@ -90,18 +97,20 @@ def publish(
 
     from lumiface.engine.checkpoint import save_weights
     from lumiface.errors import SettingError
-    from lumiface.registry import find_method, load_model, read_facts
+    from lumiface.registry import PARTS, find_method, load_model, load_part, read_facts
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise SettingError(f"{name}: a model's name is made of a-z, 0-9, dots and dashes")
     facts = read_facts(weights)
-    network: Any = load_model(weights)
-    target = (to or Path(str(resources.files("lumiface"))) / "weights") / f"{name}.safetensors"
+    kind = facts["method"]
+    network: Any = load_part(weights, kind) if kind in PARTS else load_model(weights)
+    shelf = Path(str(resources.files("lumiface"))) / "weights" / ("parts" if kind in PARTS else "")
+    target = (to or shelf) / f"{name}.safetensors"
     save_weights(
         target,
         network.state_dict(),
-        method=facts["method"],
-        config=find_method(facts["method"])[0].config(**facts["config"]),
+        method=kind,
+        config=(PARTS[kind] if kind in PARTS else find_method(kind)[0]).config(**facts["config"]),
         provenance=facts["provenance"],
         dtype=torch.float16,
     )
@@ -111,12 +120,15 @@ def publish(
 
 
 def _size(method: str, config: dict[str, Any]) -> tuple[float, int]:
-    """Number of parameters (NaN where the network's package is absent), and scale."""
+    """Number of parameters (NaN where the network's package is absent), and scale; 1 for a part."""
     import torch
 
     from lumiface.errors import SettingError
-    from lumiface.registry import build, configure
+    from lumiface.registry import PARTS, build, build_part, configure
 
+    if any(method == part.name or method in part.presets for part in PARTS.values()):
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in build_part(method, config).parameters()), 1
     settings: Any = configure(method, config)
     try:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lumiface.registry.lookup import build, build_recipe, configure, find_method, needs_training
 from lumiface.registry.method import Capabilities, Method, Recipe
-from lumiface.registry.parts import PARTS, build_part, build_part_recipe, find_part, load_part
+from lumiface.registry.parts import PARTS, build_part, build_part_recipe, find_part, load_part, shipped_parts
 from lumiface.registry.table import METHODS
 from lumiface.registry.weights import (
     default_model,
@@ -33,5 +33,6 @@ __all__ = [
     "load_part",
     "needs_training",
     "read_facts",
+    "shipped_parts",
     "shipped_weights",
 ]

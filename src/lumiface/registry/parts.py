@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,12 @@ _TABLE = (
 )
 
 PARTS = {part.name: part for part in _TABLE}
+
+
+def shipped_parts() -> dict[str, Path]:
+    """Name -> file of the trained parts that come with the package."""
+    folder = Path(str(resources.files("lumiface"))) / "weights" / "parts"
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
 
 
 def find_part(name: str) -> tuple[Part, dict[str, Any]]:
