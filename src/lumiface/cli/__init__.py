@@ -9,8 +9,9 @@ import typer
 
 from lumiface import __version__
 from lumiface.cli.compare import compare
+from lumiface.cli.degrade import degrade
 from lumiface.cli.demo import demo
-from lumiface.cli.evaluate import degrade, evaluate
+from lumiface.cli.evaluate import evaluate
 from lumiface.cli.figure import figure
 from lumiface.cli.models import models
 from lumiface.cli.prepare import prepare_meshes

@@ -1,4 +1,4 @@
-"""`lumiface evaluate` and `lumiface degrade`: the benchmark, in memory and on disk."""
+"""`lumiface evaluate`: networks measured on the benchmark."""
 
 from __future__ import annotations
 
@@ -89,40 +89,6 @@ def evaluate(
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     if json_file is not None:
         write_bytes(json_file, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
-
-
-def degrade(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="SRC...", help="faces: folders, tars, pictures, globs")
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="OUT", help="folder for hr/, lr/, manifest")
-    ],
-    protocol: Protocol = "llf",
-    scale: Annotated[int, typer.Option(min=1, help="bright side over dark side")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="of the darkening, with each picture's name")] = 0,
-    hr_size: Annotated[
-        int, typer.Option(min=0, help="side of the bright pictures, pixels; 0: each one's own")
-    ] = 128,
-) -> None:
-    """Build a benchmark set on disk.
-
-    Writes bright pictures, the dark small ones made of them, and a manifest with all hashes.
-    The same pictures and settings give the same pixels on every machine. A build that was stopped goes on.
-    """
-    import hashlib
-
-    from lumiface.cli.progress import progress_bar
-    from lumiface.data.llf import LLFSettings
-    from lumiface.data.llf_files import build_llf
-
-    _check(protocol)
-    settings = LLFSettings(hr_size=hr_size or None, scale=scale, seed=seed)
-    with progress_bar("building") as advance:
-        manifest = build_llf(sources, output, settings, progress=advance)
-    lines = manifest.read_bytes()
-    typer.echo(f"{len(lines.splitlines())} pairs in {output}")
-    typer.echo(f"sha256 {hashlib.sha256(lines).hexdigest()}  {manifest}")
 
 
 def _check(protocol: str) -> None:

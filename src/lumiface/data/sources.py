@@ -82,7 +82,7 @@ def open_source(paths: Paths) -> PictureSource:
         InputError: a path that is not there, an archive that is damaged or compressed, or no picture at all.
     """
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
-    entries = [entry for path in given for found in _expand(path) for entry in _entries(found)]
+    entries = [entry for path in given for found in expand(path) for entry in _entries(found)]
     if not entries:
         places = ", ".join(str(path) for path in given) or "an empty list"
         raise InputError(f"no picture found in {places}; looked for {' '.join(PICTURE_SUFFIXES)}")
@@ -95,7 +95,12 @@ def is_picture_name(name: str) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
-def _expand(path: str | Path) -> list[Path]:
+def expand(path: str | Path) -> list[Path]:
+    """The files and folders that a path or a glob stands for.
+
+    Raises:
+        InputError: there are none.
+    """
     if Path(path).exists():  # before the glob: a name may hold brackets
         return [Path(path)]
     found = sorted(glob.glob(str(path), recursive=True))
