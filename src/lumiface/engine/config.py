@@ -102,7 +102,7 @@ class PriorRun(RunConfig):
     network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
     recipe: dict[str, Any] = Field(default_factory=dict, description="how photographs are made dark")
     lifter: str = Field(
-        description="weights of the lifter whose tri-planes are drawn; its decoder is taken over"
+        description="the lifter whose tri-planes are drawn, by name or file; its decoder is taken over"
     )
     meshes: str = Field(description=".npz with the points of the training faces (`lumiface prepare-meshes`)")
     validate_meshes: str = Field(description="the same for the faces of `validate_on`")

@@ -19,7 +19,7 @@ from lumiface.engine.lift import SHOWN, open_views
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
 from lumiface.engine.observe import Observer
 from lumiface.metrics.psnr import psnr_rgb
-from lumiface.registry import build_part, build_part_recipe, find_part, load_part
+from lumiface.registry import build_part, build_part_recipe, find_part, load_part, shipped_parts
 
 CALIBRATION = 2**31
 """Seed of the faces from which x_0's scale is taken, beside the run's own."""
@@ -150,6 +150,6 @@ def train_prior(
     observer = Observer(folder, config, enabled=fabric.is_global_zero)
     train = open_views(config.train, config.meshes, data_root, fabric, observer.tell)
     held_out = open_views([config.validate_on], config.validate_meshes, data_root, fabric, observer.tell)
-    lifter = Path(config.lifter.format(data=data_root))
+    lifter = shipped_parts().get(config.lifter, Path(config.lifter.format(data=data_root)))
     lesson = PriorLesson(config, fabric, train, held_out, lifter, limits.start_from)
     return run(lesson, config, folder, fabric, observer, limits)
