@@ -13,9 +13,9 @@ from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.data.views import ViewSet, load_views
+from lumiface.data.views import Views, ViewSet, load_views
 from lumiface.degradations.resample import resize
-from lumiface.engine.config import LifterRun
+from lumiface.engine.config import LifterRun, PriorRun
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
 from lumiface.engine.observe import Observer
 from lumiface.geometry.camera import yaw_camera
@@ -27,18 +27,44 @@ TURN = 20.0
 """Degrees of yaw by which validation shows faces turned."""
 
 
-class LifterLesson:
-    """The lifter alone; scored by PSNR of the renderings from the photographs' own cameras."""
+class ViewLesson:
+    """What the lessons on views share: the draw of a step, and nothing to remember between steps."""
 
     score = "psnr_rgb"
 
     def __init__(
-        self, config: LifterRun, fabric: Fabric, train: ViewSet, held_out: ViewSet, start_from: str | None
+        self, config: LifterRun | PriorRun, fabric: Fabric, train: ViewSet, held_out: ViewSet
     ) -> None:
-        self.config, self.views, self.held_out = config, train, held_out
+        self.views, self.held_out = train, held_out
+        self.seed, self.batch = config.seed, config.batch
         self.rank, self.world = fabric.global_rank, fabric.world_size
         self.method = find_part(config.part)[0].name
         self.examples = len(train)
+
+    def draw(self, step: int, depth_side: int | None) -> tuple[Views, torch.Generator]:
+        """The views of a step, mirrored every other time, and a generator for the rest."""
+        rng = np.random.default_rng([self.seed, step])
+        indices = rng.choice(len(self.views), self.batch, replace=False)[self.rank :: self.world]
+        views = self.views.batch(indices.tolist(), depth_side)
+        if rng.random() < 0.5:
+            views = views.mirrored()
+        return views, torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
+
+
+class LifterLesson(ViewLesson):
+    """The lifter alone; scored by PSNR of the renderings from the photographs' own cameras."""
+
+    def __init__(
+        self, config: LifterRun, fabric: Fabric, train: ViewSet, held_out: ViewSet, start_from: str | None
+    ) -> None:
+        super().__init__(config, fabric, train, held_out)
+        self.config = config
         torch.manual_seed(config.seed)
         self.lifter: Any = build_part(config.part, config.network)
         if start_from is not None:
@@ -60,16 +86,11 @@ class LifterLesson:
         )
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        rng = np.random.default_rng([self.config.seed, step])
-        indices = rng.choice(len(self.views), self.config.batch, replace=False)[self.rank :: self.world]
-        views = self.views.batch(indices.tolist(), self.side)
-        if rng.random() < 0.5:
-            views = views.mirrored()
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+        views, generator = self.draw(step, self.side)
         planes = pupils.models["lifter"](views.pictures, views.cameras).float()
         target = resize(views.pictures, (self.side, self.side)).clamp(0.0, 1.0)
         parts = self.recipe(self.lifter, planes, target, views.cameras, views.depth, views.mask, generator)
-        yield "lifter", parts, len(indices)
+        yield "lifter", parts, len(views.pictures)
 
     @torch.inference_mode()
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
@@ -90,12 +111,6 @@ class LifterLesson:
                 for row, picture in zip(rows, (target, seen, turned), strict=True):
                     row.append(picture.cpu())
         return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        pass
 
 
 def train_lifter(

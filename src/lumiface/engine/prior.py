@@ -15,24 +15,22 @@ from torch import Tensor, nn
 
 from lumiface.data.views import Views, ViewSet
 from lumiface.engine.config import PriorRun
-from lumiface.engine.lift import SHOWN, open_views
+from lumiface.engine.lift import SHOWN, ViewLesson, open_views
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
 from lumiface.engine.observe import Observer
 from lumiface.metrics.psnr import psnr_rgb
-from lumiface.registry import build_part, build_part_recipe, find_part, load_part, shipped_parts
+from lumiface.registry import build_part, build_part_recipe, load_part, shipped_parts
 
 CALIBRATION = 2**31
 """Seed of the faces from which x_0's scale is taken, beside the run's own."""
 
 
-class PriorLesson:
+class PriorLesson(ViewLesson):
     """The denoiser, taught with the tri-planes of a lifter that stays as it is.
 
     Scored by PSNR of the drawn face's rendering against the lifter's of the bright photograph, each from its
     own camera.
     """
-
-    score = "psnr_rgb"
 
     def __init__(
         self,
@@ -43,10 +41,8 @@ class PriorLesson:
         lifter: Path,
         start: str | None,
     ) -> None:
-        self.config, self.views, self.held_out = config, train, held_out
-        self.rank, self.world = fabric.global_rank, fabric.world_size
-        self.method = find_part(config.part)[0].name
-        self.examples = len(train)
+        super().__init__(config, fabric, train, held_out)
+        self.config = config
         self.lifter: Any = load_part(lifter, "prior3d-lifter", fabric.device).requires_grad_(
             requires_grad=False
         )
@@ -78,17 +74,12 @@ class PriorLesson:
         return torch.optim.Adam(taught, self.config.lr, betas=(0.9, 0.99), fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        rng = np.random.default_rng([self.config.seed, step])
-        indices = rng.choice(len(self.views), self.config.batch, replace=False)[self.rank :: self.world]
-        views = self.views.batch(indices.tolist(), None)
-        if rng.random() < 0.5:
-            views = views.mirrored()
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+        views, generator = self.draw(step, None)
         dark = self.recipe.darken(views.pictures, generator)
         parts = self.recipe(
             self.prior, pupils.models["prior"], dark, self._lift(views), views.cameras, generator
         )
-        yield "prior", parts, len(indices)
+        yield "prior", parts, len(views.pictures)
 
     @torch.inference_mode()
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
@@ -109,12 +100,6 @@ class PriorLesson:
                 for row, picture in zip(rows, (small, drawn, lifted), strict=True):
                     row.append(picture.cpu())
         return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        pass
 
     @torch.no_grad()
     def _lift(self, views: Views) -> Tensor:
