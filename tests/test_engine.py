@@ -417,3 +417,16 @@ def test_mistakes_in_a_configuration_are_one_line(tmp_path: Path, text: str, lin
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no such configuration"):
         find_config(tmp_path / "gone.yaml")
+
+
+def test_a_configuration_may_stand_on_another(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("base: srcnn\nname: own\nnetwork:\n  scale: 2\n")
+    own, base = read_config(tmp_path / "own.yaml"), read_config(find_config("srcnn"))
+    changed = {"name": "own", "network": base.model_dump()["network"] | {"scale": 2}}
+    assert own.model_dump() == base.model_dump() | changed
+    (tmp_path / "self.yaml").write_text(f"base: {tmp_path / 'self.yaml'}\n")
+    with pytest.raises(InputError, match="it is its own base"):
+        read_config(tmp_path / "self.yaml")
+    (tmp_path / "lost.yaml").write_text("base: gone\n")
+    with pytest.raises(InputError, match="no such configuration"):
+        read_config(tmp_path / "lost.yaml")

@@ -12,16 +12,15 @@ from lumiface.papers.prior3d.denoiser import (
     AdaptiveFusion,
     Denoiser,
     DenoiserConfig,
-    from_diffusion,
     time_embedding,
-    to_diffusion,
 )
 from lumiface.papers.prior3d.diffusion import NoiseSchedule
 from lumiface.papers.prior3d.prior import Prior, PriorConfig, as_camera
 from lumiface.papers.prior3d.render import RenderConfig
+from lumiface.papers.prior3d.scale import PlaneScale
 from lumiface.papers.prior3d.triplane import TriPlaneConfig
 
-SMALL = DenoiserConfig(channels=4, side=16, widths=(16, 24, 32), condition=16, embedding=32, steps=50)
+SMALL = DenoiserConfig(components=12, side=16, widths=(16, 24, 32), condition=16, embedding=32, steps=50)
 
 
 def test_noise_in_one_step_is_noise_in_many() -> None:
@@ -44,16 +43,19 @@ def test_clean_noise_and_noisy_belong_together() -> None:
     noisy = schedule.add_noise(clean, noise, t)
     torch.testing.assert_close(schedule.clean_from(noisy, noise, t), clean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(schedule.noise_from(noisy, clean, t), noise, atol=1e-4, rtol=1e-4)
+    keep = schedule.alpha_bar[t - 1].float().sqrt()[:, None, None, None]
+    velocity = keep * noise - (1 - keep.square()).sqrt() * clean
+    torch.testing.assert_close(schedule.clean_from_velocity(noisy, velocity, t), clean, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
 def test_sampling_finds_a_known_distribution(sampler: str) -> None:
-    # x_0 ~ N(2, 0.5²): the best estimate of the noise is linear in x_t; sampling must return to N(2, 0.5²).
+    # x_0 ~ N(2, 0.5²): the best estimate of it is linear in x_t; sampling must return to N(2, 0.5²).
     schedule = NoiseSchedule(200)
 
     def estimate(x: Tensor, t: Tensor) -> Tensor:
         bar = schedule.alpha_bar[t - 1].float()[:, None, None, None]
-        return (1 - bar).sqrt() * (x - 2.0 * bar.sqrt()) / (0.25 * bar + 1 - bar)
+        return 2.0 + 0.25 * bar.sqrt() * (x - 2.0 * bar.sqrt()) / (0.25 * bar + 1 - bar)
 
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(20_000, 1, 1, 1, generator=generator)
@@ -69,7 +71,7 @@ def test_sampling_finds_a_known_distribution(sampler: str) -> None:
 def test_the_denoiser_takes_any_photograph() -> None:
     torch.manual_seed(0)
     denoiser = Denoiser(SMALL)
-    x = torch.randn(2, 3 * 4 + 25, 16, 16)
+    x = torch.randn(2, 12 + 25, 16, 16)
     for size in ((64, 64), (37, 50)):
         assert denoiser(x, rand(2, 3, *size), torch.tensor([1, 50])).shape == x.shape
     assert not any("BatchNorm" in type(layer).__name__ for layer in denoiser.modules())
@@ -98,19 +100,40 @@ def test_fusion_weighs_by_a_softmax() -> None:
 
 
 def test_planes_and_camera_go_and_return() -> None:
-    planes, camera = (
-        torch.randn(2, 3, 4, 16, 16),
-        orbit_camera(torch.tensor([[10.0, 5.0, 0.0], [-20.0, 0.0, 3.0]])),
-    )
-    denoiser = Denoiser(SMALL)
-    raw = to_diffusion(planes, camera)
-    denoiser.calibrate(raw)
-    clean = denoiser.normalise(raw)
-    assert clean[:, :12].mean(dim=(0, 2, 3)).abs().max() < 1e-5
-    torch.testing.assert_close(clean[:, :12].std(dim=(0, 2, 3)), torch.ones(12), atol=1e-3, rtol=0)
-    found_planes, found_camera = from_diffusion(denoiser.restore(clean))
-    torch.testing.assert_close(found_planes, planes, atol=1e-5, rtol=1e-4)
+    torch.manual_seed(0)
+    planes = torch.randn(5, 3, 4, 16, 16) * torch.arange(1.0, 13.0).reshape(1, 3, 4, 1, 1)
+    camera = orbit_camera(20 * torch.randn(5, 3))
+    scale = PlaneScale(4, 16, 12)
+    scale.calibrate(planes, camera)
+    clean = scale.normalise(planes, camera)
+    assert clean.shape == (5, 12 + 25, 16, 16)
+    assert clean[:, :12].mean(dim=0).abs().max() < 1e-4
+    products = torch.einsum("bkyx,blyx->kl", clean[:, :12], clean[:, :12]) / (5 * 16 * 16)
+    torch.testing.assert_close(products, torch.eye(12), atol=1e-3, rtol=0)
+    found_planes, found_camera = scale.restore(clean)
+    torch.testing.assert_close(found_planes, planes, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found_camera, camera, atol=1e-5, rtol=1e-4)
+    # What varies most weighs most, and what never varies (the lens) nothing.
+    importance = scale.importance()
+    assert importance.sum().item() == pytest.approx(1.0, abs=1e-5)
+    assert (importance[:12].diff() <= 0).all()
+    assert importance[12 + 16 :].sum() == 0
+    # ... and what a network says of it is not heard.
+    off = clean.clone()
+    off[:, 12 + 16 :] += 0.5
+    torch.testing.assert_close(scale.restore(off)[1], camera, atol=1e-5, rtol=1e-4)
+
+
+def test_few_directions_hold_planes_that_vary_in_few() -> None:
+    torch.manual_seed(0)
+    basis, codes = torch.randn(2, 12), torch.randn(6, 2, 16, 16)
+    planes = (7.0 + torch.einsum("kc,bkyx->bcyx", basis, codes)).unflatten(1, (3, 4))
+    camera = orbit_camera(20 * torch.randn(6, 3))
+    scale = PlaneScale(4, 16, 2)
+    scale.calibrate(planes, camera)
+    torch.testing.assert_close(
+        scale.restore(scale.normalise(planes, camera))[0], planes, atol=1e-4, rtol=1e-4
+    )
 
 
 def test_what_is_drawn_is_a_camera() -> None:
@@ -137,7 +160,7 @@ def test_a_photograph_has_one_prior(drawn_by: str) -> None:
         }
     )
     prior, pictures = Prior(config).eval(), rand(3, 3, 40, 40)
-    prior.denoiser.calibrate(to_diffusion(torch.randn(4, 3, 4, 16, 16), orbit_camera(30 * torch.rand(4, 3))))
+    prior.scale.calibrate(torch.randn(4, 3, 4, 16, 16), orbit_camera(30 * torch.rand(4, 3)))
     with torch.no_grad():
         together, again = prior.draw(pictures), prior.draw(pictures)
         alone = prior.draw(pictures[1:2])

@@ -27,7 +27,6 @@ from lumiface.errors import InputError, SettingError
 from lumiface.geometry.camera import camera_angles, mirror_camera, orbit_camera, project
 from lumiface.geometry.mesh import FaceMeshes, canonical_face
 from lumiface.metrics.lpips import LPIPS
-from lumiface.papers.prior3d.denoiser import to_diffusion
 from lumiface.registry import PARTS, build_part, load_part, read_facts, shipped_parts
 
 ANGLES = torch.tensor([[0.0, 0.0, 0.0], [12.0, 5.0, 0.0], [-15.0, 0.0, 3.0], [5.0, -6.0, 0.0]])
@@ -84,7 +83,13 @@ def prior_config(lifter: Path, **network: Any) -> PriorRun:
         "part": "prior3d-prior-small",
         "lifter": str(lifter),
         "network": {
-            "denoiser": {"channels": 4, "side": 16, "widths": (16, 16, 16), "condition": 8, "embedding": 16},
+            "denoiser": {
+                "components": 12,
+                "side": 16,
+                "widths": (16, 16, 16),
+                "condition": 8,
+                "embedding": 16,
+            },
             "draw_steps": 2,
             **network,
         },
@@ -165,8 +170,8 @@ def test_the_prior_learns_what_the_lifter_makes(faces: Path, tmp_path: Path, dra
         [0, 1, 2, 3], None
     )
     with torch.no_grad():
-        raw = to_diffusion(lifted(views.pictures, views.cameras), views.cameras)
-    assert prior.denoiser.normalise(raw)[:, :12].std() == pytest.approx(1.0, abs=0.2)
+        planes = lifted(views.pictures, views.cameras)
+    assert prior.scale.normalise(planes, views.cameras)[:, :12].std() == pytest.approx(1.0, abs=0.2)
     losses = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in losses if "psnr_rgb" in line] == [3, 6]
 
@@ -219,7 +224,7 @@ def test_parts_that_ship_are_whole(name: str) -> None:
 
 
 def test_planes_and_denoiser_must_be_alike() -> None:
-    with pytest.raises(SettingError, match="denoiser: draws 32x64² planes, the decoder reads 32x32²"):
+    with pytest.raises(SettingError, match="denoiser: draws planes of 64² texels, the decoder reads 32²"):
         build_part("prior3d-prior-small", {"planes": {"side": 32}})
 
 

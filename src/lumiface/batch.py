@@ -13,6 +13,7 @@ import torch
 from lumiface.errors import LumifaceError, SettingError
 from lumiface.image import MAX_MEGAPIXELS, Picture, read_picture, write_picture
 from lumiface.jobs import SUFFIX, Job, Jobs, plan
+from lumiface.prior_view import save_prior
 
 if TYPE_CHECKING:
     from lumiface.photo import Restored
@@ -135,6 +136,8 @@ def _restore(
     try:
         restored = restorer(read_picture(job.source, max_megapixels=max_megapixels), boxes)
         write_picture(restored.picture, job.target, quality=quality)
+        if restored.priors:
+            save_prior(restored.priors, job.target)
     except LumifaceError as error:
         summary.failed.append(_line(job, str(error)))
     except Exception as error:  # one strange picture among ten thousand must not stop the others

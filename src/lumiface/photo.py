@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from lumiface.face_tasks import FaceTaskName, choose_task
 from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
@@ -21,13 +22,8 @@ from lumiface.faces.paste import paste_face
 from lumiface.image import Picture, luma, read_picture, write_picture
 from lumiface.light import ToneCurve, fallback_curve, fit_curve, relight, transfer_light
 from lumiface.noise import quiet_shadows
-from lumiface.registry import default_model, load_model
-
-NETWORK_SIDES = (32, 64)
-"""Sides of the aligned face, in pixels, between which the shipped networks were trained."""
-
-LARGEST_NETWORK_SIDE = 96
-"""Above this a face has more detail of its own than the network could draw; it is given light only."""
+from lumiface.prior_view import PriorView, look_at_prior
+from lumiface.registry import load_model
 
 BATCH = 16
 
@@ -37,7 +33,13 @@ class RestoreConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scale: Literal[1, 2, 4] = Field(default=4, description="how many times larger the result is")
+    task: FaceTaskName | None = Field(
+        default=None,
+        description="joint: light and enlarge; enhance: light alone; default: what the model is for",
+    )
+    scale: Literal[1, 2, 4] | None = Field(
+        default=None, description="how many times larger the result is; default: 4, or 1 for enhance"
+    )
     strength: float = Field(
         default=1.0, ge=0, le=1, description="0: the photograph, only enlarged; 1: fully restored"
     )
@@ -47,6 +49,10 @@ class RestoreConfig(BaseModel):
     )
     faces: Literal["all", "largest", "none"] = Field(default="all", description="which faces are restored")
     min_face: float = Field(default=16.0, ge=12, description="side of the smallest face looked for, pixels")
+    save_prior: bool = Field(
+        default=False,
+        description="show the 3D face that led (enhance): a sheet, and a turntable, beside the result",
+    )
     max_output_megapixels: float = Field(
         default=50.0, gt=0, description="a result that would be larger is made at the next smaller scale"
     )
@@ -75,24 +81,28 @@ class FaceReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restored:
-    """A restored photograph, its faces, and what a person should know about it."""
+    """A restored photograph, its faces, what a person should know about it, and, where asked for, the 3D
+    priors that led."""
 
     picture: Picture
     scale: int
     faces: list[FaceReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    priors: list[PriorView] = field(default_factory=list)
 
 
 class Restorer:
     """Restores photographs; loads its networks once.
 
     Args:
-        model: a name of `list_models()`, or a file that `lumiface train` wrote; None takes the best shipped.
+        model: a name of `list_models()`, or a file that `lumiface train` wrote; None takes the best that
+            ships for the task.
         config: how; see `RestoreConfig`.
         device: where the networks run, e.g. "cpu" or "cuda".
 
     Raises:
         InputError: there is no such model.
+        SettingError: the model was trained for another task.
     """
 
     def __init__(
@@ -100,7 +110,7 @@ class Restorer:
     ) -> None:
         self.config = config or RestoreConfig()
         self.device = torch.device(device)
-        self.model_name = model or default_model()
+        self.task, self.model_name = choose_task(self.config.task, model)
         self.network = load_model(self.model_name, self.device)
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
 
@@ -127,7 +137,7 @@ class Restorer:
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
         quiet = quiet_shadows(rgb)
-        patches, reports = self._restore_faces(rgb, quiet, faces)
+        patches, reports, priors = self._restore_faces(rgb, quiet, faces)
         if config.background == "keep":
             canvas = plain.clone()
         else:
@@ -141,28 +151,32 @@ class Restorer:
             canvas = plain.lerp(canvas, config.strength)
         if grey:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
-        return Restored(_with(picture, canvas, scale), scale, reports, notes)
+        if config.save_prior and faces and not priors:
+            notes.append("no 3D prior to save: the model has none")
+        return Restored(_with(picture, canvas, scale), scale, reports, notes, priors)
 
     def _affordable_scale(self, picture: Picture, notes: list[str]) -> int:
         height, width = picture.rgb.shape[-2:]
-        scale: int = self.config.scale
+        wanted: int = self.config.scale or self.task.scale
+        scale = wanted
         while scale > 1 and height * width * scale**2 > self.config.max_output_megapixels * 1e6:
             scale //= 2
-        if scale != self.config.scale:
+        if scale != wanted:
             notes.append(
-                f"enlarged x{scale}, not x{self.config.scale}, which would be over "
+                f"enlarged x{scale}, not x{wanted}, which would be over "
                 f"{self.config.max_output_megapixels:g} megapixels"
             )
         return scale
 
     def _restore_faces(
         self, rgb: Tensor, quiet: Tensor, faces: list[Face]
-    ) -> tuple[list[Tensor], list[FaceReport]]:
+    ) -> tuple[list[Tensor], list[FaceReport], list[PriorView]]:
         """Every face as an aligned, restored square (1, 3, S, S); all faces of one size in one batch.
 
         `quiet` is the photograph `rgb` without its noise; both (1, 3, H, W).
         """
-        crops = [crop_face(quiet, face_matrix(face), _network_side(native_side(face))) for face in faces]
+        source = quiet if self.task.quiet else rgb
+        crops = [crop_face(source, face_matrix(face), self.task.side(native_side(face))) for face in faces]
         outputs: dict[int, Tensor] = {}
         for side in sorted({crop.shape[-1] for crop in crops}):
             members = [i for i, crop in enumerate(crops) if crop.shape[-1] == side]
@@ -176,7 +190,12 @@ class Restorer:
             patch, report = self._finish_face(rgb, quiet, face, crops[i], outputs[i])
             patches.append(patch)
             reports.append(report)
-        return patches, reports
+        views = [
+            look_at_prior(self.network, crop, outputs[i])
+            for i, crop in enumerate(crops)
+            if self.config.save_prior
+        ]
+        return patches, reports, [view for view in views if view is not None]
 
     def _finish_face(
         self, rgb: Tensor, quiet: Tensor, face: Face, crop: Tensor, output: Tensor
@@ -185,12 +204,13 @@ class Restorer:
         own_light = well_lit(light)
         side = native_side(face)
         output = keep_own_colour(crop, keep_own_light(crop, output, own_light))
-        if side > LARGEST_NETWORK_SIDE:
+        large = side > self.task.largest
+        if large:
             matrix, size = face_matrix(face), round(side)
             small_lit = F.interpolate(output, size=crop.shape[-2:], mode="area")
             lit = transfer_light(crop_face(quiet, matrix, size), crop, small_lit)
             output = lit.lerp(crop_face(rgb, matrix, size), own_light)
-        way = "lit" if side > LARGEST_NETWORK_SIDE else "restored"
+        way = "lit" if large else "restored"
         return output, FaceReport(face.box, face.score, side, light, way, own_light)
 
 
@@ -227,14 +247,6 @@ def _shared_curve(rgb: Tensor, faces: list[Face], patches: list[Tensor]) -> Tone
         before.append(native.flatten(2)[0].T)
         after.append(small.flatten(2)[0].T)
     return fit_curve(torch.cat(before).cpu(), torch.cat(after).cpu())
-
-
-def _network_side(native: float) -> int:
-    """The size at which a face goes through the network: its own, within what the network has seen."""
-    least, most = NETWORK_SIDES
-    if native > LARGEST_NETWORK_SIDE:
-        return most
-    return min(max(8 * round(native / 8), least), LARGEST_NETWORK_SIDE)
 
 
 def _enlarge(rgb: Tensor, scale: int) -> Tensor:

@@ -38,6 +38,7 @@ def restore(
     model: Annotated[
         str | None, typer.Option(help="a name that `lumiface models` lists, or a file; default: the best")
     ] = None,
+    task: Annotated[str | None, typer.Option()] = None,
     scale: Annotated[int | None, typer.Option()] = None,
     strength: Annotated[float | None, typer.Option()] = None,
     background: Annotated[str | None, typer.Option()] = None,
@@ -46,6 +47,7 @@ def restore(
     box: Annotated[
         list[str] | None, typer.Option(help="x,y,w,h of a face, pixels, instead of searching; repeatable")
     ] = None,
+    save_prior: Annotated[bool | None, typer.Option("--save-prior")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="make results again that are there")] = False,
     quality: Annotated[int, typer.Option(min=1, max=100, help="of JPEG and WebP")] = 95,
@@ -68,11 +70,13 @@ def restore(
     config = checked(
         RestoreConfig,
         {
+            "task": task,
             "scale": scale,
             "strength": strength,
             "background": background,
             "faces": faces,
             "min_face": min_face,
+            "save_prior": save_prior,
             "max_output_megapixels": max_output_megapixels,
         },
     )

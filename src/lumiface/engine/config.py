@@ -108,6 +108,32 @@ class PriorRun(RunConfig):
     validate_meshes: str = Field(description="the same for the faces of `validate_on`")
     validate_faces: int = Field(default=20, ge=1, description="so many of them are drawn in validation")
     view_side: int = Field(default=128, ge=32, description="side of the renderings in validation, pixels")
+    keep_gib: float = Field(
+        default=4.0, ge=0, description="memory in which tri-planes, once lifted, are kept"
+    )
+
+
+class EnhancerRun(RunConfig):
+    """A run that learns to light faces from pairs, from a teacher, and from faces that have no bright
+    counterpart; led by a 3D prior."""
+
+    part: str = Field(description="prior3d-enhancer or one of its presets")
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
+    recipe: dict[str, Any] = Field(default_factory=dict, description="weights of the losses")
+    prior: str | None = Field(
+        description="the 3D prior that leads, by name or file; none: variant 5 of the ablation"
+    )
+    unpaired: list[str] = Field(description="folders or tars of square, aligned faces in low light")
+    lead_side: int = Field(default=128, ge=16, description="side of the rendering and the depth map, pixels")
+    faces: int | None = Field(
+        default=None,
+        ge=2,
+        description="how many training faces are used; each is made dark once, and its prior drawn",
+    )
+    crop: int = Field(
+        default=256, ge=32, multiple_of=8, description="side of what a step sees of a face, pixels"
+    )
+    validate_faces: int = Field(default=50, ge=1, description="so many faces are lit in validation")
 
 
 def bright_over_small(config: TrainConfig, network_scale: int) -> int:
@@ -125,13 +151,28 @@ def bright_over_small(config: TrainConfig, network_scale: int) -> int:
 def read_config(path: Path, overrides: dict[str, Any] | None = None) -> RunConfig:
     """A YAML file -> a checked configuration; `overrides` replace what the file says, unless they are None.
 
-    A file that names a `part` is of a run that trains a part: the prior, where it names a `lifter`, or else
-    the lifter; any other trains a method on pairs.
+    A file that names a `part` is of a run that trains a part: the prior, where it names a `lifter`, the
+    enhancer, where it names what is `unpaired`, or else the lifter; any other trains a method on pairs.
+
+    A file may begin with `base: NAME`, another configuration, of which it then holds only what differs.
 
     Raises:
-        InputError: the file is absent or no YAML.
+        InputError: the file or its base is absent or no YAML.
         SettingError: a setting is unknown or out of range; the line names it.
     """
+    raw = _read(path)
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    settings: dict[str, Any] = raw | given
+    try:
+        return _kind(settings)(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "settings"
+        raise SettingError(f"{path}: {place}: {first['msg']}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a file says, on top of what its base says; settings of network and recipe one by one."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -140,15 +181,23 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> RunConfi
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path}: expected settings, one `name: value` a line")
-    given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    settings: dict[str, Any] = raw | given
-    try:
-        kind = TrainConfig if "part" not in settings else PriorRun if "lifter" in settings else LifterRun
-        return kind(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "settings"
-        raise SettingError(f"{path}: {place}: {first['msg']}") from error
+    own: dict[str, Any] = raw
+    if (name := own.pop("base", None)) is None:
+        return own
+    place = find_config(name)
+    if place.resolve() == path.resolve():
+        raise InputError(f"{path}: it is its own base; name another configuration")
+    base = _read(place)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        base[key] = base[key] | value if both else value
+    return base
+
+
+def _kind(settings: dict[str, Any]) -> type[RunConfig]:
+    if "part" not in settings:
+        return TrainConfig
+    return PriorRun if "lifter" in settings else EnhancerRun if "unpaired" in settings else LifterRun
 
 
 def find_config(name_or_path: str | Path) -> Path:

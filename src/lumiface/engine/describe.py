@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lumiface.engine.config import LifterRun, PriorRun, RunConfig, TrainConfig
+from lumiface.engine.config import EnhancerRun, LifterRun, PriorRun, RunConfig, TrainConfig
 from lumiface.geometry.camera import NUMBERS, orbit_camera
 from lumiface.registry import build, build_part
 
@@ -44,10 +44,13 @@ def describe(config: RunConfig) -> Description:
         case PriorRun():
             network = build_part(config.part, config.network)
             numbers: Any = network.config
-            x = torch.zeros(
-                1, 3 * numbers.planes.channels + NUMBERS, numbers.planes.side, numbers.planes.side
-            )
+            drawn = numbers.denoiser
+            x = torch.zeros(1, drawn.components + NUMBERS, drawn.side, drawn.side)
             inputs, of = (x, torch.zeros(1, 3, 256, 256), torch.ones(1, dtype=torch.long)), "one denoising"
+        case EnhancerRun():
+            network = build_part(config.part, config.network)
+            photo, lead = torch.zeros(1, 3, 256, 256), torch.zeros(1, 4, config.lead_side, config.lead_side)
+            inputs, of = (photo, lead[:, :3], lead[:, 3:]), "enhancing one 256x256 picture, its prior drawn"
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")
     return Description(_resolved(config, network), _parameters(network), _flops(network, inputs), of)

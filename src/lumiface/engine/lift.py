@@ -13,7 +13,7 @@ from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.data.views import Views, ViewSet, load_views
+from lumiface.data.views import ViewSet, load_views
 from lumiface.degradations.resample import resize
 from lumiface.engine.config import LifterRun, PriorRun
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
@@ -28,7 +28,7 @@ TURN = 20.0
 
 
 class ViewLesson:
-    """What the lessons on views share: the draw of a step, and nothing to remember between steps."""
+    """What the lessons on views share: the choice of a step, and nothing to remember between steps."""
 
     score = "psnr_rgb"
 
@@ -41,14 +41,16 @@ class ViewLesson:
         self.method = find_part(config.part)[0].name
         self.examples = len(train)
 
-    def draw(self, step: int, depth_side: int | None) -> tuple[Views, torch.Generator]:
-        """The views of a step, mirrored every other time, and a generator for the rest."""
+    def choose(self, step: int) -> tuple[list[int], bool, torch.Generator]:
+        """Which views a step sees, whether in a mirror, and a generator for the rest."""
         rng = np.random.default_rng([self.seed, step])
-        indices = rng.choice(len(self.views), self.batch, replace=False)[self.rank :: self.world]
-        views = self.views.batch(indices.tolist(), depth_side)
-        if rng.random() < 0.5:
-            views = views.mirrored()
-        return views, torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+        indices = rng.choice(len(self.views), self.batch, replace=False)[self.rank :: self.world].tolist()
+        mirrored = bool(rng.random() < 0.5)
+        return indices, mirrored, torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+
+    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+        (average,) = pupils.averages.values()
+        return average.weights
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -86,7 +88,10 @@ class LifterLesson(ViewLesson):
         )
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        views, generator = self.draw(step, self.side)
+        indices, mirrored, generator = self.choose(step)
+        views = self.views.batch(indices, self.side)
+        if mirrored:
+            views = views.mirrored()
         planes = pupils.models["lifter"](views.pictures, views.cameras).float()
         target = resize(views.pictures, (self.side, self.side)).clamp(0.0, 1.0)
         parts = self.recipe(self.lifter, planes, target, views.cameras, views.depth, views.mask, generator)

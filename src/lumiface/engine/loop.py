@@ -62,7 +62,7 @@ class Pupils:
 
     Attributes:
         models: as Fabric wraps them: call these in a step.
-        averages: moving averages of their weights: what is validated and shipped, and what teachers are.
+        averages: moving averages of their weights: what is validated and shipped, or what teachers are.
     """
 
     models: dict[str, Any]
@@ -75,7 +75,7 @@ class Lesson(Protocol):
     Attributes:
         score: what validation measures (higher is better), as the log names it.
         examples: how many pictures there are to learn from.
-        method: the first network's name in the registry.
+        method: the registry's name of what is shipped.
     """
 
     score: str
@@ -89,7 +89,7 @@ class Lesson(Protocol):
 
     @property
     def settings(self) -> BaseModel:
-        """The first network's configuration."""
+        """The configuration of what is shipped."""
         ...
 
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer: ...
@@ -106,6 +106,10 @@ class Lesson(Protocol):
         """The score, and pictures (3·n, 3, H, W): inputs, outputs, truths."""
         ...
 
+    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+        """What is saved to be shipped; `settings` builds the network that it fills."""
+        ...
+
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
@@ -116,8 +120,8 @@ def run(
 ) -> Outcome:
     """Train, or go on with, one run.
 
-    The folder holds `state.safetensors` (to go on from), `last.safetensors` and `best.safetensors` (averaged
-    weights), `log.jsonl`, TensorBoard's files, and validation pictures. A run that was killed goes on from
+    The folder holds `state.safetensors` (to go on from), `last.safetensors` and `best.safetensors` (what
+    ships), `log.jsonl`, TensorBoard's files, and validation pictures. A run that was killed goes on from
     its last state and, on one machine, ends with the same bits as one left alone.
 
     Raises:
@@ -159,7 +163,7 @@ def run(
     def keep_weights(name: str) -> None:
         save_weights(
             folder / f"{name}.safetensors",
-            next(iter(pupils.averages.values())).weights,
+            lesson.weights(pupils),
             method=lesson.method,
             config=lesson.settings,
             provenance=observer.provenance(

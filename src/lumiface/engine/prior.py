@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.data.views import Views, ViewSet
+from lumiface.data.views import ViewSet
 from lumiface.engine.config import PriorRun
 from lumiface.engine.lift import SHOWN, ViewLesson, open_views
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
@@ -50,6 +50,7 @@ class PriorLesson(ViewLesson):
             "planes": self.lifter.config.planes.model_dump(),
             "render": self.lifter.config.render.model_dump(),
         }
+        self.kept: dict[int, Tensor] = {}
         torch.manual_seed(config.seed)
         self.prior: Any = build_part(config.part, planes | config.network).to(fabric.device)
         self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed)
@@ -74,11 +75,12 @@ class PriorLesson(ViewLesson):
         return torch.optim.Adam(taught, self.config.lr, betas=(0.9, 0.99), fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        views, generator = self.draw(step, None)
+        indices, mirrored, generator = self.choose(step)
+        views, planes = self.views.batch(indices, None), self._lifted(indices)
+        if mirrored:
+            views, planes = views.mirrored(), self.lifter.mirrored(planes)
         dark = self.recipe.darken(views.pictures, generator)
-        parts = self.recipe(
-            self.prior, pupils.models["prior"], dark, self._lift(views), views.cameras, generator
-        )
+        parts = self.recipe(self.prior, pupils.models["prior"], dark, planes, views.cameras, generator)
         yield "prior", parts, len(views.pictures)
 
     @torch.inference_mode()
@@ -93,7 +95,9 @@ class PriorLesson(ViewLesson):
             views = self.held_out.batch([index], None)
             dark = self.recipe.darken(views.pictures, torch.Generator().manual_seed(index))
             drawn = prior.view(prior.draw(dark), (side, side)).colour.clamp(0.0, 1.0)
-            lifted = self.lifter.view(self._lift(views), views.cameras, side).colour.clamp(0.0, 1.0)
+            lifted = self.lifter.view(
+                self.lifter(views.pictures, views.cameras), views.cameras, side
+            ).colour.clamp(0.0, 1.0)
             scores.append(psnr_rgb(drawn, lifted))
             if index < SHOWN:
                 small = nn.functional.interpolate(dark, size=(side, side), mode="area")
@@ -102,21 +106,26 @@ class PriorLesson(ViewLesson):
         return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
 
     @torch.no_grad()
-    def _lift(self, views: Views) -> Tensor:
-        return self.lifter(views.pictures, views.cameras)
+    def _lifted(self, indices: Sequence[int]) -> Tensor:
+        """Training faces' tri-planes (B, 3, C, S, S), lifted once and kept, where they fit, in 16 bits."""
+        made: list[Tensor] = []
+        for index in indices:
+            planes = self.kept.get(index)
+            if planes is None:
+                view = self.views.batch([index], None)
+                planes = self.lifter(view.pictures, view.cameras)[0].half()
+                if (len(self.kept) + 1) * planes.nbytes < self.config.keep_gib * 2**30:
+                    self.kept[index] = planes
+            made.append(planes)
+        return torch.stack(made).float()
 
     @torch.no_grad()
     def _calibrate(self) -> None:
-        """Take x_0's scale from some training faces, a few at a time."""
+        """Take x_0's scale from some training faces."""
         count = min(self.recipe.config.calibrate, len(self.views))
         rng = np.random.default_rng([self.config.seed, CALIBRATION])
         indices = rng.choice(len(self.views), count, replace=False).tolist()
-        planes, cameras = [], []
-        for index in indices:
-            views = self.views.batch([index], None)
-            planes.append(self._lift(views))
-            cameras.append(views.cameras)
-        self.prior.calibrate(torch.cat(planes), torch.cat(cameras))
+        self.prior.scale.calibrate(self._lifted(indices), self.views.batch(indices, None).cameras)
 
 
 def train_prior(

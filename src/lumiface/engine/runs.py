@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lightning.fabric import Fabric
 
-from lumiface.engine.config import LifterRun, PriorRun, RunConfig, TrainConfig
+from lumiface.engine.config import EnhancerRun, LifterRun, PriorRun, RunConfig, TrainConfig
+from lumiface.engine.enhance import train_enhancer
 from lumiface.engine.lift import train_lifter
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome
 from lumiface.engine.prior import train_prior
@@ -29,5 +30,7 @@ def start(
             return train_lifter(config, folder, fabric, data_root=data_root, limits=limits)
         case PriorRun():
             return train_prior(config, folder, fabric, data_root=data_root, limits=limits)
+        case EnhancerRun():
+            return train_enhancer(config, folder, fabric, data_root=data_root, limits=limits)
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")

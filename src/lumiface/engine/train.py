@@ -70,6 +70,9 @@ class PairedLesson:
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
         return self.validation(pupils.averages["network"].weights, self.network)
 
+    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+        return pupils.averages["network"].weights
+
     def state_dict(self) -> dict[str, Any]:
         return self.recipe.state_dict()
 

@@ -13,8 +13,11 @@ from pydantic import BaseModel
 from torch import nn
 
 from lumiface.errors import InputError, SettingError
+from lumiface.papers.prior3d.enhancer import Enhancer, EnhancerConfig
+from lumiface.papers.prior3d.enhancer_recipe import EnhancerRecipe, EnhancerRecipeConfig
 from lumiface.papers.prior3d.lifter import Lifter, LifterConfig
 from lumiface.papers.prior3d.lifter_recipe import LifterRecipe, LifterRecipeConfig
+from lumiface.papers.prior3d.presets import SMALL_ENHANCER, SMALL_LIFTER, SMALL_PRIOR
 from lumiface.papers.prior3d.prior import Prior, PriorConfig
 from lumiface.papers.prior3d.prior_recipe import PriorRecipe, PriorRecipeConfig
 from lumiface.registry.lookup import checked
@@ -52,10 +55,7 @@ _TABLE = (
         recipe_config=LifterRecipeConfig,
         presets={
             "prior3d-lifter-paper": {"widths": (64, 96, 128, 192, 256)},
-            "prior3d-lifter-small": {
-                "planes": {"side": 64},
-                "render": {"coarse": 16, "fine": 16},
-            },
+            "prior3d-lifter-small": SMALL_LIFTER,
         },
     ),
     Part(
@@ -67,12 +67,17 @@ _TABLE = (
         recipe_config=PriorRecipeConfig,
         presets={
             "prior3d-prior-paper": {},
-            "prior3d-prior-small": {
-                "planes": {"side": 64},
-                "denoiser": {"side": 64},
-                "render": {"coarse": 16, "fine": 16},
-            },
+            "prior3d-prior-small": SMALL_PRIOR,
         },
+    ),
+    Part(
+        name="prior3d-enhancer",
+        title="a dark photograph and its 3D prior to the same photograph in normal light",
+        network=Enhancer,
+        config=EnhancerConfig,
+        recipe=EnhancerRecipe,
+        recipe_config=EnhancerRecipeConfig,
+        presets={"prior3d-enhancer-paper": {}, "prior3d-enhancer-small": SMALL_ENHANCER},
     ),
 )
 

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from lumiface.degradations.tasks import ENLARGING, SAME_SIZE
 from lumiface.papers.lfsrnet.model import LFSRNet, LFSRNetConfig
 from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe, LFSRNetRecipeConfig
+from lumiface.papers.prior3d.model import Prior3D, Prior3DConfig
+from lumiface.papers.prior3d.presets import SMALL
 from lumiface.papers.srcnn.model import SRCNN, SRCNNConfig
 from lumiface.papers.srcnn.recipe import SRCNNRecipe, SRCNNRecipeConfig
 from lumiface.peers import sci, zero_dce
@@ -55,6 +57,21 @@ _PAPERS = (
             "lfsrnet-base": {"channels": 48, "upsampler": "resize"},
             "lfsrnet-lite": {"channels": 32, "upsampler": "resize"},
         },
+    ),
+    # Trained part by part (`registry/parts.py`): it has no recipe of its own.
+    Method(
+        name="prior3d",
+        title="Low-light enhancement led by a 3D face that diffusion draws, taught by half-labelled data",
+        source="Semi-supervised low-light face enhancement by a diffusion 3D prior and distillation (2026)",
+        network=Prior3D,
+        config=Prior3DConfig,
+        recipe=None,
+        recipe_config=None,
+        capabilities=Capabilities(
+            SAME_SIZE, 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
+        ),
+        presets={"prior3d-paper": {}, "prior3d-small": SMALL},
+        in_parts=True,
     ),
     Method(
         name="srcnn",

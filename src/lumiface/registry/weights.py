@@ -17,6 +17,7 @@ from torch import nn
 
 from lumiface.assets import find_asset
 from lumiface.chain import Chain
+from lumiface.degradations.tasks import Task
 from lumiface.errors import InputError
 from lumiface.registry.lookup import build, needs_training
 from lumiface.registry.table import METHODS
@@ -36,15 +37,18 @@ def list_models() -> list[str]:
     return list(shipped_weights())
 
 
-def default_model() -> str:
-    """The shipped network that `restore` uses when none is named: the best in validation.
+def default_model(task: Task = "joint") -> str:
+    """The shipped network that `restore` uses for a task when none is named: the best in validation.
 
     Raises:
-        InputError: no weights came with the package.
+        InputError: no weights for it came with the package.
     """
-    shipped = {name: read_facts(path) for name, path in shipped_weights().items()}
+    facts = {name: read_facts(path) for name, path in shipped_weights().items()}
+    shipped = {
+        name: fact for name, fact in facts.items() if task in METHODS[fact["method"]].capabilities.tasks
+    }
     if not shipped:
-        raise InputError("no weights came with this installation; install the wheel, or name a file")
+        raise InputError(f"no weights for the task {task!r} came with this installation; name a file")
     return max(shipped, key=lambda name: shipped[name]["provenance"]["best_psnr_y"])
 
 

@@ -1,4 +1,4 @@
-"""The conditional 3D denoiser: what is noise in a noisy tri-plane, given the dark photo (§3.1.1, Fig. 2)."""
+"""The conditional 3D denoiser: the face in a noisy tri-plane, given the dark photo (§3.1.1, Fig. 2)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from lumiface.blocks.residual import ResidualBlock, group_norm
 from lumiface.geometry.camera import NUMBERS
+from lumiface.papers.prior3d.diffusion import NoiseSchedule
 
 
 class DenoiserConfig(BaseModel):
@@ -20,12 +20,12 @@ class DenoiserConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels: int = Field(default=32, ge=4, description="C: features of each of the three planes")
+    components: int = Field(default=16, ge=2, description="K: directions of the planes' features; `scale.py`")
     side: int = Field(default=256, ge=16, multiple_of=16, description="texels along each side of a plane")
     widths: tuple[int, int, int] = Field(
-        default=(64, 96, 160), description="channels of the U-Net's three levels"
+        default=(64, 128, 224), description="channels of the U-Net's three levels"
     )
-    condition: int = Field(default=48, ge=8, description="channels of the photograph's features")
+    condition: int = Field(default=64, ge=8, description="channels of the photograph's features")
     embedding: int = Field(default=128, ge=16, multiple_of=2, description="length of the time's embedding")
     steps: int = Field(default=1000, ge=10, description="T: steps of the diffusion")
 
@@ -47,7 +47,8 @@ class ConditionExtractor(nn.Module):
         fine = F.interpolate(
             picture, size=(4 * self.side, 4 * self.side), mode="bilinear", align_corners=False
         )
-        return self.blocks(self.stem(F.pixel_unshuffle(2.0 * fine - 1.0, 4)))
+        # The root spreads what lies near black, as a display's own curve once more.
+        return self.blocks(self.stem(F.pixel_unshuffle(2.0 * fine.clamp_min(0.0).sqrt() - 1.0, 4)))
 
 
 class AdaptiveFusion(nn.Module):
@@ -72,15 +73,20 @@ class AdaptiveFusion(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """ε_θ(x_t, I, t): a 3-level U-Net, one residual block a level, the photograph told at levels 2 and 3.
+    """A 3-level U-Net, one residual block a level; the photograph is told at levels 2 and 3.
 
-    Shape: x_t (B, 3·C + 25, S, S), I (B, 3, H, W) in [0, 1], t (B,) from 1 to T -> ε like x_t.
+    NOTE(paper): the paper's network tells the noise ε itself. At high t that is its input once more, and what
+    matters, the face, is the small difference. This one tells the velocity √ᾱ_t ε - √(1-ᾱ_t) x_0 (Salimans
+    and Ho 2022, "Progressive Distillation", §4), from which both x_0 and ε follow.
+
+    Shape: x_t (B, K + 25, S, S), I (B, 3, H, W) in [0, 1], t (B,) from 1 to T -> its x_0, like x_t.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
-        targets = 3 * config.channels + NUMBERS
+        self.schedule = NoiseSchedule(config.steps)
+        targets = config.components + NUMBERS
         first, *_, last = widths = config.widths
         length = config.embedding
         self.time = nn.Sequential(nn.Linear(length, length), nn.SiLU(), nn.Linear(length, length))
@@ -96,26 +102,6 @@ class Denoiser(nn.Module):
         self.decode = nn.ModuleList(ResidualBlock(wide, length) for wide, _ in reversed(pairs))
         self.norm = group_norm(first)
         self.out = nn.Conv2d(first, targets, 3, padding=1)
-        # NOTE(paper): x_0 is normalised channel by channel, which the paper leaves open.
-        self.register_buffer("mean", torch.zeros(1, targets, 1, 1))
-        self.register_buffer("std", torch.ones(1, targets, 1, 1))
-        self.mean: Tensor
-        self.std: Tensor
-
-    @torch.no_grad()
-    def calibrate(self, raw: Tensor) -> None:
-        """Mean and deviation of each channel from examples (N, 3·C + 25, S, S); constants are left alone."""
-        self.mean.copy_(raw.mean(dim=(0, 2, 3), keepdim=True))
-        std = raw.std(dim=(0, 2, 3), keepdim=True)
-        self.std.copy_(torch.where(std > 1e-4, std, torch.ones_like(std)))
-
-    def normalise(self, raw: Tensor) -> Tensor:
-        """What `to_diffusion` gives -> x_0."""
-        return (raw - self.mean) / self.std
-
-    def restore(self, x: Tensor) -> Tensor:
-        """x_0 -> what `from_diffusion` takes."""
-        return x * self.std + self.mean
 
     def forward(self, noisy: Tensor, picture: Tensor, t: Tensor) -> Tensor:
         return self.denoise(noisy, self.condition(picture), t)
@@ -137,7 +123,8 @@ class Denoiser(nn.Module):
             skip = skips.pop()
             larger = F.interpolate(up(features), size=skip.shape[-2:], mode="nearest")
             features = block(fuse(torch.cat([larger, skip], dim=1)), when)
-        return self.out(F.silu(self.norm(features)))
+        velocity = self.out(F.silu(self.norm(features)))
+        return self.schedule.clean_from_velocity(noisy, velocity, t)
 
 
 def time_embedding(t: Tensor, length: int) -> Tensor:
@@ -146,16 +133,3 @@ def time_embedding(t: Tensor, length: int) -> Tensor:
     rates = torch.exp(-math.log(10_000.0) * torch.arange(half, device=t.device) / half)
     angles = t[:, None].float() * rates
     return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-def to_diffusion(planes: Tensor, camera: Tensor) -> Tensor:
-    """x_0: planes (B, 3, C, S, S) and the camera (B, 25), spread over all texels -> (B, 3·C + 25, S, S)."""
-    side = planes.shape[-1]
-    spread = camera[:, :, None, None].expand(-1, -1, side, side)
-    return torch.cat([rearrange(planes, "b p c y x -> b (p c) y x"), spread], dim=1)
-
-
-def from_diffusion(x: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 3·C + 25, S, S) -> planes (B, 3, C, S, S) and the camera (B, 25), the mean over all texels."""
-    planes, camera = x[:, :-NUMBERS], x[:, -NUMBERS:]
-    return rearrange(planes, "b (p c) y x -> b p c y x", p=3), camera.mean(dim=(2, 3))

@@ -1,7 +1,7 @@
 """Noise added step by step, and taken away again (§2, equations 1-4).
 
-x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, and back from x_T ~ N(0, I) with a network's estimate of ε: by DDPM's random walk
-(equation 4) or by DDIM's (Song, Meng, Ermon 2021), which is deterministic and takes few steps.
+x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, and back from x_T ~ N(0, I) with a network's estimate of x_0, and so of ε: by
+DDPM's random walk (equation 4), or by DDIM (Song, Meng, Ermon 2021), deterministic and in few steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 Estimate = Callable[[Tensor, Tensor], Tensor]
-"""x_t (B, C, H, W) and t (B,) -> the noise ε in it."""
+"""x_t (B, C, H, W) and t (B,) -> the x_0 that it was."""
 
 
 class NoiseSchedule:
@@ -58,7 +58,8 @@ class NoiseSchedule:
         x = start
         for t in range(len(self), 0, -1):
             alpha, bar = self.alpha[t - 1].item(), self.alpha_bar[t - 1].item()
-            epsilon = estimate(x, _times(x, t))
+            when = _times(x, t)
+            epsilon = self.noise_from(x, estimate(x, when), when)
             x = (x - (1.0 - alpha) / math.sqrt(1.0 - bar) * epsilon) / math.sqrt(alpha)
             if t > 1:
                 fresh = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
@@ -81,15 +82,18 @@ class NoiseSchedule:
         times = torch.linspace(len(self), 0, steps + 1).round().long().tolist()
         for t, after in itertools.pairwise(times):
             when = _times(x, t)
-            epsilon = estimate(x, when)
-            clean = self.clean_from(x, epsilon, when)
+            clean = estimate(x, when)
             if clip is not None:
                 clean = clean.clamp(-clip, clip)
-                epsilon = self.noise_from(x, clean, when)
             if after == 0:
                 return clean
-            x = self.add_noise(clean, epsilon, _times(x, after))
+            x = self.add_noise(clean, self.noise_from(x, clean, when), _times(x, after))
         return x
+
+    def clean_from_velocity(self, noisy: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
+        """x_0 from x_t and √ᾱ_t ε - √(1-ᾱ_t) x_0."""
+        keep, add = self._parts(noisy, t)
+        return keep * noisy - add * velocity
 
     def noise_from(self, noisy: Tensor, clean: Tensor, t: Tensor) -> Tensor:
         """The noise in x_t, given x_0: equation 2 solved for ε."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from lumiface.blocks.residual import ResidualBlock
 from lumiface.geometry.camera import project
 from lumiface.papers.prior3d.render import RenderConfig, Rendering, render
-from lumiface.papers.prior3d.triplane import PlaneDecoder, TriPlaneConfig
+from lumiface.papers.prior3d.triplane import PlaneDecoder, TriPlaneConfig, mirror_planes
 
 FACE_DEPTH = 0.1
 """z of the plane onto which pictures are laid, world units: the middle of a face's relief (-0.05 to 0.18)."""
@@ -113,6 +113,10 @@ class Lifter(nn.Module):
             pixels=pixels,
             generator=generator,
         )
+
+    def mirrored(self, planes: Tensor) -> Tensor:
+        """The tri-planes of the same faces in a mirror; see `mirror_planes`."""
+        return mirror_planes(planes)
 
     def _for_planes(self, features: Tensor, level: int) -> Tensor:
         """(B, C, s, s) of the xy plane -> (B·3, C, s, s): what each plane can see of it, and its place."""

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from lumiface.geometry.camera import NUMBERS, pack_camera, unpack_camera
-from lumiface.papers.prior3d.denoiser import Denoiser, DenoiserConfig, from_diffusion, to_diffusion
-from lumiface.papers.prior3d.diffusion import NoiseSchedule
+from lumiface.papers.prior3d.denoiser import Denoiser, DenoiserConfig
 from lumiface.papers.prior3d.render import RenderConfig, Rendering, render
+from lumiface.papers.prior3d.scale import PlaneScale
 from lumiface.papers.prior3d.triplane import PlaneDecoder, TriPlaneConfig
 
 
@@ -31,16 +31,15 @@ class PriorConfig(BaseModel):
         default="diffusion", description="diffusion: the paper's; regression: variant 6 of its ablation"
     )
     draw_steps: int = Field(default=10, ge=1, description="DDIM steps to draw a tri-plane")
-    clip: float = Field(default=4.0, gt=0, description="estimates of x_0 are held within ± this, deviations")
+    clip: float = Field(default=6.0, gt=0, description="estimates of x_0 are held within ± this, deviations")
     seed: int = Field(default=0, ge=0, description="of the noise that drawing begins with; one for all faces")
 
     @model_validator(mode="after")
     def _alike(self) -> Self:
-        planes, drawn = self.planes, self.denoiser
-        if (planes.channels, planes.side) != (drawn.channels, drawn.side):
+        if self.planes.side != self.denoiser.side:
             raise ValueError(
-                f"denoiser: draws {drawn.channels}x{drawn.side}² planes, the decoder reads "
-                f"{planes.channels}x{planes.side}²"
+                f"denoiser: draws planes of {self.denoiser.side}² texels, "
+                f"the decoder reads {self.planes.side}²"
             )
         return self
 
@@ -61,15 +60,11 @@ class Prior(nn.Module):
         self.config = config
         self.denoiser = Denoiser(config.denoiser)
         self.decoder = PlaneDecoder(config.planes)
-        self.schedule = NoiseSchedule(config.denoiser.steps)
+        self.scale = PlaneScale(config.planes.channels, config.planes.side, config.denoiser.components)
 
     def forward(self, noisy: Tensor, picture: Tensor, t: Tensor) -> Tensor:
-        """The denoiser alone, as training calls it: (x_t, I, t) -> ε."""
+        """The denoiser alone, as training calls it: (x_t, I, t) -> x_0."""
         return self.denoiser(noisy, picture, t)
-
-    def calibrate(self, planes: Tensor, camera: Tensor) -> None:
-        """Take x_0's scale from examples: planes (N, 3, C, S, S) and cameras (N, 25)."""
-        self.denoiser.calibrate(to_diffusion(planes, camera))
 
     def draw(self, picture: Tensor) -> Drawn:
         """Draw each face's tri-plane and camera; the same photograph gives the same, alone or with others.
@@ -82,16 +77,16 @@ class Prior(nn.Module):
         start = self._start(picture)
         if settings.drawn_by == "regression":
             # Variant 6: the same network, shown no noise, asked for x_0 itself.
-            t = torch.full((len(picture),), len(self.schedule), device=picture.device)
+            t = torch.full((len(picture),), settings.denoiser.steps, device=picture.device)
             x = denoiser.denoise(torch.zeros_like(start), condition, t)
         else:
-            x = self.schedule.ddim(
+            x = denoiser.schedule.ddim(
                 lambda noisy, t: denoiser.denoise(noisy, condition, t),
                 start,
                 settings.draw_steps,
                 settings.clip,
             )
-        planes, camera = from_diffusion(denoiser.restore(x))
+        planes, camera = self.scale.restore(x)
         return Drawn(planes, as_camera(camera))
 
     def view(self, drawn: Drawn, size: tuple[int, int], camera: Tensor | None = None) -> Rendering:
@@ -102,12 +97,8 @@ class Prior(nn.Module):
 
     def _start(self, picture: Tensor) -> Tensor:
         """x_T: the same noise for every face, so that a photograph's prior depends on nothing else."""
-        shape = (
-            1,
-            3 * self.config.planes.channels + NUMBERS,
-            self.config.planes.side,
-            self.config.planes.side,
-        )
+        drawn = self.config.denoiser
+        shape = (1, drawn.components + NUMBERS, drawn.side, drawn.side)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(self.config.seed))
         return noise.to(picture).expand(len(picture), -1, -1, -1)
 

@@ -1,24 +1,22 @@
-"""How the 3D prior is taught: noise in the tri-planes of bright faces is to be told (§3.3.1, equation 6)."""
+"""How the 3D prior is taught: to take noise out of the tri-planes of bright faces (§3.3.1, equation 6)."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from lumiface.degradations.frr import FRRConfig, apply_frr, draw_frr
-from lumiface.papers.prior3d.denoiser import to_diffusion
 from lumiface.papers.prior3d.prior import Prior
 
 
 class PriorRecipeConfig(BaseModel):
-    """How photographs are made dark, and how x_0 is compared in variant 6."""
+    """How photographs are made dark, and from how many faces x_0 takes its scale."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     frr: FRRConfig = Field(default=FRRConfig(), description="ranges of the darkening and the other damage")
-    calibrate: int = Field(default=64, ge=2, description="faces from which x_0's scale is taken")
+    calibrate: int = Field(default=256, ge=2, description="faces from which x_0's scale is taken")
 
 
 class PriorRecipe(nn.Module):
@@ -42,23 +40,30 @@ class PriorRecipe(nn.Module):
         camera: Tensor,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """The loss: how well the noise is told, or, for variant 6, x_0 itself.
+        """The loss: how far what is left without the noise lies from x_0; alike for variant 6, from no x_t.
+
+        NOTE(paper): equation 6 compares the noise. The difference in x_0 is that times √(1-ᾱ_t)/√ᾱ_t: high t,
+        on which the few steps of drawing rest, weighs most instead of least.
 
         Args:
             prior: whose denoiser is taught.
-            model: that denoiser as it is to be called: (x_t, I, t) -> ε.
+            model: that denoiser as it is to be called: (x_t, I, t) -> x_0.
             dark: (B, 3, H, W), I.
             planes: (B, 3, C, S, S), what the lifter made of the bright photographs.
             camera: (B, 25).
             generator: draws t and ε.
         """
-        clean = prior.denoiser.normalise(to_diffusion(planes, camera))
-        last = len(prior.schedule)
+        clean = prior.scale.normalise(planes, camera)
+        schedule = prior.denoiser.schedule
         if prior.config.drawn_by == "regression":
-            t = torch.full((len(clean),), last, device=clean.device)
-            return {"clean": F.mse_loss(model(torch.zeros_like(clean), dark, t).float(), clean)}
-        t = torch.randint(1, last + 1, (len(clean),), generator=generator, device=generator.device)
-        noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
-        t = t.to(clean.device)
-        noisy = prior.schedule.add_noise(clean, noise, t)
-        return {"noise": F.mse_loss(model(noisy, dark, t).float(), noise)}
+            t = torch.full((len(clean),), len(schedule), device=clean.device)
+            noisy = torch.zeros_like(clean)
+        else:
+            t = torch.randint(
+                1, len(schedule) + 1, (len(clean),), generator=generator, device=generator.device
+            )
+            noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
+            t = t.to(clean.device)
+            noisy = schedule.add_noise(clean, noise, t)
+        difference = (model(noisy, dark, t).float() - clean).square().mean(dim=(0, 2, 3))
+        return {"clean": (prior.scale.importance() * difference).sum()}

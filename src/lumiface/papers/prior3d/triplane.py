@@ -55,6 +55,15 @@ def sample_planes(planes: Tensor, points: Tensor, half_side: float) -> Tensor:
     return features.reshape(batch, 3, channels, -1).sum(dim=1).transpose(1, 2)
 
 
+def mirror_planes(planes: Tensor) -> Tensor:
+    """The face in a mirror: what `mirror_camera`'s camera sees of it is the picture mirrored.
+
+    Shape: (B, 3, C, S, S) -> the same.
+    """
+    xy, xz, zy = planes.unbind(dim=1)
+    return torch.stack([xy.flip(-1), xz.flip(-1), zy], dim=1)
+
+
 class PlaneDecoder(nn.Module):
     """A point's features -> its density (>= 0, per unit of the world's length) and its colour in (0, 1).
 

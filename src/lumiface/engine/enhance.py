@@ -1,0 +1,207 @@
+"""Training the enhancer: student, teacher and critics, on faces with and without a bright counterpart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from pydantic import BaseModel
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from lumiface.data.stacks import stack_faces
+from lumiface.engine.config import EnhancerRun
+from lumiface.engine.leads import LedBatch, LedFaces, draw_leads
+from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
+from lumiface.engine.observe import Observer
+from lumiface.errors import InputError, SettingError
+from lumiface.metrics.pixels import quantise
+from lumiface.metrics.psnr import psnr_y
+from lumiface.registry import build, build_part, build_part_recipe, load_model, load_part, shipped_parts
+
+SHOWN = 5
+HELD_OUT = 2**31
+"""Seeds of the damage done to faces for validation lie from here on, beside those of the training faces."""
+
+
+class EnhancerLesson:
+    """The student; its moving average is the teacher; the critics come second.
+
+    The prior stays as it is. What it draws for each dark face is drawn once, before the first step, so each
+    training face is made dark once, too.
+    """
+
+    score = "psnr_y"
+    method = "prior3d"
+
+    def __init__(
+        self,
+        config: EnhancerRun,
+        fabric: Fabric,
+        data_root: str = ".",
+        start_from: str | None = None,
+        tell: Callable[[str], None] = print,
+    ) -> None:
+        self.config = config
+        self.rank, self.world = fabric.global_rank, fabric.world_size
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
+        self.method_network = self._assemble(fabric.device, data_root)
+        if start_from is not None:
+            started: Any = load_model(start_from)
+            self.method_network.enhancer.load_state_dict(started.enhancer.state_dict())
+        torch.manual_seed(config.seed)
+        self.critics: nn.Module | None = self.recipe.critics()
+        self._draw_faces(fabric.device, data_root, tell)
+        self.examples = len(self.paired)
+
+    def _assemble(self, device: torch.device, data_root: str) -> Any:
+        """The whole method: the trained prior, and a student that knows nothing yet."""
+        config = self.config
+        torch.manual_seed(config.seed)
+        student: Any = build_part(config.part, config.network)
+        prior: Any = None
+        if config.prior is not None:
+            place = shipped_parts().get(config.prior, Path(config.prior.format(data=data_root)))
+            prior = load_part(place, "prior3d-prior", device)
+        settings = {
+            "prior": None if prior is None else prior.config.model_dump(),
+            "enhancer": student.config.model_dump(),
+            "lead_side": config.lead_side,
+        }
+        whole: Any = build(self.method, settings).to(device)
+        whole.enhancer.load_state_dict(student.state_dict())
+        if prior is not None:
+            whole.prior.load_state_dict(prior.state_dict())
+            whole.prior.requires_grad_(requires_grad=False).eval()
+        return whole
+
+    def _draw_faces(self, device: torch.device, data_root: str, tell: Callable[[str], None]) -> None:
+        config = self.config
+
+        def lead(bright: Tensor | None, dark: Tensor) -> LedFaces:
+            side = dark.shape[-1]
+            grid = side // config.lead_side
+            if side != grid * config.lead_side or config.crop % grid or config.crop > side:
+                raise SettingError(
+                    f"crop {config.crop} of faces of {side} px does not fit leads of {config.lead_side}"
+                )
+            leads = draw_leads(self.method_network, dark, device, tell)
+            truth = torch.empty(0) if bright is None else bright.to(device)
+            return LedFaces(dark.to(device), leads.to(device), truth)
+
+        bright = stack_faces([source.format(data=data_root) for source in config.train], config.faces)
+        self.paired = lead(bright, self._darkened(bright, 0))
+        held_out = stack_faces([config.validate_on.format(data=data_root)], config.validate_faces)
+        self.held_out = lead(held_out, self._darkened(held_out, HELD_OUT))
+        self.unpaired: LedFaces | None = None
+        if self.recipe.unpaired:
+            if not config.unpaired:
+                raise InputError(f"{config.name}: name faces in low light under unpaired, or teach by pairs")
+            dark = stack_faces([source.format(data=data_root) for source in config.unpaired])
+            self.unpaired = lead(None, dark)
+        count = 0 if self.unpaired is None else len(self.unpaired)
+        tell(f"{len(self.paired)} faces made dark, {count} that were dark, {len(self.held_out)} to validate")
+
+    def _darkened(self, bright: Tensor, first_seed: int) -> Tensor:
+        """Each face by a seed of its own, so that its damage does not hang on how many there are."""
+        made: list[Tensor] = []
+        for number, face in enumerate(bright):
+            seed = np.random.SeedSequence([self.config.seed, first_seed + number]).generate_state(
+                1, np.uint64
+            )
+            generator = torch.Generator().manual_seed(int(seed[0]) >> 1)
+            dark = self.recipe.darken(face[None].float() / 255.0, generator)
+            made.append((dark * 255.0).round().to(torch.uint8))
+        return torch.cat(made)
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        student = {"student": self.method_network.enhancer}
+        return student if self.critics is None else student | {"critics": self.critics}
+
+    @property
+    def settings(self) -> BaseModel:
+        return self.method_network.config
+
+    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
+        # NOTE(paper): Adam's momenta are the paper's (§4.1), taken for the critics, too.
+        parameters = self.networks[name].parameters()
+        return torch.optim.Adam(parameters, self.config.lr, betas=(0.5, 0.999), fused=device.type == "cuda")
+
+    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+        count = max(1, self.config.batch // self.world)
+        rng = np.random.default_rng([self.config.seed, step, self.rank])
+        paired = self.paired.cut(count, self.config.crop, rng)
+        student = pupils.models["student"]
+        if self.unpaired is None:
+            output = student(paired.dark, paired.rendering, paired.depth).float()
+            yield "student", self.recipe.by_pairs(output, paired.bright), count
+            return
+        both = _together(paired, self.unpaired.cut(count, self.config.crop, rng))
+        output = student(*both).float()
+        with torch.no_grad():
+            teacher = pupils.averages["student"].weights
+            taught = functional_call(self.method_network.enhancer, teacher, both).float()
+        critics = pupils.models.get("critics")
+        made = output[count:].detach()
+        parts = self.recipe(*output.split(count), *taught.split(count), paired.bright, critics)
+        yield "student", parts, count
+        if critics is not None:
+            yield "critics", self.recipe.judge(critics, made, paired.bright), count
+
+    @torch.inference_mode()
+    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+        """Mean PSNR-Y of the student itself; shown are dark photographs, its pictures, and the truth."""
+        student = self.method_network.enhancer.eval()
+        scores: list[Tensor] = []
+        rows: list[list[Tensor]] = [[], [], []]
+        for index in range(len(self.held_out)):
+            face = self.held_out.whole(index)
+            output = quantise(student(face.dark, face.rendering, face.depth).float())
+            scores.append(psnr_y(output, face.bright))
+            if index < SHOWN:
+                for row, picture in zip(rows, (face.dark, output, face.bright), strict=True):
+                    row.append(picture.cpu())
+        student.train()
+        return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
+
+    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+        """The whole method: prior and student. Only the student works where nobody teaches (§3.2)."""
+        return self.method_network.state_dict()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
+
+
+def _together(one: LedBatch, other: LedBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Dark faces, renderings and depth of both, one after the other."""
+    return (
+        torch.cat([one.dark, other.dark]),
+        torch.cat([one.rendering, other.rendering]),
+        torch.cat([one.depth, other.depth]),
+    )
+
+
+def train_enhancer(
+    config: EnhancerRun,
+    folder: Path,
+    fabric: Fabric,
+    *,
+    data_root: str = ".",
+    limits: Limits = NO_LIMITS,
+) -> Outcome:
+    """Train, or go on with, an enhancer; see `lumiface.engine.loop.run` for what its folder holds.
+
+    Raises:
+        LumifaceError: the loss stays infinite or NaN; faces or the prior cannot be read.
+    """
+    observer = Observer(folder, config, enabled=fabric.is_global_zero)
+    lesson = EnhancerLesson(config, fabric, data_root, limits.start_from, observer.tell)
+    return run(lesson, config, folder, fabric, observer, limits)

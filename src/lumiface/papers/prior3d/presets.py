@@ -1,0 +1,19 @@
+"""Settings by size: "paper" is the classes' defaults, "small" is what two CPU cores can train in hours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SMALL_RENDER = {"coarse": 16, "fine": 16}
+
+SMALL_LIFTER: dict[str, Any] = {"planes": {"side": 64}, "render": SMALL_RENDER}
+
+SMALL_PRIOR: dict[str, Any] = {
+    "planes": {"side": 64},
+    "denoiser": {"side": 64, "widths": (48, 96, 192), "condition": 48},
+    "render": SMALL_RENDER,
+}
+
+SMALL_ENHANCER: dict[str, Any] = {"widths": (32, 64, 128)}
+
+SMALL: dict[str, Any] = {"prior": SMALL_PRIOR, "enhancer": SMALL_ENHANCER, "lead_side": 64}
