@@ -1,36 +1,50 @@
-"""The 3D prior, measured: how well faces are lifted to tri-planes.
+"""The 3D prior and what it leads, measured, section by section.
 
     python benchmarks/prior3d.py lifter --data-root DATA --json benchmarks/results/prior3d.json
 
-Each section of the JSON file holds its own commit, machine and settings; the others stay as they are.
+lifter: how well faces are lifted to tri-planes. prior: what is drawn of dark faces. enhancer: the method and
+the variants of its ablation. cost: of the whole pipeline. Each section of the JSON file holds its own commit,
+machine and settings; the others stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lumiface.data.sources import open_source
 from lumiface.data.views import load_views
-from lumiface.engine.cost import machine_name
+from lumiface.engine.cost import machine_name, measure_cost
 from lumiface.engine.measure_lifter import YAWS, measure_lifter, turned_views
+from lumiface.engine.measure_prior3d import (
+    Column,
+    dark_pictures,
+    frr_pictures,
+    measure_enhancers,
+    measure_priors,
+)
 from lumiface.engine.origin import origin
 from lumiface.files import write_bytes
 from lumiface.image import Picture, write_picture
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import load_part, read_facts, shipped_parts
+from lumiface.registry import build, load_model, load_part, read_facts, shipped_parts, shipped_weights
 from lumiface.reports.grid import picture_grid
 
 SETS = ("faces256-test",)
+DARK = "dark256-test"
 SIDE = 128
+FULL = 256
 
 
 def lifter(given: argparse.Namespace) -> dict[str, Any]:
     """PSNR and LPIPS of renderings from the photographs' own cameras, and the correlation of depth."""
-    path = shipped_parts().get(given.model, Path(given.model))
+    (model,) = given.models
+    path = shipped_parts().get(model, Path(model))
     network: Any = load_part(path, "prior3d-lifter")
     rows: list[dict[str, Any]] = []
     for name in SETS:
@@ -47,30 +61,122 @@ def lifter(given: argparse.Namespace) -> dict[str, Any]:
             write_picture(Picture(picture_grid(sheet, columns=len(YAWS) + 2)), given.sheet)
     facts = read_facts(path)
     return {
-        "model": given.model,
+        "model": model,
         "params": sum(parameter.numel() for parameter in network.parameters()),
         "settings": facts["config"],
         "budget": {key: facts["provenance"][key] for key in ("step", "minutes", "faces", "machine")},
         "run": facts["provenance"]["run"],
-        "origin": origin([], torch.device("cpu"), 1) | {"machine": machine_name("cpu")},
+        "origin": measured_here(),
         "rows": rows,
     }
+
+
+def prior(given: argparse.Namespace) -> dict[str, Any]:
+    """Diffusion against regression (variant 6), both beside the lifter's rendering of the bright faces."""
+    root, (name,) = Path(given.data_root), SETS
+    views = load_views([root / f"{name}.tar"], root / f"{name}-mesh468.npz")
+    source = open_source(root / f"{name}.tar").first(given.limit or len(views))
+    files = [shipped_parts().get(model, Path(model)) for model in given.models]
+    priors = {
+        model: load_part(file, "prior3d-prior") for model, file in zip(given.models, files, strict=True)
+    }
+    lifter = load_part(shipped_parts()["prior3d-lifter-small"], "prior3d-lifter")
+    columns = measure_priors(priors, lifter, views, source, SIDE, told)
+    return {
+        "set": f"{name}, FRR, seed 0",
+        "side": SIDE,
+        "origin": measured_here(),
+        "rows": rows_of(columns, dict(zip(given.models, files, strict=True))),
+    }
+
+
+def enhancer(given: argparse.Namespace) -> dict[str, Any]:
+    """The method and its variants: FRR-degraded faces against their truth, really dark ones by themselves."""
+    root, (name,) = Path(given.data_root), SETS
+    files = [shipped_weights().get(model, Path(model)) for model in given.models]
+    networks = {model: load_model(file) for model, file in zip(given.models, files, strict=True)}
+    bright = open_source(root / f"{name}.tar")
+    paired = list(frr_pictures(bright.first(given.limit or len(bright))))
+    unpaired = list(dark_pictures(open_source(root / f"{DARK}.tar")))
+    named = dict(zip(given.models, files, strict=True))
+    return {
+        "origin": measured_here(),
+        "sets": [
+            {
+                "set": f"{name}, FRR, seed 0",
+                "rows": rows_of(measure_enhancers(networks, paired, told), named),
+            },
+            {"set": DARK, "rows": rows_of(measure_enhancers(networks, unpaired, told), named)},
+        ],
+    }
+
+
+def cost(given: argparse.Namespace) -> dict[str, Any]:
+    """Parameters, FLOPs, memory and seconds of the whole pipeline for one face of 256x256."""
+    rows: list[dict[str, Any]] = []
+    for model in given.models:
+        network = load_model(model) if model in shipped_weights() else build(model)
+        rows.append({"model": model, "side": FULL, **measure_cost(network, FULL).as_dict()})
+        print(json.dumps(rows[-1], indent=1))
+    return {
+        "conventions": "gflops: a multiply-add is two; peak_mib: most memory that tensors held at once "
+        "beyond the weights, float32, one face; ms_per_face: median of 9",
+        "paper": {"params": 9.29e6, "gflops": 411.86, "mib": 225},
+        "origin": measured_here(),
+        "rows": rows,
+    }
+
+
+def rows_of(columns: Mapping[str, Column], files: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """A row a model: its budget, its settings, its scores, and how it differs from the first."""
+    first = next(iter(columns.values()))
+    rows: list[dict[str, Any]] = []
+    for model, column in columns.items():
+        facts = read_facts(files[model])
+        budget = {key: facts["provenance"][key] for key in ("step", "minutes", "faces", "machine")}
+        scores = column.as_dict(None if column is first else first)
+        rows.append({"model": facts["provenance"]["run"]["name"], "budget": budget, **scores})
+        rows[-1]["run"] = facts["provenance"]["run"]
+        print(json.dumps({key: value for key, value in rows[-1].items() if key != "run"}, indent=1))
+    return rows
+
+
+def measured_here() -> dict[str, Any]:
+    return origin([], torch.device("cpu"), 1) | {"machine": machine_name("cpu")}
+
+
+def told(done: int, of: int) -> None:
+    if done % 20 == 0 or done == of:
+        print(f"{done} of {of}", flush=True)
+
+
+SECTIONS = {"lifter": lifter, "prior": prior, "enhancer": enhancer, "cost": cost}
+MODELS = {
+    "lifter": ["prior3d-lifter-small"],
+    "prior": ["prior3d-prior-small"],
+    "enhancer": ["prior3d-small"],
+    "cost": ["prior3d-small", "prior3d-paper"],
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("section", choices=["lifter"])
-    parser.add_argument("--model", default="prior3d-lifter-small", help="name of shipped weights, or a file")
+    parser.add_argument("section", choices=list(SECTIONS))
+    parser.add_argument(
+        "--models", nargs="+", help="names of what ships, or files; the first is compared with"
+    )
     parser.add_argument("--data-root", required=True, help="folder of the sets and their points")
+    parser.add_argument("--limit", type=int, help="so many pictures of a set, to try it out")
     parser.add_argument("--json", type=Path, help="file whose section is written")
-    parser.add_argument("--sheet", type=Path, help="picture of faces turned, and their depth")
+    parser.add_argument("--sheet", type=Path, help="lifter: picture of faces turned, and their depth")
     given = parser.parse_args()
-    measured = lifter(given)
+    given.models = given.models or MODELS[given.section]
+    measured = SECTIONS[given.section](given)
     if given.json:
-        told = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
-        write_bytes(given.json, (json.dumps(told | {given.section: measured}, indent=1) + "\n").encode())
+        known = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
+        write_bytes(given.json, (json.dumps(known | {given.section: measured}, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import lumiface
 from lumiface.cli import app
 from lumiface.engine.checkpoint import save_weights
 from lumiface.engine.config import TrainConfig, shipped_configs
+from lumiface.engine.cost import measure_cost
 from lumiface.image import read_picture
 from lumiface.photo import RestoreConfig
 from lumiface.registry import METHODS, PARTS, build, find_method, list_models, load_model, read_facts
@@ -330,6 +331,28 @@ def test_models_are_listed_shown_and_published(model: Path, tmp_path: Path) -> N
     torch.testing.assert_close(load_model(target)(picture), load_model(model)(picture), atol=1e-3, rtol=0)
     assert "made of a-z" in refusal(run("models", "publish", model, "../x", "--to", tmp_path), 2)
     assert "no such model" in refusal(run("models", "show", "gone"), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "lead"), [("prior3d-small", 64), pytest.param("prior3d-paper", 128, marks=pytest.mark.slow)]
+)
+def test_a_method_is_shown_with_its_cost(name: str, lead: int) -> None:
+    told = yaml.safe_load(run("models", "show", name).output)[name]
+    # Within what the paper says of its own pipeline at 256x256: 9.29 M, 411.86 GFLOPs, 225 MB.
+    assert told["cost"]["side"] == 256
+    assert told["cost"]["settings"]["lead_side"] == lead
+    assert 1e6 < told["parameters"] < 9.29e6
+    assert 5 < told["cost"]["gflops"] < 411.86
+    assert 5 < told["cost"]["peak_mib"] < 225
+    measured = measure_cost(build(name), 256, repeats=1)
+    assert told["cost"]["gflops"] == pytest.approx(measured.gflops, abs=0.01)
+    assert told["cost"]["peak_mib"] == pytest.approx(measured.peak_mib, rel=0.1)
+
+
+def test_methods_without_weights_are_shown() -> None:
+    shown = yaml.safe_load(run("models", "show", "zero-dce").output)
+    assert shown["zero-dce"]["parameters"] == sum(p.numel() for p in build("zero-dce").parameters())
+    assert yaml.safe_load(run("models", "show", "srcnn-3-1-5").output)["srcnn-3-1-5"]["parameters"] == 6275
 
 
 def test_demo(model: Path, tmp_path: Path) -> None:

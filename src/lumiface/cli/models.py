@@ -67,16 +67,27 @@ def overview(ctx: typer.Context) -> None:
 
 
 @models.command(no_args_is_help=True)
-def show(name: Annotated[str, typer.Argument(help="a trained model's name, or a safetensors file")]) -> None:
-    """All that a model says of itself: method, configuration, where it comes from, and its card."""
+def show(
+    name: Annotated[str, typer.Argument(help="a method, a trained model, or a safetensors file")],
+) -> None:
+    """All that a model says of itself: method, configuration, cost, where it comes from, and its card.
+
+    FLOPs and memory are counted for one face: of 256x256 where a network keeps its size, else 128x128 after.
+    """
     import yaml
 
-    from lumiface.registry import read_facts, shipped_parts, shipped_weights
+    from lumiface.registry import METHODS, find_method, read_facts, shipped_parts, shipped_weights
 
     path = (shipped_weights() | shipped_parts()).get(name, Path(name))
-    facts = read_facts(path)
-    parameters, _ = _size(facts["method"], facts["config"])
-    said = {"file": str(path), "parameters": parameters, **facts}
+    known = [*METHODS, *(preset for method in METHODS.values() for preset in method.presets)]
+    if name in known and not path.is_file():
+        method, preset = find_method(name)
+        said: dict[str, Any] = {"method": method.name, "title": method.title, "source": method.source}
+        for each in [name] if name != method.name or name in method.presets else method.presets:
+            said |= {each: _cost(each, dict(method.presets.get(each, preset)))}
+    else:
+        facts = read_facts(path)
+        said = {"file": str(path), **_cost(facts["method"], facts["config"]), **facts}
     typer.echo(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=100).rstrip())
     card = path.with_suffix(".md")
     if card.is_file():
@@ -139,6 +150,33 @@ def _size(method: str, config: dict[str, Any]) -> tuple[float, int]:
     except SettingError:
         return math.nan, settings.scale
     return sum(parameter.numel() for parameter in network.parameters()), settings.scale
+
+
+def _cost(method: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Parameters and, for a method, FLOPs and memory of one face."""
+    from lumiface.engine.cost import count_cost
+    from lumiface.errors import SettingError
+    from lumiface.registry import PARTS, build, configure
+
+    parameters, scale = _size(method, config)
+    if any(method == part.name or method in part.presets for part in PARTS.values()):
+        return {"parameters": parameters}
+    side = 256 if scale == 1 else 128 // scale
+    try:
+        network = build(method, config)
+    except SettingError:  # its package is absent
+        return {"parameters": parameters}
+    settings: Any = configure(method, config)
+    gflops, peak_mib = count_cost(network, side)
+    return {
+        "parameters": parameters,
+        "cost": {
+            "side": side,
+            "gflops": round(gflops, 2),
+            "peak_mib": round(peak_mib, 1),
+            "settings": settings.model_dump(mode="json"),
+        },
+    }
 
 
 def _licence(weights: Path) -> str:

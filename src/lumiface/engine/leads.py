@@ -94,11 +94,11 @@ def draw_leads(network: Any, dark: Tensor, device: torch.device, tell: Callable[
         return torch.zeros(
             len(dark), 4, network.config.lead_side, network.config.lead_side, dtype=torch.uint8
         )
-    seal = _seal(network)
+    sealed = seal(network)
     found: list[Tensor] = []
     for start in range(0, len(dark), CHUNK):
         chunk = dark[start : start + CHUNK]
-        digest = hashlib.sha256(seal + chunk.numpy().tobytes()).hexdigest()[:32]
+        digest = hashlib.sha256(sealed + chunk.numpy().tobytes()).hexdigest()[:32]
         kept = user_cache_path("lumiface") / "leads" / f"{digest}.safetensors"
         if kept.is_file():
             found.append(load_file(kept)["leads"])
@@ -117,7 +117,7 @@ def _draw(network: Any, face: Tensor, device: torch.device) -> Tensor:
     return to_uint8(torch.cat([lead.rendering, lead.depth], dim=1)).cpu()
 
 
-def _seal(network: Any) -> bytes:
+def seal(network: Any) -> bytes:
     """A digest of the weights that draw, and of their settings."""
     digest = hashlib.sha256()
     settings = network.config.model_dump(mode="json", exclude={"enhancer"})

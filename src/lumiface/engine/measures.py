@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -145,7 +145,9 @@ class Instruments:
         no_face_in_output: pictures so far whose reference has a face and which have none themselves.
     """
 
-    def __init__(self, device: torch.device, *, with_reference: bool) -> None:
+    def __init__(
+        self, device: torch.device, *, with_reference: bool, only: Collection[str] | None = None
+    ) -> None:
         self.device = device
         self.names: list[str] = []
         self.notes: list[str] = []
@@ -153,7 +155,7 @@ class Instruments:
         self._networks: dict[str, nn.Module] = {}
         self._detectors: dict[int, FaceDetector] = {}
         for name, measure in MEASURES.items():
-            if measure.needs == "picture" or with_reference:
+            if (measure.needs == "picture" or with_reference) and (only is None or name in only):
                 self._load(name)
 
     @torch.inference_mode()

@@ -17,7 +17,7 @@ from lumiface.papers.prior3d.enhancer import Enhancer, EnhancerConfig
 from lumiface.papers.prior3d.enhancer_recipe import EnhancerRecipe, EnhancerRecipeConfig
 from lumiface.papers.prior3d.lifter import Lifter, LifterConfig
 from lumiface.papers.prior3d.lifter_recipe import LifterRecipe, LifterRecipeConfig
-from lumiface.papers.prior3d.presets import SMALL_ENHANCER, SMALL_LIFTER, SMALL_PRIOR
+from lumiface.papers.prior3d.presets import PAPER_PRIOR, SMALL_ENHANCER, SMALL_LIFTER, SMALL_PRIOR
 from lumiface.papers.prior3d.prior import Prior, PriorConfig
 from lumiface.papers.prior3d.prior_recipe import PriorRecipe, PriorRecipeConfig
 from lumiface.registry.lookup import checked
@@ -66,7 +66,7 @@ _TABLE = (
         recipe=PriorRecipe,
         recipe_config=PriorRecipeConfig,
         presets={
-            "prior3d-prior-paper": {},
+            "prior3d-prior-paper": PAPER_PRIOR,
             "prior3d-prior-small": SMALL_PRIOR,
         },
     ),

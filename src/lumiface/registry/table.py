@@ -15,7 +15,7 @@ from lumiface.degradations.tasks import ENLARGING, SAME_SIZE
 from lumiface.papers.lfsrnet.model import LFSRNet, LFSRNetConfig
 from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe, LFSRNetRecipeConfig
 from lumiface.papers.prior3d.model import Prior3D, Prior3DConfig
-from lumiface.papers.prior3d.presets import SMALL
+from lumiface.papers.prior3d.presets import PAPER, SMALL
 from lumiface.papers.srcnn.model import SRCNN, SRCNNConfig
 from lumiface.papers.srcnn.recipe import SRCNNRecipe, SRCNNRecipeConfig
 from lumiface.peers import sci, zero_dce
@@ -70,7 +70,7 @@ _PAPERS = (
         capabilities=Capabilities(
             SAME_SIZE, 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
         ),
-        presets={"prior3d-paper": {}, "prior3d-small": SMALL},
+        presets={"prior3d-paper": PAPER, "prior3d-small": SMALL},
         in_parts=True,
     ),
     Method(

@@ -19,7 +19,7 @@ from lumiface.assets import find_asset
 from lumiface.chain import Chain
 from lumiface.degradations.tasks import Task
 from lumiface.errors import InputError
-from lumiface.registry.lookup import build, needs_training
+from lumiface.registry.lookup import build, find_method, needs_training
 from lumiface.registry.table import METHODS
 
 CHAIN = " + "
@@ -45,7 +45,9 @@ def default_model(task: Task = "joint") -> str:
     """
     facts = {name: read_facts(path) for name, path in shipped_weights().items()}
     shipped = {
-        name: fact for name, fact in facts.items() if task in METHODS[fact["method"]].capabilities.tasks
+        name: fact
+        for name, fact in facts.items()
+        if task in find_method(fact["method"])[0].capabilities.tasks
     }
     if not shipped:
         raise InputError(f"no weights for the task {task!r} came with this installation; name a file")

@@ -90,11 +90,6 @@ class NoiseSchedule:
             x = self.add_noise(clean, self.noise_from(x, clean, when), _times(x, after))
         return x
 
-    def clean_from_velocity(self, noisy: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
-        """x_0 from x_t and √ᾱ_t ε - √(1-ᾱ_t) x_0."""
-        keep, add = self._parts(noisy, t)
-        return keep * noisy - add * velocity
-
     def noise_from(self, noisy: Tensor, clean: Tensor, t: Tensor) -> Tensor:
         """The noise in x_t, given x_0: equation 2 solved for ε."""
         keep, add = self._parts(noisy, t)

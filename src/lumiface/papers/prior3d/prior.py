@@ -16,6 +16,9 @@ from lumiface.papers.prior3d.render import RenderConfig, Rendering, render
 from lumiface.papers.prior3d.scale import PlaneScale
 from lumiface.papers.prior3d.triplane import PlaneDecoder, TriPlaneConfig
 
+RAYS = 2048
+"""Rays of one picture that are followed at once."""
+
 
 class PriorConfig(BaseModel):
     """What defines one 3D prior; stored in every checkpoint."""
@@ -90,10 +93,32 @@ class Prior(nn.Module):
         return Drawn(planes, as_camera(camera))
 
     def view(self, drawn: Drawn, size: tuple[int, int], camera: Tensor | None = None) -> Rendering:
-        """Pictures and depth of what was drawn, from its own camera or another (B, 25); see `render`."""
+        """Pictures and depth of what was drawn, from its own camera or another (B, 25); see `render`.
+
+        Some rows of the picture at a time: memory does not grow with the picture.
+        """
         where = drawn.camera if camera is None else camera
-        half_side = self.config.planes.half_side
-        return render(drawn.planes, self.decoder, where, half_side, self.config.render, size)
+        height, width = size
+        pixels = torch.arange(height * width).reshape(size)
+        parts = [
+            render(
+                drawn.planes,
+                self.decoder,
+                where,
+                self.config.planes.half_side,
+                self.config.render,
+                size,
+                pixels=rows,
+            )
+            for rows in pixels.split(max(1, RAYS // width))
+        ]
+        return Rendering(
+            colour=torch.cat([part.colour for part in parts], dim=2),
+            depth=torch.cat([part.depth for part in parts], dim=2),
+            opacity=torch.cat([part.opacity for part in parts], dim=2),
+            weights=torch.cat([part.weights for part in parts], dim=1),
+            edges=torch.cat([part.edges for part in parts], dim=1),
+        )
 
     def _start(self, picture: Tensor) -> Tensor:
         """x_T: the same noise for every face, so that a photograph's prior depends on nothing else."""
