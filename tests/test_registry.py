@@ -20,12 +20,13 @@ from lumiface.registry import (
     find_method,
     list_models,
     load_model,
-    needs_training,
     read_facts,
     shipped_weights,
 )
 
 PRESETS = [preset for method in METHODS.values() for preset in method.presets]
+HEAVY = ("prior3d-paper",)  # a minute a picture; its small sister is the same code
+TESTED = [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in PRESETS]
 SCALES = [
     (name, scale)
     for name, method in METHODS.items()
@@ -65,34 +66,34 @@ def save(path: Path, preset: str, network: Any, **settings: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", TESTED)
 @pytest.mark.parametrize("size", [(16, 16), (17, 23), (9, 40)])
 def test_any_size_goes_through(networks, preset: str, size: tuple[int, int]) -> None:
     run(networks[preset], picture(2, 3, *size))
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", TESTED)
 def test_the_least_size_that_is_declared_goes_through(networks, preset: str) -> None:
     least = find_method(preset)[0].capabilities.min_size
     run(networks[preset], picture(1, 3, least, least))
     run(networks[preset], picture(1, 3, least, 3 * least + 1))
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", TESTED)
 def test_a_picture_is_the_same_alone_and_in_a_batch(networks, preset: str) -> None:
     batch = picture(3, 3, 16, 12)
     together = run(networks[preset], batch)
     torch.testing.assert_close(run(networks[preset], batch[1:2]), together[1:2], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", TESTED)
 def test_grey_black_and_white_go_through(networks, preset: str) -> None:
     grey = picture(1, 1, 16, 16).expand(1, 3, 16, 16)
     outputs = run(networks[preset], torch.cat([grey, torch.zeros_like(grey), torch.ones_like(grey)]))
     assert outputs.abs().max() < 100
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", TESTED)
 def test_the_declared_types_agree(networks, preset: str) -> None:
     low = picture(1, 3, 16, 16)
     exact = run(networks[preset], low)
@@ -133,7 +134,7 @@ def test_onnx_gives_what_torch_gives(name: str, tmp_path: Path) -> None:
     torch.testing.assert_close(torch.from_numpy(output), run(network, low), atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", TESTED)
 def test_what_is_saved_is_what_is_loaded(networks, preset: str, tmp_path: Path) -> None:
     path = save(tmp_path / "x.safetensors", preset, networks[preset])
     loaded = load_model(path)
@@ -147,7 +148,7 @@ def test_what_is_saved_is_what_is_loaded(networks, preset: str, tmp_path: Path) 
     torch.testing.assert_close(run(half, low), run(networks[preset], low), atol=5e-3, rtol=5e-3)
 
 
-@pytest.mark.parametrize("preset", [preset for preset in PRESETS if needs_training(preset)])
+@pytest.mark.parametrize("preset", [name for name in PRESETS if find_method(name)[0].recipe is not None])
 def test_every_parameter_learns_from_its_recipe(preset: str) -> None:
     method, _ = find_method(preset)
     task = method.capabilities.tasks[0]

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from lumiface.geometry.camera import NUMBERS
 
 CAMERA_SHARE = 0.1
-"""Of the loss: the camera's. The rest is divided among the planes' directions as the planes' variance is."""
+"""Of the loss: the camera's. The rest is divided among the planes' directions by their deviations: by their
+variances, the weaker half would weigh a twentieth, and stay as noisy as it is drawn."""
 
 
 class PlaneScale(nn.Module):
@@ -57,7 +58,7 @@ class PlaneScale(nn.Module):
 
     def importance(self) -> Tensor:
         """(K + 25,), sum 1: what a channel's error weighs in the loss."""
-        planes = self.std.square() / self.std.square().sum()
+        planes = self.std / self.std.sum()
         told = (self.camera_std > 0.0).float()
         camera = told / told.sum().clamp_min(1.0)
         return torch.cat([(1.0 - CAMERA_SHARE) * planes, CAMERA_SHARE * camera])
