@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from conftest import rand
-from lumiface.geometry.camera import orbit_camera, rays
+from lumiface.geometry.camera import mirror_camera, orbit_camera, rays
 from lumiface.papers.prior3d.render import (
     RenderConfig,
     box_span,
@@ -18,7 +18,7 @@ from lumiface.papers.prior3d.render import (
     render,
     stretch_weights,
 )
-from lumiface.papers.prior3d.triplane import PlaneDecoder, TriPlaneConfig, sample_planes
+from lumiface.papers.prior3d.triplane import PlaneDecoder, TriPlaneConfig, mirror_planes, sample_planes
 
 HALF = 0.4
 AHEAD = torch.zeros(1, 3)
@@ -147,3 +147,16 @@ def test_gradients_reach_the_planes() -> None:
     assert planes.grad is not None
     assert all(planes.grad[0, plane].abs().sum() > 0 for plane in range(3))
     assert all(parameter.grad is not None for parameter in decoder.parameters())
+
+
+def test_a_mirrored_face_is_seen_by_a_mirrored_camera() -> None:
+    torch.manual_seed(0)
+    planes = torch.randn(1, 3, 4, 16, 16)
+    decoder = PlaneDecoder(TriPlaneConfig(channels=4, side=16, hidden=8))
+    camera = orbit_camera(torch.tensor([[18.0, 7.0, 4.0]]))
+    with torch.no_grad():
+        seen, mirrored = (
+            render(each, decoder, where, 0.35, RenderConfig(coarse=8, fine=8), (12, 12)).colour
+            for each, where in ((planes, camera), (mirror_planes(planes), mirror_camera(camera)))
+        )
+    torch.testing.assert_close(mirrored, seen.flip(-1), atol=1e-4, rtol=1e-3)

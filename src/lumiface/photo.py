@@ -9,10 +9,9 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from lumiface.face_tasks import FaceTaskName, choose_task
+from lumiface.face_tasks import choose_task
 from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
@@ -24,38 +23,9 @@ from lumiface.light import ToneCurve, fallback_curve, fit_curve, relight, transf
 from lumiface.noise import quiet_shadows
 from lumiface.prior_view import PriorView, look_at_prior
 from lumiface.registry import load_model
+from lumiface.restore_config import RestoreConfig
 
 BATCH = 16
-
-
-class RestoreConfig(BaseModel):
-    """How photographs are restored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    task: FaceTaskName | None = Field(
-        default=None,
-        description="joint: light and enlarge; enhance: light alone; default: what the model is for",
-    )
-    scale: Literal[1, 2, 4] | None = Field(
-        default=None, description="how many times larger the result is; default: 4, or 1 for enhance"
-    )
-    strength: float = Field(
-        default=1.0, ge=0, le=1, description="0: the photograph, only enlarged; 1: fully restored"
-    )
-    background: Literal["keep", "light"] = Field(
-        default="light",
-        description="light: the rest is lit as the faces were; keep: outside the faces nothing changes",
-    )
-    faces: Literal["all", "largest", "none"] = Field(default="all", description="which faces are restored")
-    min_face: float = Field(default=16.0, ge=12, description="side of the smallest face looked for, pixels")
-    save_prior: bool = Field(
-        default=False,
-        description="show the 3D face that led (enhance): a sheet, and a turntable, beside the result",
-    )
-    max_output_megapixels: float = Field(
-        default=50.0, gt=0, description="a result that would be larger is made at the next smaller scale"
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def build_frr_pair(data: bytes, name: str, settings: FRRSettings) -> FRRPair:
     light = ground_truth(decode_rgb8(data, name), name, settings.size)
     generator = torch.Generator().manual_seed(picture_seed(settings.seed, name) >> 192)  # it takes 64 bits
     parameters = draw_frr(1, settings.config, generator, "cpu", torch.float64)
-    exact = torch.from_numpy(light).permute(2, 0, 1)[None].double() / 255.0
+    exact = torch.from_numpy(light.copy()).permute(2, 0, 1)[None].double() / 255.0
     levels = apply_frr(exact, parameters, generator)[0] * 255.0
     dark = levels.round().permute(1, 2, 0).numpy().astype(np.uint8)
     return FRRPair(name, light, dark, parameters.of(0), hashlib.sha256(data).hexdigest())
