@@ -46,6 +46,15 @@ def test_rendering_and_depth_lead(fusion: Fusion) -> None:
     assert all(parameter.grad is not None for parameter in enhancer.parameters())
 
 
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_an_even_picture_stays_even(fusion: Fusion) -> None:
+    enhancer, grey = small(fusion), torch.full((1, 3, 192, 192), 0.2)
+    with torch.no_grad():
+        output = enhancer(grey, torch.full((1, 3, 16, 16), 0.6), torch.full((1, 1, 16, 16), 0.5))
+    middle = output[..., 80:112, 80:112]  # what padding at the edges does not reach
+    assert middle.flatten(2).std(dim=2).max() < 1e-5
+
+
 def test_it_learns_to_lighten(dark: tuple[Tensor, Tensor]) -> None:
     low, bright = (picture[..., ::4, ::4] for picture in dark)
     enhancer, depth = small(), torch.zeros(1, 1, 16, 16)

@@ -45,7 +45,11 @@ class Enhancer(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(deep, wide, 1) for wide, deep in reversed(pairs))
         self.fuse = nn.ModuleList(nn.Conv2d(2 * wide, wide, 1) for wide, _ in reversed(pairs))
         self.decode = nn.ModuleList(fusion(wide) for wide, _ in reversed(pairs))
-        self.out = nn.Conv2d(first, 12, 3, padding=1)
+        # NOTE(paper): enlarged smoothly and led back to the photograph's own pixels; twelve channels shuffled
+        # into 2x2 pixels leave a grid.
+        self.out = nn.Sequential(
+            nn.Conv2d(first + 3, first, 3, padding=1), nn.GELU(), nn.Conv2d(first, 3, 3, padding=1)
+        )
 
     def forward(self, picture: Tensor, rendering: Tensor, depth: Tensor) -> Tensor:
         height, width = picture.shape[-2:]
@@ -63,7 +67,8 @@ class Enhancer(nn.Module):
             skip = skips.pop()
             larger = F.interpolate(up(features), size=skip.shape[-2:], mode="bilinear", align_corners=False)
             features = block(fuse(torch.cat([larger, skip], dim=1)), *priors[len(skips)])
-        return (padded + F.pixel_shuffle(self.out(features), 2))[..., :height, :width]
+        larger = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return (padded + self.out(torch.cat([larger, padded], dim=1)))[..., :height, :width]
 
 
 def _pyramid(prior: Tensor, features: Tensor) -> list[tuple[Tensor, Tensor]]:
