@@ -144,8 +144,10 @@ def test_what_is_drawn_is_a_camera() -> None:
     assert (camera_angles(rough) - angles).abs().max() < 5
 
 
-@pytest.mark.parametrize("drawn_by", ["diffusion", "regression"])
-def test_a_photograph_has_one_prior(drawn_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("drawn_by", "sampler"), [("diffusion", "ddim"), ("diffusion", "ddpm"), ("regression", "ddim")]
+)
+def test_a_photograph_has_one_prior(drawn_by: str, sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     planes = TriPlaneConfig(channels=4, side=16, hidden=8)
     config = PriorConfig.model_validate(
@@ -154,6 +156,7 @@ def test_a_photograph_has_one_prior(drawn_by: str, monkeypatch: pytest.MonkeyPat
             "denoiser": SMALL.model_dump(),
             "render": RenderConfig(coarse=4, fine=4).model_dump(),
             "drawn_by": drawn_by,
+            "sampler": sampler,
             "draw_steps": 4,
         }
     )

@@ -47,13 +47,16 @@ class NoiseSchedule:
         keep, add = self._parts(noisy, t)
         return (noisy - add * noise) / keep
 
-    def ddpm(self, estimate: Estimate, start: Tensor, generator: torch.Generator) -> Tensor:
+    def ddpm(
+        self, estimate: Estimate, start: Tensor, generator: torch.Generator, *, alike: bool = False
+    ) -> Tensor:
         """All T steps back from x_T (equation 4, the variance set to 1-α_t).
 
         Args:
             estimate: the network, conditioned.
             start: x_T (B, C, H, W).
             generator: draws the noise of each step, on its own device.
+            alike: the same noise for all of the batch, so that none depends on its neighbours.
         """
         x = start
         for t in range(len(self), 0, -1):
@@ -62,7 +65,8 @@ class NoiseSchedule:
             epsilon = self.noise_from(x, estimate(x, when), when)
             x = (x - (1.0 - alpha) / math.sqrt(1.0 - bar) * epsilon) / math.sqrt(alpha)
             if t > 1:
-                fresh = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
+                shape = x[:1].shape if alike else x.shape
+                fresh = torch.randn(shape, generator=generator, device=generator.device, dtype=x.dtype)
                 x = x + math.sqrt(1.0 - alpha) * fresh.to(x.device)
         return x
 

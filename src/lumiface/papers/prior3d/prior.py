@@ -33,6 +33,10 @@ class PriorConfig(BaseModel):
     drawn_by: Literal["diffusion", "regression"] = Field(
         default="diffusion", description="diffusion: the paper's; regression: variant 6 of its ablation"
     )
+    sampler: Literal["ddim", "ddpm"] = Field(
+        default="ddim",
+        description="ddim: in few steps; ddpm: the paper's equation 4, all steps, a hundred times slower",
+    )
     draw_steps: int = Field(default=10, ge=1, description="DDIM steps to draw a tri-plane")
     clip: float = Field(default=6.0, gt=0, description="estimates of x_0 are held within ± this, deviations")
     seed: int = Field(default=0, ge=0, description="of the noise that drawing begins with; one for all faces")
@@ -78,17 +82,19 @@ class Prior(nn.Module):
         settings, denoiser = self.config, self.denoiser
         condition = denoiser.condition(picture)
         start = self._start(picture)
+
+        def estimate(noisy: Tensor, t: Tensor) -> Tensor:
+            return denoiser.denoise(noisy, condition, t)
+
         if settings.drawn_by == "regression":
             # Variant 6: the same network, shown no noise, asked for x_0 itself.
             t = torch.full((len(picture),), settings.denoiser.steps, device=picture.device)
-            x = denoiser.denoise(torch.zeros_like(start), condition, t)
+            x = estimate(torch.zeros_like(start), t)
+        elif settings.sampler == "ddpm":
+            generator = torch.Generator().manual_seed(settings.seed + 1)
+            x = denoiser.schedule.ddpm(estimate, start, generator, alike=True)
         else:
-            x = denoiser.schedule.ddim(
-                lambda noisy, t: denoiser.denoise(noisy, condition, t),
-                start,
-                settings.draw_steps,
-                settings.clip,
-            )
+            x = denoiser.schedule.ddim(estimate, start, settings.draw_steps, settings.clip)
         planes, camera = self.scale.restore(x)
         return Drawn(planes, as_camera(camera))
 
