@@ -1,0 +1,142 @@
+"""The layers that StyleGAN2 is made of (Karras et al. 2020, "Analyzing and Improving the Image Quality of
+StyleGAN", §2-4), in plain PyTorch: no kernel of our own, so that they run and export anywhere.
+
+Weights are stored as drawn from N(0, 1) and scaled when they are used (equalised learning rate, Karras et al.
+2018, "Progressive Growing of GANs", §4.1), so that every layer learns at the same pace.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+GAIN = math.sqrt(2.0)
+"""After a leaky ReLU, so that the signal's variance stays."""
+
+
+def activate(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2, times √2."""
+    return F.leaky_relu(x, 0.2) * GAIN
+
+
+class EqualLinear(nn.Module):
+    """A linear layer with equalised learning rate.
+
+    Args:
+        bias: what each bias starts from.
+        rate: this layer's learning rate over the others' (the mapping network's 0.01).
+
+    Shape: (..., inputs) -> (..., outputs).
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
+        self.scale, self.rate = rate / math.sqrt(inputs), rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+
+
+class EqualConv2d(nn.Module):
+    """A convolution with equalised learning rate that keeps or halves the size.
+
+    Halving blurs first, so that nothing aliases.
+
+    Shape: (B, inputs, H, W) -> (B, outputs, H, W), or half of it.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, bias: bool = True, down: bool = False
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.scale, self.padding, self.down = 1.0 / math.sqrt(inputs * kernel**2), kernel // 2, down
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight * self.scale
+        if not self.down:
+            return F.conv2d(x, weight, self.bias, padding=self.padding)
+        # The blur and the strided convolution as one: its kernel is blurred instead of the picture.
+        return F.conv2d(x, _blurred(weight), self.bias, stride=2, padding=self.padding + 1)
+
+
+class ModulatedConv2d(nn.Module):
+    """A convolution whose kernel each picture's style scales, input channel by input channel (§2.2).
+
+    Scaling the kernel, as equations 1 and 3 have it, and scaling what goes in and comes out are the same
+    thing; the second needs no kernel of its own for each picture.
+
+    Args:
+        style: length of a code.
+        demodulate: give the outputs a deviation of 1 (all but the layers that make colours).
+        up: double the size, by a transposed convolution and a blur, folded into one kernel.
+
+    Shape: (B, inputs, H, W) and (B, style) -> (B, outputs, H, W), or twice as large.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        style: int,
+        *,
+        demodulate: bool = True,
+        up: bool = False,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.affine = EqualLinear(style, inputs, bias=1.0)
+        self.scale = 1.0 / math.sqrt(inputs * kernel**2)
+        self.padding, self.demodulate, self.up = kernel // 2, demodulate, up
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        style = self.affine(code)  # s, (B, inputs)
+        weight = self.weight * self.scale
+        x = x * style[:, :, None, None]
+        if self.up:
+            x = F.conv_transpose2d(x, up_kernel(weight), stride=2, padding=self.padding + 1)
+        else:
+            x = F.conv2d(x, weight, padding=self.padding)
+        if self.demodulate:
+            power = style.square() @ weight.square().sum(dim=(2, 3)).T  # Σ (s·w)², (B, outputs)
+            x = x * (power + 1e-8).rsqrt()[:, :, None, None]
+        return x
+
+
+_BINOMIAL = (1.0, 3.0, 3.0, 1.0)
+
+
+def _binomial(like: Tensor) -> Tensor:
+    """(4, 4), sum 1: the filter that StyleGAN2 resamples with."""
+    row = like.new_tensor(_BINOMIAL) / 8.0
+    return row[:, None] * row
+
+
+def up_kernel(weight: Tensor) -> Tensor:
+    """The kernel of "transposed convolution by 2, then blur": (O, I, k, k) -> (I, O, k + 3, k + 3).
+
+    cuDNN runs it phase by phase, so that none of the zeros between the pixels is ever multiplied.
+    """
+    # Of zeros and pixels, a quarter is pixels.
+    return 4.0 * _blurred(weight).transpose(0, 1)
+
+
+def _blurred(weight: Tensor) -> Tensor:
+    """Every kernel of (O, I, k, k) blurred -> (O, I, k + 3, k + 3)."""
+    kernels = weight.flatten(0, 1)[:, None]
+    spread = F.conv2d(kernels, _binomial(weight)[None, None], padding=len(_BINOMIAL) - 1)
+    return spread[:, 0].unflatten(0, weight.shape[:2])
+
+
+def enlarge(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, 2H, 2W), by the binomial filter."""
+    channels = x.shape[1]
+    kernel = (4.0 * _binomial(x)).expand(channels, 1, -1, -1)
+    return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
