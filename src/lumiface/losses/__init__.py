@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from lumiface.losses.adversarial import (
+    CriticLoss,
+    GeneratorLoss,
+    critic_loss,
+    generator_loss,
+    path_length,
+    r1_penalty,
+)
 from lumiface.losses.distillation import (
     InterConsistencyLoss,
     IntraConsistencyLoss,
@@ -28,11 +36,13 @@ from lumiface.losses.zero_reference import (
 
 __all__ = [
     "ColourConstancyLoss",
+    "CriticLoss",
     "DistortionLoss",
     "EdgeAwareSmoothnessLoss",
     "ExposureLoss",
     "FFTLoss",
     "FaceMaskLoss",
+    "GeneratorLoss",
     "IlluminationSmoothnessLoss",
     "InterConsistencyLoss",
     "IntraConsistencyLoss",
@@ -44,17 +54,21 @@ __all__ = [
     "VGGFeatures",
     "block_mask",
     "colour_constancy_loss",
+    "critic_loss",
     "distortion_loss",
     "edge_aware_smoothness_loss",
     "exposure_loss",
     "face_mask_loss",
     "fft_loss",
+    "generator_loss",
     "illumination_smoothness_loss",
     "inter_consistency_loss",
     "intra_consistency_loss",
     "l1_loss",
     "mse_loss",
+    "path_length",
     "perceptual_loss",
     "pixel_mask",
+    "r1_penalty",
     "spatial_consistency_loss",
 ]
