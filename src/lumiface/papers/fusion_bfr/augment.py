@@ -42,7 +42,7 @@ class AdaptiveProbability:
         self.config, self.value = config, value
 
     def observe(self, real: Tensor) -> None:
-        """Take the critic's verdicts (B,) on real faces: where E[sign] is over the target p rises, or it falls."""
+        """Take the critic's verdicts (B,) on real faces: p rises where E[sign] is over the target."""
         sure = float(real.sign().mean())
         step = len(real) / self.config.images
         self.value = min(
