@@ -174,5 +174,8 @@ def test_a_photograph_has_one_prior(drawn_by: str, sampler: str, monkeypatch: py
         by_rows = prior.view(together, (8, 8))
     torch.testing.assert_close(by_rows.colour, seen.colour)
     torch.testing.assert_close(by_rows.depth, seen.depth)
+    cool = prior.config.model_copy(update={"temperature": 0.0})
+    assert Prior(cool)._start(pictures).abs().max() == 0
+    assert prior._start(pictures).std().item() == pytest.approx(1.0, abs=0.05)
     assert seen.colour.shape == (3, 3, 8, 8)
     assert seen.depth.shape == (3, 1, 8, 8)

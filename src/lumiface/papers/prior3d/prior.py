@@ -38,6 +38,11 @@ class PriorConfig(BaseModel):
         description="ddim: in few steps; ddpm: the paper's equation 4, all steps, a hundred times slower",
     )
     draw_steps: int = Field(default=10, ge=1, description="DDIM steps to draw a tri-plane")
+    temperature: float = Field(
+        default=1.0,
+        ge=0,
+        description="deviation of the noise that drawing begins with; below 1: nearer the mean",
+    )
     clip: float = Field(default=6.0, gt=0, description="estimates of x_0 are held within ± this, deviations")
     seed: int = Field(default=0, ge=0, description="of the noise that drawing begins with; one for all faces")
 
@@ -127,11 +132,15 @@ class Prior(nn.Module):
         )
 
     def _start(self, picture: Tensor) -> Tensor:
-        """x_T: the same noise for every face, so that a photograph's prior depends on nothing else."""
+        """x_T: the same noise for every face, so that a photograph's prior depends on nothing else.
+
+        NOTE(paper): cooler than it was learnt, if so set: what a barely trained network does not take out of
+        noise of full strength stays visible in the face.
+        """
         drawn = self.config.denoiser
         shape = (1, drawn.components + NUMBERS, drawn.side, drawn.side)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(self.config.seed))
-        return noise.to(picture).expand(len(picture), -1, -1, -1)
+        return (self.config.temperature * noise).to(picture).expand(len(picture), -1, -1, -1)
 
 
 def as_camera(numbers: Tensor) -> Tensor:
