@@ -5,6 +5,7 @@
 #   make test-all  the same with the slow tests
 #   make bench     the tables of scores; LUMIFACE_DATA names the folder of the test sets
 #   make tables    the papers' tables, from what is measured and, where something is not, by training it
+#   make ablation  the 3D prior's enhancer and its seven variants, trained alike
 #   make clean     remove the environment and what runs and builds leave behind
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 CORE := .venv/.installed-core
 DEV := .venv/.installed-dev
 
-.PHONY: demo test test-all check bench tables clean
+.PHONY: demo test test-all check bench tables ablation clean
 .DELETE_ON_ERROR:
 
 demo: $(CORE)
@@ -48,6 +49,15 @@ tables: $(DEV)
 	for table in table1 table2 table3; do \
 	  $(BIN)/lumiface compare $$table --data-root "$(LUMIFACE_DATA)" --out benchmarks/compare/tiny --jobs 2 --device cpu \
 	    --json benchmarks/results/$$table.json || exit 1; \
+	done
+
+# The same 400 steps for the enhancer and for each variant of its ablation; what is there already is not done again.
+ablation: $(DEV)
+	@test -n "$(LUMIFACE_DATA)" || { echo "set LUMIFACE_DATA to the folder of the training sets (*.tar)"; exit 2; }
+	$(BIN)/lumiface train prior3d-small --steps 400 --data-root "$(LUMIFACE_DATA)" --out runs/ablation/full
+	for variant in 1 2 3 4 5 6 7; do \
+	  $(BIN)/lumiface train prior3d-small-variant-$$variant --steps 400 --data-root "$(LUMIFACE_DATA)" \
+	    --out runs/ablation/$$variant || exit 1; \
 	done
 
 clean:
