@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from conftest import Find
 from lumiface.cli import app
 from lumiface.data.views import ViewSet, load_views
-from lumiface.engine.checkpoint import load_state
+from lumiface.engine.checkpoint import load_state, save_state
 from lumiface.engine.config import LifterRun, PriorRun, RunConfig
 from lumiface.engine.loop import Limits, Outcome
 from lumiface.engine.measure_lifter import measure_lifter, turned_views
@@ -174,6 +174,22 @@ def test_the_prior_learns_what_the_lifter_makes(faces: Path, tmp_path: Path, dra
     assert prior.scale.normalise(planes, views.cameras)[:, :12].std() == pytest.approx(1.0, abs=0.2)
     losses = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in losses if "psnr_rgb" in line] == [3, 6]
+
+
+def test_a_run_goes_on_after_a_setting_was_invented(faces: Path, tmp_path: Path) -> None:
+    run(tmp_path / "lifter", faces, max_steps=2)
+    settings = prior_config(tmp_path / "lifter" / "last.safetensors")
+    run(tmp_path / "run", faces, settings, max_steps=2)
+    state = tmp_path / "run" / "state.safetensors"
+    parts, facts = load_state(state)
+    del facts["network"]["temperature"]
+    save_state(state, parts, facts)
+    assert run(tmp_path / "run", faces, settings, max_steps=3).step == 3
+    parts, facts = load_state(state)
+    facts["network"]["draw_steps"] = 7
+    save_state(state, parts, facts)
+    with pytest.raises(SettingError, match="holds a run of another network"):
+        run(tmp_path / "run", faces, settings)
 
 
 def test_scores_are_those_of_other_libraries(faces: Path, tmp_path: Path, shared_asset: Find) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning.fabric import Fabric
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from lumiface.engine.checkpoint import load_state, save_state, save_weights
@@ -138,7 +138,7 @@ def run(
     state_file = folder / "state.safetensors"
     if state_file.is_file():
         parts, facts = load_state(state_file, fabric.device)
-        if facts.get("network") != settings:
+        if not _alike(facts.get("network"), lesson.settings):
             raise SettingError(
                 f"{state_file} holds a run of another network ({facts.get('network')}); start with --fresh"
             )
@@ -226,3 +226,11 @@ def run(
     keep_state()
     observer.close()
     return Outcome(step, best, folder / ("best.safetensors" if best > -math.inf else "last.safetensors"))
+
+
+def _alike(stored: Any, settings: BaseModel) -> bool:
+    """Whether a state is of a network of these settings; what the state does not say yet has its default."""
+    try:
+        return type(settings).model_validate(stored) == settings
+    except ValidationError:
+        return False
