@@ -14,7 +14,7 @@ picture enlarged by that and brought back has lost nothing, so r below 1 leaves 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
+from lumiface.degradations.drawn import DrawnNumbers
 from lumiface.degradations.jpeg import jpeg
 from lumiface.degradations.lowlight import per_picture
 from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
@@ -59,7 +60,7 @@ class BlindConfig(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BlindParameters:
+class BlindParameters(DrawnNumbers):
     """What was drawn for a batch, (B,) each; with the same noise they make the same pictures again.
 
     Attributes:
@@ -86,18 +87,6 @@ class BlindParameters:
 
     def __len__(self) -> int:
         return len(self.factor)
-
-    def to(self, device: torch.device | str) -> BlindParameters:
-        """The same on another device."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in PARAMETERS})
-
-    def of(self, index: int) -> dict[str, float | int]:
-        """The numbers of one picture, by name."""
-        return {name: getattr(self, name)[index].item() for name in PARAMETERS}
-
-
-PARAMETERS = tuple(field.name for field in fields(BlindParameters))[:10]
-"""The names of what is drawn."""
 
 
 def draw_blind(

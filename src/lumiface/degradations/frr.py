@@ -18,7 +18,7 @@ NOTE(paper): whether noise and JPEG come before or after the way back to the ful
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Literal, Self
 
 import torch
@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
+from lumiface.degradations.drawn import DrawnNumbers
 from lumiface.degradations.jpeg import jpeg
 from lumiface.degradations.lowlight import per_picture
 from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
@@ -69,7 +70,7 @@ _RANGES = ("gamma", "gain", "sigma", "factor", "shot", "read", "quality")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FRRParameters:
+class FRRParameters(DrawnNumbers):
     """What was drawn for a batch, (B,) each; with the same noise they make the same pictures again.
 
     Attributes:
@@ -97,14 +98,6 @@ class FRRParameters:
 
     def __len__(self) -> int:
         return len(self.gamma)
-
-    def to(self, device: torch.device | str) -> FRRParameters:
-        """The same on another device."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in PARAMETERS})
-
-    def of(self, index: int) -> dict[str, float | int]:
-        """The numbers of one picture, by name."""
-        return {name: getattr(self, name)[index].item() for name in PARAMETERS}
 
 
 PARAMETERS = tuple(field.name for field in fields(FRRParameters))[:9]
