@@ -36,9 +36,9 @@ class RunConfig(BaseModel):
     )
     lr: float = Field(default=2e-4, gt=0, description="Adam's learning rate")
     warmup: int = Field(default=200, ge=0, description="steps over which the rate rises to `lr`")
-    schedule: Literal["cosine", "milestones"] = Field(
+    schedule: Literal["cosine", "milestones", "constant"] = Field(
         default="cosine",
-        description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75 and 90 %% of the run",
+        description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75, 90 %% of the run; constant",
     )
     clip: float = Field(default=1.0, gt=0, description="the gradient's norm is cut at this")
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which ship")
@@ -136,6 +136,19 @@ class EnhancerRun(RunConfig):
     validate_faces: int = Field(default=50, ge=1, description="so many faces are lit in validation")
 
 
+class GeneratorRun(RunConfig):
+    """A run that learns to draw faces from nothing: the generative prior of blind restoration."""
+
+    part: str = Field(description="stylegan2 or one of its presets")
+    generator: dict[str, Any] = Field(
+        default_factory=dict, description="settings of the network that overrule the preset's"
+    )
+    recipe: dict[str, Any] = Field(default_factory=dict, description="weights of the losses")
+    compare: int = Field(
+        default=500, ge=10, description="so many faces are drawn in validation, and compared"
+    )
+
+
 def bright_over_small(config: TrainConfig, network_scale: int) -> int:
     """Side of the bright picture over that of the small one: the network's scale, where it enlarges.
 
@@ -152,7 +165,8 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> RunConfi
     """A YAML file -> a checked configuration; `overrides` replace what the file says, unless they are None.
 
     A file that names a `part` is of a run that trains a part: the prior, where it names a `lifter`, the
-    enhancer, where it names what is `unpaired`, or else the lifter; any other trains a method on pairs.
+    enhancer, where it names what is `unpaired`, the generator, where it has settings of a `generator`, or
+    else the lifter; any other trains a method on pairs.
 
     A file may begin with `base: NAME`, another configuration, of which it then holds only what differs.
 
@@ -197,7 +211,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _kind(settings: dict[str, Any]) -> type[RunConfig]:
     if "part" not in settings:
         return TrainConfig
-    return PriorRun if "lifter" in settings else EnhancerRun if "unpaired" in settings else LifterRun
+    by_setting = {"lifter": PriorRun, "unpaired": EnhancerRun, "generator": GeneratorRun}
+    return next((kind for name, kind in by_setting.items() if name in settings), LifterRun)
 
 
 def find_config(name_or_path: str | Path) -> Path:

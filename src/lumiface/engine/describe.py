@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lumiface.engine.config import EnhancerRun, LifterRun, PriorRun, RunConfig, TrainConfig
+from lumiface.engine.config import EnhancerRun, GeneratorRun, LifterRun, PriorRun, RunConfig, TrainConfig
 from lumiface.geometry.camera import NUMBERS, orbit_camera
 from lumiface.registry import build, build_part
 
@@ -31,7 +31,7 @@ def describe(config: RunConfig) -> Description:
         SettingError: a setting of the network is unknown or out of range.
         TypeError: there is no such kind of run.
     """
-    inputs: tuple[Tensor, ...]
+    inputs: tuple[Any, ...]
     match config:
         case TrainConfig():
             network = build(config.method, config.network)
@@ -51,6 +51,11 @@ def describe(config: RunConfig) -> Description:
             network = build_part(config.part, config.network)
             photo, lead = torch.zeros(1, 3, 256, 256), torch.zeros(1, 4, config.lead_side, config.lead_side)
             inputs, of = (photo, lead[:, :3], lead[:, 3:]), "enhancing one 256x256 picture, its prior drawn"
+        case GeneratorRun():
+            network = build_part(config.part, config.generator)
+            drawn: Any = network
+            noise = drawn.draw_noise(1, torch.Generator())
+            inputs, of = (torch.zeros(1, drawn.config.latent), noise), "drawing one face"
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")
     return Description(_resolved(config, network), _parameters(network), _flops(network, inputs), of)
@@ -65,7 +70,9 @@ def _parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _flops(network: nn.Module, inputs: tuple[Tensor, ...]) -> int:
+def _flops(network: nn.Module, inputs: tuple[Any, ...]) -> int:
+    # Without gradients altogether: the counter stumbles over a parameter that goes into a layer as its input.
+    network.eval().requires_grad_(requires_grad=False)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network.eval()(*inputs)
+        network(*inputs)
     return counter.get_total_flops()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from lightning.fabric import Fabric
 
-from lumiface.engine.config import EnhancerRun, LifterRun, PriorRun, RunConfig, TrainConfig
+from lumiface.engine.config import EnhancerRun, GeneratorRun, LifterRun, PriorRun, RunConfig, TrainConfig
 from lumiface.engine.enhance import train_enhancer
+from lumiface.engine.generate import train_generator
 from lumiface.engine.lift import train_lifter
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome
 from lumiface.engine.prior import train_prior
@@ -32,5 +33,7 @@ def start(
             return train_prior(config, folder, fabric, data_root=data_root, limits=limits)
         case EnhancerRun():
             return train_enhancer(config, folder, fabric, data_root=data_root, limits=limits)
+        case GeneratorRun():
+            return train_generator(config, folder, fabric, data_root=data_root, limits=limits)
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")

@@ -13,9 +13,11 @@ from lumiface.engine.config import RunConfig, TrainConfig
 
 
 def learning_rate(step: int, config: RunConfig) -> float:
-    """The rate at `step` (from 0): a linear rise, then a cosine to 1 % or halvings at 50, 75 and 90 %."""
+    """The rate at `step` (from 0): linear rise; then a cosine to 1 %, halvings at 50, 75, 90 %, or level."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
+    if config.schedule == "constant":
+        return config.lr
     progress = (step - config.warmup) / (config.steps - config.warmup)
     if config.schedule == "milestones":
         return config.lr * 0.5 ** sum(progress >= point for point in (0.5, 0.75, 0.9))

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from torch import nn
 
 from lumiface.errors import InputError, SettingError
+from lumiface.papers.fusion_bfr.generator import Generator, GeneratorConfig
+from lumiface.papers.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig
 from lumiface.papers.prior3d.enhancer import Enhancer, EnhancerConfig
 from lumiface.papers.prior3d.enhancer_recipe import EnhancerRecipe, EnhancerRecipeConfig
 from lumiface.papers.prior3d.lifter import Lifter, LifterConfig
@@ -78,6 +80,20 @@ _TABLE = (
         recipe=EnhancerRecipe,
         recipe_config=EnhancerRecipeConfig,
         presets={"prior3d-enhancer-paper": {}, "prior3d-enhancer-small": SMALL_ENHANCER},
+    ),
+    Part(
+        name="stylegan2",
+        title="faces drawn from nothing: the generative prior of blind restoration",
+        network=Generator,
+        config=GeneratorConfig,
+        recipe=GeneratorRecipe,
+        recipe_config=GeneratorRecipeConfig,
+        presets={
+            "stylegan2-512": {},
+            "stylegan2-256": {"resolution": 256},
+            "stylegan2-128": {"resolution": 128, "base": 16384},
+            "stylegan2-64": {"resolution": 64, "latent": 256, "mapping": 4, "base": 4096, "most": 128},
+        },
     ),
 )
 

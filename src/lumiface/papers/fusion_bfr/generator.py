@@ -128,8 +128,8 @@ class Generator(nn.Module):
         self.mean_code: Tensor
 
     def forward(self, z: Tensor, noise: Sequence[Tensor]) -> Tensor:
-        """z (B, latent) -> (B, 3, R, R) in about [-1, 1]; `noise` as `draw_noise` makes it."""
-        return self.synthesise(self.spread(self.mapping(z)), noise)
+        """z (B, latent) or W+ (B, codes, latent) -> (B, 3, R, R) in about [-1, 1]; `draw_noise` for noise."""
+        return self.synthesise(self.spread(self.mapping(z)) if z.ndim == 2 else z, noise)
 
     def spread(self, code: Tensor) -> Tensor:
         """One code w (B, latent) for all layers -> W+ (B, codes, latent)."""

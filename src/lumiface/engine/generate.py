@@ -1,0 +1,169 @@
+"""Training the generator: it draws, a critic judges, and each learns from the other."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from lumiface.data.stacks import stack_faces
+from lumiface.degradations.resample import resize
+from lumiface.engine.config import GeneratorRun
+from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
+from lumiface.engine.observe import Observer
+from lumiface.metrics.frechet import FrechetDistance, frechet_distance
+from lumiface.registry import build_part, build_part_recipe, find_part, load_part
+
+SHOWN = 15
+BATCH = 25
+"""Faces of one batch in validation."""
+
+MEAN_CODE = 0.005
+"""How fast the mean code follows the codes of each step."""
+
+
+class GeneratorLesson:
+    """Generator and critic, each in its turn; scored by the Fréchet distance of drawn to training faces.
+
+    The score is its negative, so that higher is better, on SqueezeNet's features (`fd_squeezenet`): only for
+    comparisons along one run.
+    """
+
+    score = "minus_fd_squeezenet"
+
+    def __init__(self, config: GeneratorRun, fabric: Fabric, data_root: str, start_from: str | None) -> None:
+        self.config, self.device = config, fabric.device
+        self.rank, self.world = fabric.global_rank, fabric.world_size
+        self.method = find_part(config.part)[0].name
+        torch.manual_seed(config.seed)
+        self.generator: Any = build_part(config.part, config.generator)
+        if start_from is not None:
+            self.generator.load_state_dict(load_part(Path(start_from), self.method).state_dict())
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
+        self.critic: nn.Module = self.recipe.critic_for(self.generator)
+        side = self.generator.config.resolution
+        faces = stack_faces([source.format(data=data_root) for source in config.train])
+        self.faces = torch.cat([_at_side(face, side) for face in faces.split(256)]).to(fabric.device)
+        self.examples = len(self.faces)
+        self.distance = FrechetDistance("squeezenet").to(fabric.device)
+        self.real: Tensor | None = None
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        return {"generator": self.generator, "critic": self.critic}
+
+    @property
+    def settings(self) -> BaseModel:
+        return self.generator.config
+
+    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
+        # Rate and momenta make up for the turns in which a costly part is looked at (StyleGAN2, appendix B).
+        recipe = self.recipe.config
+        every = recipe.r1_every if name == "critic" else recipe.path_every if recipe.path else 0
+        share = every / (every + 1) if every else 1.0
+        betas = (0.0, 0.99**share)
+        return torch.optim.Adam(
+            self.networks[name].parameters(), self.config.lr, betas=betas, fused=device.type == "cuda"
+        )
+
+    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+        recipe, settings = self.recipe, self.recipe.config
+        count = max(1, self.config.batch // self.world)
+        rng = np.random.default_rng([self.config.seed, step, self.rank])
+        draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        critic = pupils.models["critic"]
+        real = self._real(rng, count)
+
+        with torch.no_grad():
+            made = self._draw(pupils, self._codes(count, draw), draw)
+        yield "critic", recipe.judge(critic, real, made, draw), count
+        if settings.r1 and step % settings.r1_every == 0:
+            yield "critic", recipe.smooth(critic, real, draw), count
+
+        codes = self._codes(count, draw)
+        with torch.no_grad():
+            self.generator.mean_code.lerp_(codes.mean(dim=(0, 1)).to(self.generator.mean_code), MEAN_CODE)
+        yield "generator", recipe.play(critic, self._draw(pupils, codes, draw), draw), count
+        if settings.path and step % settings.path_every == 0:
+            codes = self._codes(max(1, count // 2), draw)
+            yield "generator", recipe.even(self._draw(pupils, codes, draw), codes, draw), count
+
+    @torch.inference_mode()
+    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+        """The averaged generator's faces against as many training faces; shown are some of its own."""
+        generator = copy.deepcopy(self.generator).eval()
+        generator.load_state_dict(pupils.averages["generator"].weights)
+        draw = torch.Generator().manual_seed(self.config.seed)
+        if self.real is None:
+            chosen = torch.linspace(0, len(self.faces) - 1, self.config.compare).long()
+            faces = self.faces[chosen.to(self.device)]
+            self.real = torch.cat(
+                [self.distance.features(part.float() / 255.0) for part in faces.split(BATCH)]
+            )
+        features: list[Tensor] = []
+        shown = torch.empty(0)
+        for start in range(0, self.config.compare, BATCH):
+            z = torch.randn(BATCH, generator.config.latent, generator=draw).to(self.device)
+            noise = [part.to(self.device) for part in generator.draw_noise(BATCH, draw)]
+            made = (0.5 * (generator(z, noise) + 1.0)).clamp(0.0, 1.0)
+            features.append(self.distance.features(made))
+            if start == 0:
+                shown = made[:SHOWN].cpu()
+        drawn = torch.cat(features)[: self.config.compare]
+        return -float(frechet_distance(drawn.cpu(), self.real.cpu())), shown
+
+    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+        return pupils.averages["generator"].weights
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.recipe.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.recipe.load_state_dict(state_dict)
+
+    def _codes(self, count: int, draw: torch.Generator) -> Tensor:
+        return self.recipe.codes(self.generator, count, draw, self.device)
+
+    def _draw(self, pupils: Pupils, codes: Tensor, draw: torch.Generator) -> Tensor:
+        noise = [part.to(self.device) for part in self.generator.draw_noise(len(codes), draw)]
+        return pupils.models["generator"](codes, noise)
+
+    def _real(self, rng: np.random.Generator, count: int) -> Tensor:
+        """Training faces (count, 3, R, R) in [-1, 1], mirrored every other one."""
+        chosen = torch.from_numpy(rng.choice(len(self.faces), count, replace=False)).to(self.device)
+        faces = self.faces[chosen].float() / 127.5 - 1.0
+        mirrored = torch.from_numpy(rng.random(count) < 0.5).to(self.device)
+        return torch.where(mirrored[:, None, None, None], faces.flip(-1), faces)
+
+
+def _at_side(faces: Tensor, side: int) -> Tensor:
+    """(N, 3, H, H) uint8 -> (N, 3, side, side) uint8."""
+    if faces.shape[-1] == side:
+        return faces
+    small = resize(faces.float() / 255.0, (side, side)).clamp(0.0, 1.0)
+    return (small * 255.0).round().to(torch.uint8)
+
+
+def train_generator(
+    config: GeneratorRun,
+    folder: Path,
+    fabric: Fabric,
+    *,
+    data_root: str = ".",
+    limits: Limits = NO_LIMITS,
+) -> Outcome:
+    """Train, or go on with, a generator; see `lumiface.engine.loop.run` for what its folder holds.
+
+    Raises:
+        LumifaceError: the loss stays infinite or NaN; faces cannot be read.
+    """
+    observer = Observer(folder, config, enabled=fabric.is_global_zero)
+    lesson = GeneratorLesson(config, fabric, data_root, limits.start_from)
+    return run(lesson, config, folder, fabric, observer, limits)

@@ -1,0 +1,119 @@
+"""Training the generator: turns, what is remembered, and runs that stop and go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.fabric import Fabric
+from PIL import Image
+
+from conftest import Find
+from lumiface.engine.checkpoint import load_state
+from lumiface.engine.config import GeneratorRun, find_config, read_config
+from lumiface.engine.generate import GeneratorLesson
+from lumiface.engine.loop import Limits, Outcome, Pupils
+from lumiface.engine.runs import start
+from lumiface.engine.schedule import AveragedWeights, learning_rate
+from lumiface.registry import load_part
+
+
+@pytest.fixture
+def faces(
+    tmp_path: Path, astronaut_uint8: np.ndarray, shared_asset: Find, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Twelve crops of 48 pixels."""
+    monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for number in range(12):
+        crop = astronaut_uint8[2 * number :, 110 + 5 * number :][:256, :256]
+        Image.fromarray(crop).resize((48, 48)).save(folder / f"{number:02}.png")
+    return folder
+
+
+def config(**changes: Any) -> GeneratorRun:
+    settings: dict[str, Any] = {
+        "name": "trial",
+        "part": "stylegan2-64",
+        "generator": {"resolution": 32, "latent": 16, "mapping": 2, "base": 256, "most": 16},
+        "recipe": {"r1_every": 2, "path_every": 2, "augment": {"images": 20}},
+        "train": ["{data}"],
+        "validate_on": "{data}",
+        "batch": 4,
+        "steps": 4,
+        "lr": 2e-3,
+        "warmup": 0,
+        "schedule": "constant",
+        "clip": 1000.0,
+        "compare": 12,
+        "validate_every": 2,
+        "save_every": 1,
+    }
+    return GeneratorRun(**(settings | changes))
+
+
+def run(folder: Path, faces: Path, **limits: Any) -> Outcome:
+    fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
+    return start(config(), folder, fabric, data_root=str(faces), limits=Limits(**limits))
+
+
+def test_a_stopped_run_ends_with_the_same_bits(faces: Path, tmp_path: Path) -> None:
+    straight = run(tmp_path / "whole", faces)
+    run(tmp_path / "parted", faces, max_steps=2)
+    resumed = run(tmp_path / "parted", faces)
+    assert (straight.step, straight.best) == (resumed.step, resumed.best)
+    assert straight.best < 0  # a distance, turned round
+    states = [load_state(tmp_path / name / "state.safetensors")[0] for name in ("whole", "parted")]
+    for part in ("networks", "lesson"):
+        for name, values in states[0][part].items():
+            for key, value in values.items() if isinstance(values, dict) else ((name, values),):
+                other = states[1][part][name]
+                assert torch.equal(value, other[key] if isinstance(other, dict) else other), (name, key)
+    assert states[0]["lesson"]["mean_path"] > 0
+    generator: Any = load_part(tmp_path / "whole" / "last.safetensors", "stylegan2")
+    assert generator.mean_code.abs().max() > 0
+    with torch.no_grad():
+        assert generator(torch.randn(2, 16), generator.draw_noise(2, torch.Generator())).shape == (
+            2,
+            3,
+            32,
+            32,
+        )
+
+
+def test_whose_turn_it_is(faces: Path) -> None:
+    lesson = GeneratorLesson(config(), Fabric(accelerator="cpu", devices=1), str(faces), None)
+    pupils = Pupils(
+        dict(lesson.networks), {name: AveragedWeights(part, 0.9) for name, part in lesson.networks.items()}
+    )
+    costly = [(name, *parts) for name, parts, _ in lesson.turns(pupils, 0)]
+    assert costly == [
+        ("critic", "critic"),
+        ("critic", "r1"),
+        ("generator", "generator"),
+        ("generator", "path"),
+    ]
+    assert [name for name, _, _ in lesson.turns(pupils, 1)] == ["critic", "generator"]
+    # No gradient of the critic's turn reaches the generator.
+    turns = lesson.turns(pupils, 1)
+    _, parts, _ = next(turns)
+    parts["critic"].backward()
+    assert all(parameter.grad is None for parameter in lesson.generator.parameters())
+
+
+def test_codes_are_mixed(faces: Path) -> None:
+    lesson = GeneratorLesson(config(), Fabric(accelerator="cpu", devices=1), str(faces), None)
+    codes = lesson.recipe.codes(lesson.generator, 200, torch.Generator().manual_seed(0), torch.device("cpu"))
+    assert codes.shape == (200, 8, 16)
+    mixed = (codes[:, 0] != codes[:, -1]).any(dim=1).float().mean().item()
+    assert mixed == pytest.approx(0.9, abs=0.06)
+
+
+def test_the_shipped_configuration_is_a_generator_s() -> None:
+    shipped = read_config(find_config("stylegan2-64"))
+    assert isinstance(shipped, GeneratorRun)
+    assert learning_rate(0, shipped) == learning_rate(19_999, shipped) == 2e-3
