@@ -430,3 +430,10 @@ def test_a_configuration_may_stand_on_another(tmp_path: Path) -> None:
     (tmp_path / "lost.yaml").write_text("base: gone\n")
     with pytest.raises(InputError, match="no such configuration"):
         read_config(tmp_path / "lost.yaml")
+
+
+def test_configurations_may_not_stand_on_one_another_in_a_ring(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(f"base: {tmp_path / 'two.yaml'}\n")
+    (tmp_path / "two.yaml").write_text(f"base: {tmp_path / 'one.yaml'}\n")
+    with pytest.raises(InputError, match=r"one\.yaml: it is its own base"):
+        read_config(tmp_path / "one.yaml")

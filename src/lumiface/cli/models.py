@@ -135,9 +135,9 @@ def _size(method: str, config: dict[str, Any]) -> tuple[float, int]:
     import torch
 
     from lumiface.errors import SettingError
-    from lumiface.registry import PARTS, build, build_part, configure
+    from lumiface.registry import build, build_part, configure
 
-    if any(method == part.name or method in part.presets for part in PARTS.values()):
+    if _is_part(method):
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in build_part(method, config).parameters()), 1
     settings: Any = configure(method, config)
@@ -156,10 +156,10 @@ def _cost(method: str, config: dict[str, Any]) -> dict[str, Any]:
     """Parameters and, for a method, FLOPs and memory of one face."""
     from lumiface.engine.cost import count_cost
     from lumiface.errors import SettingError
-    from lumiface.registry import PARTS, build, configure
+    from lumiface.registry import build, configure
 
     parameters, scale = _size(method, config)
-    if any(method == part.name or method in part.presets for part in PARTS.values()):
+    if _is_part(method):
         return {"parameters": parameters}
     side = 256 if scale == 1 else 128 // scale
     try:
@@ -177,6 +177,13 @@ def _cost(method: str, config: dict[str, Any]) -> dict[str, Any]:
             "settings": settings.model_dump(mode="json"),
         },
     }
+
+
+def _is_part(name: str) -> bool:
+    """Whether it is the name of a part or of one of its presets."""
+    from lumiface.registry import PARTS
+
+    return any(name == part.name or name in part.presets for part in PARTS.values())
 
 
 def _licence(weights: Path) -> str:

@@ -185,8 +185,13 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> RunConfi
         raise SettingError(f"{path}: {place}: {first['msg']}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a file says, on top of what its base says; settings of network and recipe one by one."""
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """What a file says, on top of what its base says; settings of network and recipe one by one.
+
+    `above` are the files that stand on this one.
+    """
+    if path.resolve() in above:
+        raise InputError(f"{path}: it is its own base; name another configuration")
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -198,10 +203,7 @@ def _read(path: Path) -> dict[str, Any]:
     own: dict[str, Any] = raw
     if (name := own.pop("base", None)) is None:
         return own
-    place = find_config(name)
-    if place.resolve() == path.resolve():
-        raise InputError(f"{path}: it is its own base; name another configuration")
-    base = _read(place)
+    base = _read(find_config(name), (*above, path.resolve()))
     for key, value in own.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
         base[key] = base[key] | value if both else value

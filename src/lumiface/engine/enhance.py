@@ -16,8 +16,7 @@ from torch.func import functional_call
 from lumiface.data.stacks import stack_faces
 from lumiface.engine.config import EnhancerRun
 from lumiface.engine.leads import LedBatch, LedFaces, draw_leads
-from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
-from lumiface.engine.observe import Observer
+from lumiface.engine.loop import Pupils
 from lumiface.errors import InputError, SettingError
 from lumiface.metrics.pixels import quantise
 from lumiface.metrics.psnr import psnr_y
@@ -187,21 +186,3 @@ def _together(one: LedBatch, other: LedBatch) -> tuple[Tensor, Tensor, Tensor]:
         torch.cat([one.rendering, other.rendering]),
         torch.cat([one.depth, other.depth]),
     )
-
-
-def train_enhancer(
-    config: EnhancerRun,
-    folder: Path,
-    fabric: Fabric,
-    *,
-    data_root: str = ".",
-    limits: Limits = NO_LIMITS,
-) -> Outcome:
-    """Train, or go on with, an enhancer; see `lumiface.engine.loop.run` for what its folder holds.
-
-    Raises:
-        LumifaceError: the loss stays infinite or NaN; faces or the prior cannot be read.
-    """
-    observer = Observer(folder, config, enabled=fabric.is_global_zero)
-    lesson = EnhancerLesson(config, fabric, data_root, limits.start_from, observer.tell)
-    return run(lesson, config, folder, fabric, observer, limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from lumiface.data.stacks import stack_faces
 from lumiface.degradations.resample import resize
 from lumiface.engine.config import GeneratorRun
-from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
-from lumiface.engine.observe import Observer
+from lumiface.engine.loop import Pupils
 from lumiface.metrics.frechet import FrechetDistance, frechet_distance
 from lumiface.registry import build_part, build_part_recipe, find_part, load_part
 
@@ -38,7 +37,14 @@ class GeneratorLesson:
 
     score = "minus_fd_squeezenet"
 
-    def __init__(self, config: GeneratorRun, fabric: Fabric, data_root: str, start_from: str | None) -> None:
+    def __init__(
+        self,
+        config: GeneratorRun,
+        fabric: Fabric,
+        data_root: str = ".",
+        start_from: str | None = None,
+        tell: Callable[[str], None] = print,
+    ) -> None:
         self.config, self.device = config, fabric.device
         self.rank, self.world = fabric.global_rank, fabric.world_size
         self.method = find_part(config.part)[0].name
@@ -52,6 +58,7 @@ class GeneratorLesson:
         faces = stack_faces([source.format(data=data_root) for source in config.train])
         self.faces = torch.cat([_at_side(face, side) for face in faces.split(256)]).to(fabric.device)
         self.examples = len(self.faces)
+        tell(f"{self.examples} faces")
         self.distance = FrechetDistance("squeezenet").to(fabric.device)
         self.real: Tensor | None = None
 
@@ -149,21 +156,3 @@ def _at_side(faces: Tensor, side: int) -> Tensor:
         return faces
     small = resize(faces.float() / 255.0, (side, side)).clamp(0.0, 1.0)
     return (small * 255.0).round().to(torch.uint8)
-
-
-def train_generator(
-    config: GeneratorRun,
-    folder: Path,
-    fabric: Fabric,
-    *,
-    data_root: str = ".",
-    limits: Limits = NO_LIMITS,
-) -> Outcome:
-    """Train, or go on with, a generator; see `lumiface.engine.loop.run` for what its folder holds.
-
-    Raises:
-        LumifaceError: the loss stays infinite or NaN; faces cannot be read.
-    """
-    observer = Observer(folder, config, enabled=fabric.is_global_zero)
-    lesson = GeneratorLesson(config, fabric, data_root, limits.start_from)
-    return run(lesson, config, folder, fabric, observer, limits)

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from lumiface.data.views import ViewSet, load_views
 from lumiface.degradations.resample import resize
 from lumiface.engine.config import LifterRun, PriorRun
-from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
-from lumiface.engine.observe import Observer
+from lumiface.engine.loop import Pupils
 from lumiface.geometry.camera import yaw_camera
 from lumiface.metrics.psnr import psnr_rgb
 from lumiface.registry import build_part, build_part_recipe, find_part, load_part
@@ -33,13 +32,18 @@ class ViewLesson:
     score = "psnr_rgb"
 
     def __init__(
-        self, config: LifterRun | PriorRun, fabric: Fabric, train: ViewSet, held_out: ViewSet
+        self, config: LifterRun | PriorRun, fabric: Fabric, data_root: str, tell: Callable[[str], None]
     ) -> None:
-        self.views, self.held_out = train, held_out
+        def opened(sources: list[str], meshes: str) -> ViewSet:
+            places = [source.format(data=data_root) for source in sources]
+            return load_views(places, meshes.format(data=data_root), fabric.device, tell)
+
+        self.views = opened(config.train, config.meshes)
+        self.held_out = opened([config.validate_on], config.validate_meshes)
         self.seed, self.batch = config.seed, config.batch
         self.rank, self.world = fabric.global_rank, fabric.world_size
         self.method = find_part(config.part)[0].name
-        self.examples = len(train)
+        self.examples = len(self.views)
 
     def choose(self, step: int) -> tuple[list[int], bool, torch.Generator]:
         """Which views a step sees, whether in a mirror, and a generator for the rest."""
@@ -63,9 +67,14 @@ class LifterLesson(ViewLesson):
     """The lifter alone; scored by PSNR of the renderings from the photographs' own cameras."""
 
     def __init__(
-        self, config: LifterRun, fabric: Fabric, train: ViewSet, held_out: ViewSet, start_from: str | None
+        self,
+        config: LifterRun,
+        fabric: Fabric,
+        data_root: str,
+        start_from: str | None,
+        tell: Callable[[str], None],
     ) -> None:
-        super().__init__(config, fabric, train, held_out)
+        super().__init__(config, fabric, data_root, tell)
         self.config = config
         torch.manual_seed(config.seed)
         self.lifter: Any = build_part(config.part, config.network)
@@ -116,32 +125,3 @@ class LifterLesson(ViewLesson):
                 for row, picture in zip(rows, (target, seen, turned), strict=True):
                     row.append(picture.cpu())
         return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
-
-
-def train_lifter(
-    config: LifterRun,
-    folder: Path,
-    fabric: Fabric,
-    *,
-    data_root: str = ".",
-    limits: Limits = NO_LIMITS,
-) -> Outcome:
-    """Train, or go on with, a lifter; see `lumiface.engine.loop.run` for what its folder holds.
-
-    Raises:
-        LumifaceError: the loss stays infinite or NaN; faces or their points cannot be read.
-    """
-    observer = Observer(folder, config, enabled=fabric.is_global_zero)
-
-    train = open_views(config.train, config.meshes, data_root, fabric, observer.tell)
-    held_out = open_views([config.validate_on], config.validate_meshes, data_root, fabric, observer.tell)
-    lesson = LifterLesson(config, fabric, train, held_out, limits.start_from)
-    return run(lesson, config, folder, fabric, observer, limits)
-
-
-def open_views(
-    sources: list[str], meshes: str, data_root: str, fabric: Fabric, tell: Callable[[str], None]
-) -> ViewSet:
-    """The views of a run, with `{data}` filled in."""
-    places = [source.format(data=data_root) for source in sources]
-    return load_views(places, meshes.format(data=data_root), fabric.device, tell)

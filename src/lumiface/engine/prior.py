@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,9 @@ from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.data.views import ViewSet
 from lumiface.engine.config import PriorRun
-from lumiface.engine.lift import SHOWN, ViewLesson, open_views
-from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
-from lumiface.engine.observe import Observer
+from lumiface.engine.lift import SHOWN, ViewLesson
+from lumiface.engine.loop import Pupils
 from lumiface.metrics.psnr import psnr_rgb
 from lumiface.registry import build_part, build_part_recipe, load_part, shipped_parts
 
@@ -36,12 +34,12 @@ class PriorLesson(ViewLesson):
         self,
         config: PriorRun,
         fabric: Fabric,
-        train: ViewSet,
-        held_out: ViewSet,
-        lifter: Path,
-        start: str | None,
+        data_root: str,
+        start_from: str | None,
+        tell: Callable[[str], None],
     ) -> None:
-        super().__init__(config, fabric, train, held_out)
+        super().__init__(config, fabric, data_root, tell)
+        lifter = shipped_parts().get(config.lifter, Path(config.lifter.format(data=data_root)))
         self.config = config
         self.lifter: Any = load_part(lifter, "prior3d-lifter", fabric.device).requires_grad_(
             requires_grad=False
@@ -54,8 +52,8 @@ class PriorLesson(ViewLesson):
         torch.manual_seed(config.seed)
         self.prior: Any = build_part(config.part, planes | config.network).to(fabric.device)
         self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed)
-        if start is not None:
-            self.prior.load_state_dict(load_part(Path(start), self.method).state_dict())
+        if start_from is not None:
+            self.prior.load_state_dict(load_part(Path(start_from), self.method).state_dict())
         else:
             self.prior.decoder.load_state_dict(self.lifter.decoder.state_dict())
             self._calibrate()
@@ -126,24 +124,3 @@ class PriorLesson(ViewLesson):
         rng = np.random.default_rng([self.config.seed, CALIBRATION])
         indices = rng.choice(len(self.views), count, replace=False).tolist()
         self.prior.scale.calibrate(self._lifted(indices), self.views.batch(indices, None).cameras)
-
-
-def train_prior(
-    config: PriorRun,
-    folder: Path,
-    fabric: Fabric,
-    *,
-    data_root: str = ".",
-    limits: Limits = NO_LIMITS,
-) -> Outcome:
-    """Train, or go on with, a 3D prior; see `lumiface.engine.loop.run` for what its folder holds.
-
-    Raises:
-        LumifaceError: the loss stays infinite or NaN; faces, their points or the lifter cannot be read.
-    """
-    observer = Observer(folder, config, enabled=fabric.is_global_zero)
-    train = open_views(config.train, config.meshes, data_root, fabric, observer.tell)
-    held_out = open_views([config.validate_on], config.validate_meshes, data_root, fabric, observer.tell)
-    lifter = shipped_parts().get(config.lifter, Path(config.lifter.format(data=data_root)))
-    lesson = PriorLesson(config, fabric, train, held_out, lifter, limits.start_from)
-    return run(lesson, config, folder, fabric, observer, limits)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lightning.fabric import Fabric
 
 from lumiface.engine.config import EnhancerRun, GeneratorRun, LifterRun, PriorRun, RunConfig, TrainConfig
-from lumiface.engine.enhance import train_enhancer
-from lumiface.engine.generate import train_generator
-from lumiface.engine.lift import train_lifter
-from lumiface.engine.loop import NO_LIMITS, Limits, Outcome
-from lumiface.engine.prior import train_prior
+from lumiface.engine.enhance import EnhancerLesson
+from lumiface.engine.generate import GeneratorLesson
+from lumiface.engine.lift import LifterLesson
+from lumiface.engine.loop import NO_LIMITS, Lesson, Limits, Outcome, run
+from lumiface.engine.observe import Observer
+from lumiface.engine.prior import PriorLesson
 from lumiface.engine.train import train
 
 
@@ -22,18 +24,26 @@ def start(
 
     Raises:
         TypeError: there is no such kind of run.
-        LumifaceError: see there.
+        LumifaceError: see there; or faces, their points, or a trained part cannot be read.
     """
+    if isinstance(config, TrainConfig):
+        return train(config, folder, fabric, data_root=data_root, limits=limits)
+    observer = Observer(folder, config, enabled=fabric.is_global_zero)
+    lesson = _open(config, fabric, data_root, limits.start_from, observer.tell)
+    return run(lesson, config, folder, fabric, observer, limits)
+
+
+def _open(
+    config: RunConfig, fabric: Fabric, data_root: str, start_from: str | None, tell: Callable[[str], None]
+) -> Lesson:
     match config:
-        case TrainConfig():
-            return train(config, folder, fabric, data_root=data_root, limits=limits)
         case LifterRun():
-            return train_lifter(config, folder, fabric, data_root=data_root, limits=limits)
+            return LifterLesson(config, fabric, data_root, start_from, tell)
         case PriorRun():
-            return train_prior(config, folder, fabric, data_root=data_root, limits=limits)
+            return PriorLesson(config, fabric, data_root, start_from, tell)
         case EnhancerRun():
-            return train_enhancer(config, folder, fabric, data_root=data_root, limits=limits)
+            return EnhancerLesson(config, fabric, data_root, start_from, tell)
         case GeneratorRun():
-            return train_generator(config, folder, fabric, data_root=data_root, limits=limits)
+            return GeneratorLesson(config, fabric, data_root, start_from, tell)
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")
