@@ -19,8 +19,9 @@ from typer.testing import CliRunner, Result
 import lumiface
 from lumiface.cli import app
 from lumiface.engine.checkpoint import save_weights
-from lumiface.engine.config import TrainConfig, shipped_configs
+from lumiface.engine.config import TrainConfig
 from lumiface.engine.cost import measure_cost
+from lumiface.engine.read_config import shipped_configs
 from lumiface.image import read_picture
 from lumiface.photo import RestoreConfig
 from lumiface.registry import METHODS, PARTS, build, find_method, list_models, load_model, read_facts

@@ -174,7 +174,7 @@ def count_by_hooks(network: nn.Module, low: torch.Tensor) -> int:
 @pytest.mark.parametrize("name", [name for name in METHODS if needs_training(name)])
 @torch.inference_mode()
 def test_flops_are_those_of_the_layers_and_of_attention(name: str) -> None:
-    network = build("prior3d-small" if name == "prior3d" else name).eval()
+    network = build({"prior3d": "prior3d-small", "fusion_bfr": "fusion-bfr-64"}.get(name, name)).eval()
     low = torch.rand(1, 3, 32, 32)
     counted = round(measure_cost(network, 32, repeats=1).gflops * 1e9)
     with FlopCounterMode(display=False) as counter:
@@ -184,6 +184,8 @@ def test_flops_are_those_of_the_layers_and_of_attention(name: str) -> None:
     # Products of attention, and of the prior's cameras and directions, belong to no layer.
     if name in ("lfsrnet", "swinir", "omnisr", "ctcnet", "prior3d"):
         assert layers < counted < 1.5 * layers
+    elif name == "fusion_bfr":  # nor do its generator's convolutions: their kernels are made anew each time
+        assert layers < counted < 4.0 * layers
     else:
         assert counted == pytest.approx(layers, rel=1e-6)
 

@@ -19,8 +19,9 @@ from safetensors.torch import load_file
 from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine import observe
 from lumiface.engine.checkpoint import load_state, save_state
-from lumiface.engine.config import SizeShare, TrainConfig, find_config, read_config, shipped_configs
+from lumiface.engine.config import SizeShare, TrainConfig
 from lumiface.engine.loop import PATIENCE, Limits, Outcome
+from lumiface.engine.read_config import find_config, read_config, shipped_configs
 from lumiface.engine.schedule import AveragedWeights, Draw, learning_rate, mirror, turn
 from lumiface.engine.train import train
 from lumiface.errors import InputError, LumifaceError, SettingError

@@ -13,9 +13,10 @@ from PIL import Image
 
 from conftest import Find
 from lumiface.engine.checkpoint import load_state
-from lumiface.engine.config import GeneratorRun, find_config, read_config
 from lumiface.engine.generate import GeneratorLesson
 from lumiface.engine.loop import Limits, Outcome, Pupils
+from lumiface.engine.part_config import GeneratorRun
+from lumiface.engine.read_config import find_config, read_config
 from lumiface.engine.runs import start
 from lumiface.engine.schedule import AveragedWeights, learning_rate
 from lumiface.registry import load_part

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface import assets
+from lumiface.blocks.mobilefacenet import MobileFaceNet
 from lumiface.data.sources import open_source
 from lumiface.errors import AssetMissing, SettingError
 from lumiface.faces.detect import FaceDetector
 from lumiface.image import decode_rgb8, from_uint8
 from lumiface.metrics.identity import _ARCFACE, Identity, identity_similarity
 from lumiface.metrics.landmarks import TargetFaces, find_target_faces
-from lumiface.metrics.mobilefacenet import MobileFaceNet
 
 BACKBONES = ("edgeface", "mobilefacenet")
 

@@ -19,9 +19,10 @@ from conftest import Find
 from lumiface.cli import app
 from lumiface.data.views import ViewSet, load_views
 from lumiface.engine.checkpoint import load_state, save_state
-from lumiface.engine.config import LifterRun, PriorRun, RunConfig
+from lumiface.engine.config import RunConfig
 from lumiface.engine.loop import Limits, Outcome
 from lumiface.engine.measure_lifter import measure_lifter, turned_views
+from lumiface.engine.part_config import LifterRun, PriorRun
 from lumiface.engine.runs import start
 from lumiface.errors import InputError, SettingError
 from lumiface.geometry.camera import camera_angles, mirror_camera, orbit_camera, project

@@ -25,7 +25,8 @@ from lumiface.registry import (
 )
 
 PRESETS = [preset for method in METHODS.values() for preset in method.presets]
-HEAVY = ("prior3d-paper",)  # a minute a picture; its small sister is the same code
+# A minute a picture, or seconds; their small sisters are the same code.
+HEAVY = ("prior3d-paper", "fusion-bfr-512", "fusion-bfr-256", "fusion-bfr-128")
 TESTED = [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in PRESETS]
 SCALES = [
     (name, scale)

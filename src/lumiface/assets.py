@@ -61,7 +61,7 @@ _TABLE = (
         licence="BSD-3-Clause",
         url=_TORCHVISION + "squeezenet1_1-b8a52dc0.pth",
     ),
-    # Hundreds of megabytes are left to the user to fetch: neither of these has a `url`.
+    # Hundreds of megabytes are left to the user to fetch: none of these has a `url`.
     Asset(
         name="alexnet",
         file="alexnet-owt-7be5be79.pth",
@@ -76,6 +76,14 @@ _TABLE = (
         what="VGG-16 trained on ImageNet, the features of LPIPS-vgg",
         source=_TORCHVISION + "vgg16-397923af.pth",
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        licence="BSD-3-Clause",
+    ),
+    Asset(
+        name="vgg19",
+        file="vgg19-dcbb9e9d.pth",
+        what="VGG-19 trained on ImageNet, the features of blind restoration's perceptual loss",
+        source=_TORCHVISION + "vgg19-dcbb9e9d.pth",
+        sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
         licence="BSD-3-Clause",
     ),
     Asset(

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from lumiface.degradations.tasks import Task, task_pair
+from lumiface.degradations.tasks import PairTask, task_pair
 from lumiface.losses import l1_loss
 
 
@@ -18,7 +18,7 @@ class PairedRecipe(nn.Module):
     """Pairs by the LLF benchmark's darkening, for the task that the run is for; a subclass adds the loss."""
 
     def degrade(
-        self, high: Tensor, task: Task, scale: int, generator: torch.Generator
+        self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) bright and large -> the network's input and its target; see `task_pair`."""
         return task_pair(task, high, scale, generator)

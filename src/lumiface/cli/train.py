@@ -49,7 +49,7 @@ def train(
     """
     import torch
 
-    from lumiface.engine.config import find_config, read_config
+    from lumiface.engine.read_config import find_config, read_config
 
     settings = read_config(find_config(config), {"steps": steps, "precision": precision})
     if threads is not None:

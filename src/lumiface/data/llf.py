@@ -31,7 +31,7 @@ from lumiface.degradations.lowlight import (
     draw_darkening_exact,
 )
 from lumiface.degradations.resample import resize_exact, round_to_8_bit, to_grid
-from lumiface.degradations.tasks import Task
+from lumiface.degradations.tasks import PairTask
 from lumiface.errors import SettingError
 from lumiface.image import decode_rgb8
 
@@ -87,7 +87,7 @@ def build_pair(data: bytes, name: str, settings: LLFSettings) -> LLFPair:
 
 
 def build_task_pair(
-    data: bytes, name: str, settings: LLFSettings, task: Task
+    data: bytes, name: str, settings: LLFSettings, task: PairTask
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Input and target of one half of a chain, (H, W, 3) uint8 each; darkened as the pair is.
 

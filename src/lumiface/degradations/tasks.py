@@ -1,10 +1,12 @@
-"""The tasks that a network may be trained for, and the pair of pictures that each of them learns from.
+"""The tasks that a network may be trained for, and the pair of pictures that most of them learn from.
 
 A joint method goes from dark and small to light and large in one network. A chain does it in two, each
 trained for its own half (LFSRNet, section 3.4):
 
     lighten-small, then enlarge      I_LL -> I_NL -> I_NS    "DLN + X" in the paper's Table 2
     enlarge-dark, then lighten       I_LL -> I_LS -> I_NS    "X + DLN"
+
+Blind restoration mends damage of unknown kind; it is no half of a chain, and has a lesson of its own.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from torch import Tensor
 from lumiface.degradations.lowlight import PAPER_RANGES, darken, draw_darkening
 from lumiface.degradations.resample import resize
 
-Task = Literal["joint", "enlarge", "enlarge-dark", "lighten", "lighten-small"]
+PairTask = Literal["joint", "enlarge", "enlarge-dark", "lighten", "lighten-small"]
+Task = Literal[PairTask, "blind"]
 
-ENLARGING: tuple[Task, ...] = ("joint", "enlarge", "enlarge-dark")
-SAME_SIZE: tuple[Task, ...] = ("lighten", "lighten-small")
+ENLARGING: tuple[PairTask, ...] = ("joint", "enlarge", "enlarge-dark")
+SAME_SIZE: tuple[PairTask, ...] = ("lighten", "lighten-small")
 
 
-def task_pair(task: Task, high: Tensor, scale: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def task_pair(task: PairTask, high: Tensor, scale: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """What a network is given, and what it should make of it, by the LLF benchmark's darkening.
 
     Args:

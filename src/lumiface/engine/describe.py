@@ -9,7 +9,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lumiface.engine.config import EnhancerRun, GeneratorRun, LifterRun, PriorRun, RunConfig, TrainConfig
+from lumiface.engine.config import RunConfig, TrainConfig
+from lumiface.engine.part_config import (
+    AutoencoderRun,
+    EnhancerRun,
+    GeneratorRun,
+    LifterRun,
+    PriorRun,
+    RestorerRun,
+)
 from lumiface.geometry.camera import NUMBERS, orbit_camera
 from lumiface.registry import build, build_part
 
@@ -51,7 +59,12 @@ def describe(config: RunConfig) -> Description:
             network = build_part(config.part, config.network)
             photo, lead = torch.zeros(1, 3, 256, 256), torch.zeros(1, 4, config.lead_side, config.lead_side)
             inputs, of = (photo, lead[:, :3], lead[:, 3:]), "enhancing one 256x256 picture, its prior drawn"
-        case GeneratorRun():
+        case RestorerRun():
+            network = build_part(config.part, config.network)
+            settings = network.config
+            side = settings.generator.resolution
+            inputs, of = (torch.zeros(1, 3, side, side),), f"one {side}x{side} face"
+        case AutoencoderRun() | GeneratorRun():
             network = build_part(config.part, config.generator)
             drawn: Any = network
             noise = drawn.draw_noise(1, torch.Generator())

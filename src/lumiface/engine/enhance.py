@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from lumiface.data.stacks import stack_faces
-from lumiface.engine.config import EnhancerRun
 from lumiface.engine.leads import LedBatch, LedFaces, draw_leads
 from lumiface.engine.loop import Pupils
+from lumiface.engine.part_config import EnhancerRun
 from lumiface.errors import InputError, SettingError
 from lumiface.metrics.pixels import quantise
 from lumiface.metrics.psnr import psnr_y

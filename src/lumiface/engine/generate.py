@@ -13,10 +13,9 @@ from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.data.stacks import stack_faces
-from lumiface.degradations.resample import resize
-from lumiface.engine.config import GeneratorRun
+from lumiface.data.stacks import draw_mirrored, faces_at_side, stack_faces
 from lumiface.engine.loop import Pupils
+from lumiface.engine.part_config import GeneratorRun
 from lumiface.metrics.frechet import FrechetDistance, frechet_distance
 from lumiface.registry import build_part, build_part_recipe, find_part, load_part
 
@@ -56,7 +55,7 @@ class GeneratorLesson:
         self.critic: nn.Module = self.recipe.critic_for(self.generator)
         side = self.generator.config.resolution
         faces = stack_faces([source.format(data=data_root) for source in config.train])
-        self.faces = torch.cat([_at_side(face, side) for face in faces.split(256)]).to(fabric.device)
+        self.faces = faces_at_side(faces, side).to(fabric.device)
         self.examples = len(self.faces)
         tell(f"{self.examples} faces")
         self.distance = FrechetDistance("squeezenet").to(fabric.device)
@@ -86,7 +85,7 @@ class GeneratorLesson:
         rng = np.random.default_rng([self.config.seed, step, self.rank])
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
         critic = pupils.models["critic"]
-        real = self._real(rng, count)
+        real = 2.0 * draw_mirrored(self.faces, count, rng) - 1.0
 
         with torch.no_grad():
             made = self._draw(pupils, self._codes(count, draw), draw)
@@ -141,18 +140,3 @@ class GeneratorLesson:
     def _draw(self, pupils: Pupils, codes: Tensor, draw: torch.Generator) -> Tensor:
         noise = [part.to(self.device) for part in self.generator.draw_noise(len(codes), draw)]
         return pupils.models["generator"](codes, noise)
-
-    def _real(self, rng: np.random.Generator, count: int) -> Tensor:
-        """Training faces (count, 3, R, R) in [-1, 1], mirrored every other one."""
-        chosen = torch.from_numpy(rng.choice(len(self.faces), count, replace=False)).to(self.device)
-        faces = self.faces[chosen].float() / 127.5 - 1.0
-        mirrored = torch.from_numpy(rng.random(count) < 0.5).to(self.device)
-        return torch.where(mirrored[:, None, None, None], faces.flip(-1), faces)
-
-
-def _at_side(faces: Tensor, side: int) -> Tensor:
-    """(N, 3, H, H) uint8 -> (N, 3, side, side) uint8."""
-    if faces.shape[-1] == side:
-        return faces
-    small = resize(faces.float() / 255.0, (side, side)).clamp(0.0, 1.0)
-    return (small * 255.0).round().to(torch.uint8)

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from lumiface.data.views import ViewSet, load_views
 from lumiface.degradations.resample import resize
-from lumiface.engine.config import LifterRun, PriorRun
 from lumiface.engine.loop import Pupils
+from lumiface.engine.part_config import LifterRun, PriorRun
 from lumiface.geometry.camera import yaw_camera
 from lumiface.metrics.psnr import psnr_rgb
 from lumiface.registry import build_part, build_part_recipe, find_part, load_part

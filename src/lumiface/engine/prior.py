@@ -13,9 +13,9 @@ from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.engine.config import PriorRun
 from lumiface.engine.lift import SHOWN, ViewLesson
 from lumiface.engine.loop import Pupils
+from lumiface.engine.part_config import PriorRun
 from lumiface.metrics.psnr import psnr_rgb
 from lumiface.registry import build_part, build_part_recipe, load_part, shipped_parts
 

@@ -7,13 +7,23 @@ from pathlib import Path
 
 from lightning.fabric import Fabric
 
-from lumiface.engine.config import EnhancerRun, GeneratorRun, LifterRun, PriorRun, RunConfig, TrainConfig
+from lumiface.engine.config import RunConfig, TrainConfig
+from lumiface.engine.decode import AutoencoderLesson
 from lumiface.engine.enhance import EnhancerLesson
 from lumiface.engine.generate import GeneratorLesson
 from lumiface.engine.lift import LifterLesson
 from lumiface.engine.loop import NO_LIMITS, Lesson, Limits, Outcome, run
 from lumiface.engine.observe import Observer
+from lumiface.engine.part_config import (
+    AutoencoderRun,
+    EnhancerRun,
+    GeneratorRun,
+    LifterRun,
+    PriorRun,
+    RestorerRun,
+)
 from lumiface.engine.prior import PriorLesson
+from lumiface.engine.restorer import RestorerLesson
 from lumiface.engine.train import train
 
 
@@ -43,7 +53,11 @@ def _open(
             return PriorLesson(config, fabric, data_root, start_from, tell)
         case EnhancerRun():
             return EnhancerLesson(config, fabric, data_root, start_from, tell)
+        case AutoencoderRun():
+            return AutoencoderLesson(config, fabric, data_root, start_from, tell)
         case GeneratorRun():
             return GeneratorLesson(config, fabric, data_root, start_from, tell)
+        case RestorerRun():
+            return RestorerLesson(config, fabric, data_root, start_from, tell)
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")

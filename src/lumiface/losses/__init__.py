@@ -19,8 +19,11 @@ from lumiface.losses.distillation import (
 from lumiface.losses.distortion import DistortionLoss, distortion_loss
 from lumiface.losses.face_mask import FaceMaskLoss, MaskMode, block_mask, face_mask_loss, pixel_mask
 from lumiface.losses.fft import FFTLoss, fft_loss
+from lumiface.losses.identity import IdentityLoss, identity_loss
+from lumiface.losses.mrfr import MRFRLoss, mrfr_loss
 from lumiface.losses.perceptual import PerceptualLoss, VGGFeatures, perceptual_loss
 from lumiface.losses.pixel import L1Loss, MSELoss, l1_loss, mse_loss
+from lumiface.losses.vgg19 import PreActivationLoss, PreActivations, pre_activation_loss
 from lumiface.losses.zero_reference import (
     ColourConstancyLoss,
     EdgeAwareSmoothnessLoss,
@@ -43,13 +46,17 @@ __all__ = [
     "FFTLoss",
     "FaceMaskLoss",
     "GeneratorLoss",
+    "IdentityLoss",
     "IlluminationSmoothnessLoss",
     "InterConsistencyLoss",
     "IntraConsistencyLoss",
     "L1Loss",
+    "MRFRLoss",
     "MSELoss",
     "MaskMode",
     "PerceptualLoss",
+    "PreActivationLoss",
+    "PreActivations",
     "SpatialConsistencyLoss",
     "VGGFeatures",
     "block_mask",
@@ -61,14 +68,17 @@ __all__ = [
     "face_mask_loss",
     "fft_loss",
     "generator_loss",
+    "identity_loss",
     "illumination_smoothness_loss",
     "inter_consistency_loss",
     "intra_consistency_loss",
     "l1_loss",
+    "mrfr_loss",
     "mse_loss",
     "path_length",
     "perceptual_loss",
     "pixel_mask",
+    "pre_activation_loss",
     "r1_penalty",
     "spatial_consistency_loss",
 ]

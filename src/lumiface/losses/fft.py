@@ -29,17 +29,21 @@ def fft_loss(output: Tensor, target: Tensor) -> Tensor:
     """
     require_same_pictures(output, target)
     # NOTE(paper): modulus and orthonormal scaling are our reading; L1 of real and imaginary part is another.
-    # The transform is linear, so one of the difference does for two. Half precision has no FFT.
-    difference = output - target
-    if difference.dtype in (torch.float16, torch.bfloat16):
-        difference = difference.float()
+    # The transform is linear, so one of the difference does for two.
+    return mean_modulus(output - target)
+
+
+def mean_modulus(maps: Tensor) -> Tensor:
+    """Mean of the complex modulus over all frequencies of real maps (..., H, W), orthonormal: a scalar."""
+    if maps.dtype in (torch.float16, torch.bfloat16):  # half precision has no FFT
+        maps = maps.float()
     # The spectrum of a real picture is symmetric: half of it is enough. Each of its columns stands for
     # two, save the first and, where the width is even, the last, which are their own mirror images.
-    modulus = torch.fft.rfft2(difference, norm="ortho").abs()  # (B, 3, H, W // 2 + 1)
+    modulus = torch.fft.rfft2(maps, norm="ortho").abs()  # (..., H, W // 2 + 1)
     total = 2.0 * modulus.sum() - modulus[..., 0].sum()
-    if difference.shape[-1] % 2 == 0:
+    if maps.shape[-1] % 2 == 0:
         total = total - modulus[..., -1].sum()
-    return total / difference.numel()
+    return total / maps.numel()
 
 
 class FFTLoss(nn.Module):

@@ -2,8 +2,9 @@
 
 The faces are cut out alike in both pictures, by the landmarks of the original, so that the number is that of
 the face and not of the detector. Backbones: EdgeFace-XXS (George et al., IEEE TBIOM 2024; timm's
-EdgeNeXt-XX-small with 512 outputs) for scores, and MobileFaceNet (see `mobilefacenet`), which is better left
-to losses: nobody should be judged by what it was trained on. Their numbers do not compare: name the backbone.
+EdgeNeXt-XX-small with 512 outputs) for scores, and MobileFaceNet (`blocks.mobilefacenet`), which is better
+left to losses: nobody should be judged by what it was trained on. Their numbers do not compare: name the
+backbone.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lumiface.assets import find_asset
+from lumiface.blocks.mobilefacenet import DEVIATION, MEAN, trained_mobilefacenet
 from lumiface.errors import AssetMissing, SettingError
 from lumiface.faces.align import crop_face, similarity_transform
 from lumiface.metrics.landmarks import TargetFaces
-from lumiface.metrics.mobilefacenet import MobileFaceNet
 from lumiface.shapes import require_same_pictures
 
 Backbone = Literal["edgeface", "mobilefacenet"]
@@ -62,7 +63,7 @@ class Identity(nn.Module):
         if backbone == "edgeface":
             self.network, mean, deviation = _edgeface(), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
         else:
-            self.network, mean, deviation = _mobilefacenet(), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+            self.network, mean, deviation = trained_mobilefacenet(), MEAN, DEVIATION
         self.mean = nn.Buffer(torch.tensor(mean)[:, None, None], persistent=False)
         self.deviation = nn.Buffer(torch.tensor(deviation)[:, None, None], persistent=False)
         self.requires_grad_(False)
@@ -132,10 +133,4 @@ def _edgeface() -> nn.Module:
         raise AssetMissing("identity by EdgeFace needs timm: pip install 'lumiface[metrics]'") from error
     network: nn.Module = timm.create_model("edgenext_xx_small", num_classes=512)
     network.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})
-    return network
-
-
-def _mobilefacenet() -> nn.Module:
-    network = MobileFaceNet()
-    network.load_state_dict(torch.load(find_asset("mobilefacenet"), map_location="cpu", weights_only=True))
     return network

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.degradations.tasks import Task
+from lumiface.degradations.tasks import PairTask, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Recipe(Protocol):
     """How a method is trained: what is done to a bright picture, and what is minimised."""
 
     def degrade(
-        self, high: Tensor, task: Task, scale: int, generator: torch.Generator
+        self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]: ...
 
     def __call__(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]: ...

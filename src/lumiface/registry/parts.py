@@ -13,8 +13,12 @@ from pydantic import BaseModel
 from torch import nn
 
 from lumiface.errors import InputError, SettingError
+from lumiface.papers.fusion_bfr.autoencoder import AutoencoderRecipe, AutoencoderRecipeConfig
 from lumiface.papers.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.papers.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig
+from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
+from lumiface.papers.fusion_bfr.presets import GENERATORS, RESTORERS
+from lumiface.papers.fusion_bfr.restorer_recipe import RestorerRecipe, RestorerRecipeConfig
 from lumiface.papers.prior3d.enhancer import Enhancer, EnhancerConfig
 from lumiface.papers.prior3d.enhancer_recipe import EnhancerRecipe, EnhancerRecipeConfig
 from lumiface.papers.prior3d.lifter import Lifter, LifterConfig
@@ -88,12 +92,25 @@ _TABLE = (
         config=GeneratorConfig,
         recipe=GeneratorRecipe,
         recipe_config=GeneratorRecipeConfig,
-        presets={
-            "stylegan2-512": {},
-            "stylegan2-256": {"resolution": 256},
-            "stylegan2-128": {"resolution": 128, "base": 16384},
-            "stylegan2-64": {"resolution": 64, "latent": 256, "mapping": 4, "base": 4096, "most": 128},
-        },
+        presets={f"stylegan2-{size}": settings for size, settings in GENERATORS.items()},
+    ),
+    Part(
+        name="stylegan2-autoencoder",
+        title="the same generator, taught to draw again the faces that it is shown",
+        network=Generator,
+        config=GeneratorConfig,
+        recipe=AutoencoderRecipe,
+        recipe_config=AutoencoderRecipeConfig,
+        presets={f"stylegan2-autoencoder-{size}": settings for size, settings in GENERATORS.items()},
+    ),
+    Part(
+        name="fusion-bfr-restorer",
+        title="a damaged face to the same restored, led by that generator",
+        network=FusionBFR,
+        config=FusionBFRConfig,
+        recipe=RestorerRecipe,
+        recipe_config=RestorerRecipeConfig,
+        presets={f"fusion-bfr-restorer-{size}": settings for size, settings in RESTORERS.items()},
     ),
 )
 

@@ -12,6 +12,8 @@ import torch
 from pydantic import BaseModel
 
 from lumiface.degradations.tasks import ENLARGING, SAME_SIZE
+from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
+from lumiface.papers.fusion_bfr.presets import RESTORERS
 from lumiface.papers.lfsrnet.model import LFSRNet, LFSRNetConfig
 from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe, LFSRNetRecipeConfig
 from lumiface.papers.prior3d.model import Prior3D, Prior3DConfig
@@ -71,6 +73,20 @@ _PAPERS = (
             SAME_SIZE, 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
         ),
         presets={"prior3d-paper": PAPER, "prior3d-small": SMALL},
+        in_parts=True,
+    ),
+    Method(
+        name="fusion_bfr",
+        title="Blind face restoration by codes that look at the picture, and a generator that they lead",
+        source="Blind face restoration by feature fusion and embedding optimisation",
+        network=FusionBFR,
+        config=FusionBFRConfig,
+        recipe=None,
+        recipe_config=None,
+        capabilities=Capabilities(
+            ("blind",), 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
+        ),
+        presets={f"fusion-bfr-{size}": settings for size, settings in RESTORERS.items()},
         in_parts=True,
     ),
     Method(

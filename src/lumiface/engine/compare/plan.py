@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lumiface.degradations.tasks import Task
+from lumiface.degradations.tasks import PairTask
 from lumiface.engine.compare.table import Budget, Stage, Table
 from lumiface.engine.config import TrainConfig
 from lumiface.errors import SettingError
@@ -29,7 +29,7 @@ class PlannedStage:
     """
 
     method: str
-    task: Task
+    task: PairTask
     run: TrainConfig | None
     folder: Path | None
 
@@ -106,7 +106,7 @@ def _row(name: str, stages: list[Stage], table: Table, budget: Budget, folder: P
     return PlannedRow(name, planned, folder / "scores" / slug)
 
 
-def _tasks(name: str, scales: list[int], wanted: int) -> list[Task]:
+def _tasks(name: str, scales: list[int], wanted: int) -> list[PairTask]:
     match [scale > 1 for scale in scales]:
         case [True] if scales == [wanted]:
             return ["joint"]
@@ -122,7 +122,7 @@ def _tasks(name: str, scales: list[int], wanted: int) -> list[Task]:
 
 
 def _stage(
-    stage: Stage, network: dict[str, Any], task: Task, table: Table, budget: Budget, folder: Path
+    stage: Stage, network: dict[str, Any], task: PairTask, table: Table, budget: Budget, folder: Path
 ) -> PlannedStage:
     if not needs_training(stage.method):
         return PlannedStage(stage.method, task, None, None)

@@ -43,6 +43,12 @@ class CriticBlock(nn.Module):
         return (changed + self.skip(x)) / math.sqrt(2.0)
 
 
+def halving_blocks(config: CriticConfig) -> nn.Sequential:
+    """From the features of the full size to those of 4x4."""
+    sides = [2**level for level in range(int(math.log2(config.resolution)), 2, -1)]
+    return nn.Sequential(*(CriticBlock(config.width(side), config.width(side // 2)) for side in sides))
+
+
 class Critic(nn.Module):
     """Is a face real? One number a picture, higher for yes.
 
@@ -52,11 +58,8 @@ class Critic(nn.Module):
     def __init__(self, config: CriticConfig) -> None:
         super().__init__()
         self.config = config
-        sides = [2**level for level in range(int(math.log2(config.resolution)), 2, -1)]
         self.from_colour = EqualConv2d(3, config.width(config.resolution), 1)
-        self.blocks = nn.Sequential(
-            *(CriticBlock(config.width(side), config.width(side // 2)) for side in sides)
-        )
+        self.blocks = halving_blocks(config)
         last = config.width(4)
         self.conv = EqualConv2d(last + 1, last, 3)
         self.hidden, self.verdict = EqualLinear(last * 16, last), EqualLinear(last, 1)

@@ -42,11 +42,6 @@ class NoiseSchedule:
         keep, add = self._parts(clean, t)
         return keep * clean + add * noise
 
-    def clean_from(self, noisy: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """x_0 from x_t and the noise in it: equation 2 solved for x_0."""
-        keep, add = self._parts(noisy, t)
-        return (noisy - add * noise) / keep
-
     def ddpm(
         self, estimate: Estimate, start: Tensor, generator: torch.Generator, *, alike: bool = False
     ) -> Tensor:

@@ -9,7 +9,13 @@ of the parameters.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+from lumiface.assets import find_asset
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""What the published weights were trained with: RGB in [0, 1], less the one, over the other."""
 
 # Expansion, width, blocks, stride of the first: table 1, its bottlenecks.
 _STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
@@ -38,6 +44,17 @@ class MobileFaceNet(nn.Module):
     def forward(self, faces: Tensor) -> Tensor:
         maps = self.conv2(self.features(self.dw_conv(self.conv1(faces))))  # (B, 512, 7, 7)
         return self.bn(self.conv3(self.gdconv(maps))).flatten(1)
+
+
+def trained_mobilefacenet() -> MobileFaceNet:
+    """The network with its published weights, frozen, in evaluation mode.
+
+    Raises:
+        AssetMissing: the weights are not on this machine.
+    """
+    network = MobileFaceNet()
+    network.load_state_dict(torch.load(find_asset("mobilefacenet"), map_location="cpu", weights_only=True))
+    return network.requires_grad_(requires_grad=False).eval()
 
 
 class _Separable(nn.Module):

@@ -1,0 +1,114 @@
+"""Training the generator as the decoder of an autoencoder, before its game with a critic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from pydantic import BaseModel
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from lumiface.data.stacks import draw_mirrored, faces_at_side, stack_faces
+from lumiface.engine.loop import Pupils
+from lumiface.engine.part_config import AutoencoderRun
+from lumiface.metrics.pixels import quantise
+from lumiface.metrics.psnr import psnr_y
+from lumiface.registry import build_part, build_part_recipe, load_part
+
+SHOWN = 8
+MEAN_CODE = 0.005
+"""How fast the mean code follows the codes of each step."""
+
+
+class AutoencoderLesson:
+    """One network, encoder and generator; the generator is what the run is for."""
+
+    score = "psnr_y"
+    method = "stylegan2"
+
+    def __init__(
+        self,
+        config: AutoencoderRun,
+        fabric: Fabric,
+        data_root: str = ".",
+        start_from: str | None = None,
+        tell: Callable[[str], None] = print,
+    ) -> None:
+        self.config, self.device = config, fabric.device
+        self.rank, self.world = fabric.global_rank, fabric.world_size
+        torch.manual_seed(config.seed)
+        self.generator: Any = build_part(config.part, config.generator)
+        if start_from is not None:
+            self.generator.load_state_dict(load_part(Path(start_from), self.method).state_dict())
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
+        self.autoencoder: nn.Module = self.recipe.assemble(self.generator)
+        side = self.generator.config.resolution
+        faces = stack_faces([source.format(data=data_root) for source in config.train])
+        self.faces = faces_at_side(faces, side).to(fabric.device)
+        held_out = stack_faces([config.validate_on.format(data=data_root)], config.validate_faces)
+        self.held_out = faces_at_side(held_out, side).to(fabric.device)
+        self.examples = len(self.faces)
+        tell(f"{self.examples} faces, {len(self.held_out)} to validate")
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        return {"autoencoder": self.autoencoder}
+
+    @property
+    def settings(self) -> BaseModel:
+        return self.generator.config
+
+    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
+        # The momenta of the game that follows (StyleGAN2, appendix B) have none of the first kind: it has an
+        # opponent who moves; here nobody does, and the usual ones are faster.
+        parameters = self.networks[name].parameters()
+        return torch.optim.Adam(parameters, self.config.lr, betas=(0.9, 0.99), fused=device.type == "cuda")
+
+    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+        count = max(1, self.config.batch // self.world)
+        rng = np.random.default_rng([self.config.seed, step, self.rank])
+        face = 2.0 * draw_mirrored(self.faces, count, rng) - 1.0
+        draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        noise = torch.randn(count, self.generator.config.latent, generator=draw).to(self.device)
+        drawn, code, mean, log_variance = pupils.models["autoencoder"](face, noise)
+        parts = self.recipe(drawn.float(), face, mean.float(), log_variance.float())
+        with torch.no_grad():
+            self.generator.mean_code.lerp_(code.mean(dim=0).to(self.generator.mean_code), MEAN_CODE)
+        yield "autoencoder", parts, count
+
+    @torch.inference_mode()
+    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+        """Mean PSNR-Y of faces drawn again by the averaged weights; shown are faces, the same again, and new
+        ones."""
+        weights = pupils.averages["autoencoder"].weights
+        face = 2.0 * (self.held_out.float() / 255.0) - 1.0
+        silence = torch.zeros(len(face), self.generator.config.latent, device=self.device)
+        drawn, *_ = functional_call(self.autoencoder, weights, (face, silence))
+        again = quantise(0.5 * (drawn.float() + 1.0))
+        truth = self.held_out.float() / 255.0
+        draw = torch.Generator().manual_seed(self.config.seed)
+        z = torch.randn(min(SHOWN, len(face)), self.generator.config.latent, generator=draw).to(self.device)
+        layers = self.generator.config.codes - 1
+        noise = [torch.zeros(1, 1, 1, 1, device=self.device)] * layers
+        new = functional_call(self.generator, self.weights(pupils), (z, noise)).float()
+        shown = [truth[:SHOWN], again[:SHOWN], (0.5 * (new + 1.0)).clamp(0.0, 1.0)]
+        return float(psnr_y(again, truth).mean()), torch.cat(shown).cpu()
+
+    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+        """The averaged generator, without the encoder."""
+        return {
+            name.removeprefix("generator."): value
+            for name, value in pupils.averages["autoencoder"].weights.items()
+            if name.startswith("generator.")
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass

@@ -1,0 +1,40 @@
+"""Distance of spectra at every scale of a network's features: multi-resolution frequency reconstruction.
+
+Paper: blind face restoration by feature fusion and embedding optimisation, section 1.3, equation 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lumiface.losses.fft import mean_modulus
+
+
+def mrfr_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    r""":math:`L_{MRFR} = \sum_j \frac{1}{t_j} |F(\hat D_j) - F(D_j)|_1`, over scales j of t_j maps each.
+
+    Args:
+        output, target: the features of two pictures, scale by scale, (B, t_j, H_j, W_j).
+
+    Returns:
+        Scalar: for each scale the mean modulus over maps and frequencies, summed over the scales.
+
+    Raises:
+        ValueError: there are no scales, or they do not belong together.
+    """
+    shapes = [tuple(one.shape) for one in output], [tuple(other.shape) for other in target]
+    if shapes[0] != shapes[1] or not shapes[0]:
+        raise ValueError(f"features {shapes[0]} against {shapes[1]}")
+    # NOTE(paper): the norm is averaged over frequencies, too, with an orthonormal transform: large scales
+    # would outweigh the small ones by their number of pixels alone.
+    return torch.stack([mean_modulus(one - other) for one, other in zip(output, target, strict=True)]).sum()
+
+
+class MRFRLoss(nn.Module):
+    """`mrfr_loss` as a module."""
+
+    def forward(self, output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+        return mrfr_loss(output, target)

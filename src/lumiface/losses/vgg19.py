@@ -1,0 +1,109 @@
+"""Distance of VGG-19's features before their activations: what blind restoration is taught with.
+
+Paper: blind face restoration by feature fusion and embedding optimisation, section 1.3, equation 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pickle import UnpicklingError
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lumiface.assets import find_asset
+from lumiface.errors import InputError
+from lumiface.losses.perceptual import VGGFeatures
+from lumiface.shapes import require_same_pictures
+
+Backbone = Literal["vgg19", "vgg19-conv3_1"]
+
+_WIDTHS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (512, 512))
+"""Up to conv5_2; a halving between two groups (Simonyan and Zisserman 2015, Table 1, E)."""
+
+
+class PreActivations(nn.Module):
+    """RGB in [0, 1] -> features of VGG-19 before the activation, frozen; gradients flow to the picture.
+
+    Shape: (B, 3, H, W) -> list of (B, C, H_l, W_l), H_l half as large from one to the next.
+
+    Args:
+        backbone: "vgg19": conv1_2, conv2_2, conv3_2, conv4_2, conv5_2, as in the paper (asset "vgg19", H and
+            W >= 16); "vgg19-conv3_1": conv1_2, conv2_2, conv3_1 of the channel-normalised network that ends
+            there (asset "vgg_normalised_conv3_1", H and W >= 8).
+        weights: False leaves them random, for tests of what is around them.
+
+    Raises:
+        AssetMissing: the weights are not on this machine.
+        InputError: the file holds another network.
+    """
+
+    def __init__(self, backbone: Backbone = "vgg19", *, weights: bool = True) -> None:
+        super().__init__()
+        whole = backbone == "vgg19"
+        self.layers = _vgg19(weights) if whole else VGGFeatures(weights=weights).layers
+        # The normalised network takes RGB as it is; torchvision's wants ImageNet's mean and deviation.
+        mean, deviation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)) if whole else ((0.0,), (1.0,))
+        self.mean = nn.Buffer(torch.tensor(mean)[:, None, None], persistent=False)
+        self.deviation = nn.Buffer(torch.tensor(deviation)[:, None, None], persistent=False)
+        self.taps = (2, 7, 12, 21, 30) if whole else (5, 12, 16)
+        self.requires_grad_(requires_grad=False).eval()
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        found: list[Tensor] = []
+        features = (picture - self.mean) / self.deviation
+        for number, layer in enumerate(self.layers[: self.taps[-1] + 1]):
+            features = layer(features)
+            if number in self.taps:
+                found.append(features)
+        return found
+
+
+def pre_activation_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    r""":math:`L_{per} = \sum_l |\Phi_l(\hat I) - \Phi_l(I)|_1`, the mean over each layer's elements.
+
+    Args:
+        output, target: features (B, C, H, W) of two pictures, layer by layer.
+
+    Raises:
+        ValueError: there are no layers, or they do not belong together.
+    """
+    shapes = [tuple(one.shape) for one in output], [tuple(other.shape) for other in target]
+    if shapes[0] != shapes[1] or not shapes[0]:
+        raise ValueError(f"features {shapes[0]} against {shapes[1]}")
+    return torch.stack([(one - other).abs().mean() for one, other in zip(output, target, strict=True)]).sum()
+
+
+class PreActivationLoss(nn.Module):
+    """`pre_activation_loss` of two pictures in [0, 1], shape (B, 3, H, W); the target has no gradient."""
+
+    def __init__(self, backbone: Backbone = "vgg19", *, weights: bool = True) -> None:
+        super().__init__()
+        self.features = PreActivations(backbone, weights=weights)
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        require_same_pictures(output, target)
+        with torch.no_grad():
+            wanted = self.features(target)
+        return pre_activation_loss(self.features(output), wanted)
+
+
+def _vgg19(weights: bool) -> nn.Sequential:
+    """The layers numbered as torchvision numbers them, so that its file fits."""
+    layers: list[nn.Module] = []
+    before = 3
+    for group, widths in enumerate(_WIDTHS):
+        layers += [nn.MaxPool2d(2)] if group else []
+        for width in widths:
+            layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU()]
+            before = width
+    network = nn.Sequential(*layers)
+    if weights:
+        path = find_asset("vgg19")
+        try:
+            stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            network.load_state_dict({name: stored[f"features.{name}"] for name in network.state_dict()})
+        except (RuntimeError, UnpicklingError, AttributeError, KeyError) as fault:
+            raise InputError(f"{path} does not hold torchvision's VGG-19; get the file again") from fault
+    return network

@@ -1,0 +1,176 @@
+"""Training the blind restorer and the generator's first lesson: turns, what moves, and what does not."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.fabric import Fabric
+from PIL import Image
+
+from conftest import Find, rand
+from lumiface.engine.checkpoint import load_state, save_weights
+from lumiface.engine.loop import Limits, Outcome
+from lumiface.engine.part_config import AutoencoderRun, RestorerRun, RunConfig
+from lumiface.engine.runs import start
+from lumiface.errors import InputError
+from lumiface.papers.fusion_bfr.autoencoder import divergence
+from lumiface.papers.fusion_bfr.generator import Generator, GeneratorConfig
+from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
+from lumiface.papers.fusion_bfr.restorer_recipe import RestorerRecipe, RestorerRecipeConfig
+from lumiface.registry import load_model, load_part
+
+TINY: dict[str, Any] = {"resolution": 32, "latent": 16, "mapping": 2, "base": 256, "most": 16}
+ENCODER: dict[str, Any] = {"resolution": 32, "base": 256, "most": 16, "latent": 16}
+NETWORK: dict[str, Any] = {"encoder": ENCODER, "generator": TINY, "heads": 2}
+CHEAP: dict[str, Any] = {"perceptual": 0.0, "identity": 0.0, "mrfr": 1.0, "pixel": 1.0}
+
+
+@pytest.fixture
+def faces(
+    tmp_path: Path, astronaut_uint8: np.ndarray, shared_asset: Find, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Six crops of 48 pixels, and an untrained generator."""
+    monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for number in range(6):
+        crop = astronaut_uint8[2 * number :, 110 + 5 * number :][:256, :256]
+        Image.fromarray(crop).resize((48, 48)).save(folder / f"{number:02}.png")
+    torch.manual_seed(1)
+    prior = Generator(GeneratorConfig.model_validate(TINY))
+    provenance = {"best_minus_fd_squeezenet": -1.0}
+    save_weights(
+        tmp_path / "prior.safetensors",
+        prior.state_dict(),
+        method="stylegan2",
+        config=prior.config,
+        provenance=provenance,
+    )
+    return tmp_path
+
+
+def config(kind: type[RunConfig], **changes: Any) -> RunConfig:
+    settings: dict[str, Any] = {
+        "name": "trial",
+        "train": ["{data}/faces"],
+        "validate_on": "{data}/faces",
+        "validate_faces": 3,
+        "batch": 2,
+        "steps": 4,
+        "warmup": 1,
+        "validate_every": 2,
+        "save_every": 1,
+    }
+    if kind is RestorerRun:
+        settings |= {"part": "fusion-bfr-restorer-64", "network": NETWORK, "recipe": CHEAP}
+        settings |= {"prior": "{data}/prior.safetensors"}
+    else:
+        recipe = {"perceptual": 0.0}
+        settings |= {"part": "stylegan2-autoencoder-64", "generator": TINY, "recipe": recipe}
+    return kind(**(settings | changes))
+
+
+def run(folder: Path, data: Path, settings: RunConfig, **limits: Any) -> Outcome:
+    fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
+    return start(settings, folder, fabric, data_root=str(data), limits=Limits(**limits))
+
+
+GAME = {"recipe": CHEAP | {"adversarial": 0.1, "game": {"augment": {"images": 20}, "r1_every": 2}}}
+
+
+@pytest.mark.parametrize(("kind", "changes"), [(RestorerRun, {}), (RestorerRun, GAME), (AutoencoderRun, {})])
+def test_a_stopped_run_ends_with_the_same_bits(
+    faces: Path, tmp_path: Path, kind: type[RunConfig], changes: dict[str, Any]
+) -> None:
+    settings = config(kind, **changes)
+    straight = run(tmp_path / "whole", faces, settings)
+    run(tmp_path / "parted", faces, settings, max_steps=2)
+    resumed = run(tmp_path / "parted", faces, settings)
+    assert (straight.step, straight.best) == (resumed.step, resumed.best)
+    states = [load_state(tmp_path / name / "state.safetensors")[0] for name in ("whole", "parted")]
+    assert ("critic" in states[0]["networks"]) == bool(changes)
+    for network, values in states[0]["networks"].items():
+        for name, value in values.items():
+            assert torch.equal(value, states[1]["networks"][network][name]), name
+
+
+def test_the_generator_stays_as_it_is_unless_thawed(faces: Path, tmp_path: Path) -> None:
+    prior = load_part(faces / "prior.safetensors", "stylegan2").state_dict()
+    for thaw in (False, True):
+        run(tmp_path / str(thaw), faces, config(RestorerRun, thaw=thaw))
+        trained: Any = load_model(tmp_path / str(thaw) / "last.safetensors")
+        moved = [
+            not torch.equal(value, prior[name]) for name, value in trained.generator.state_dict().items()
+        ]
+        assert any(moved) == thaw
+        assert trained(rand(1, 3, 40, 36)).shape == (1, 3, 40, 36)
+
+
+def test_without_a_prior_the_generator_learns_with_the_rest(faces: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", faces, config(RestorerRun, prior=None))
+    trained: Any = load_model(tmp_path / "run" / "last.safetensors")
+    torch.manual_seed(0)
+    untrained = FusionBFR(FusionBFRConfig.model_validate(NETWORK)).generator.state_dict()
+    changed = [
+        name for name, value in trained.generator.state_dict().items() if value.ne(untrained[name]).any()
+    ]
+    assert len(changed) > 10
+
+
+def test_a_prior_of_another_size_is_refused_by_name(faces: Path, tmp_path: Path) -> None:
+    wrong = {"network": {"encoder": ENCODER | {"resolution": 64}, "generator": TINY}}
+    with pytest.raises(Exception, match="encoder: works at 64 pixels"):
+        run(tmp_path / "run", faces, config(RestorerRun, **wrong))
+    with pytest.raises(InputError, match="absent"):
+        run(tmp_path / "run", faces, config(RestorerRun, prior="{data}/absent.safetensors"))
+
+
+def test_the_first_lesson_teaches_the_generator_to_draw_and_its_mean_code(
+    faces: Path, tmp_path: Path
+) -> None:
+    lesson = {"lr": 0.003, "ema": 0.5, "validate_every": 60, "save_every": 60, "clip": 10.0}
+    first = run(tmp_path / "run", faces, config(AutoencoderRun, steps=240, **lesson), max_steps=60)
+    last = run(tmp_path / "run", faces, config(AutoencoderRun, steps=240, **lesson))
+    assert last.best > first.best + 1.0  # dB
+    trained: Any = load_part(tmp_path / "run" / "last.safetensors", "stylegan2")
+    assert trained.mean_code.abs().max() > 0
+
+
+def test_the_divergence_is_torch_s() -> None:
+    mean, log_variance = rand(3, 5) - 0.5, rand(3, 5, seed=1) - 0.5
+    ours = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    expected = torch.distributions.kl_divergence(ours, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
+    torch.testing.assert_close(divergence(mean, log_variance), expected)
+
+
+def test_mrfr_moves_the_picture_and_not_the_judge() -> None:
+    torch.manual_seed(0)
+    network = FusionBFR(FusionBFRConfig.model_validate(NETWORK))
+    only = {"perceptual": 0.0, "identity": 0.0, "mrfr": 2.0}
+    recipe = RestorerRecipe(RestorerRecipeConfig.model_validate(only), 0)
+    output, truth = rand(2, 3, 32, 32).requires_grad_(), rand(2, 3, 32, 32, seed=1)
+    parts = recipe(output, truth, network.encoder, None, torch.Generator())
+    assert list(parts) == ["mrfr"]
+    parts["mrfr"].backward()
+    assert output.grad is not None
+    assert output.grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in network.parameters())
+    same = recipe(truth, truth, copy.deepcopy(network.encoder), None, torch.Generator())
+    assert same["mrfr"] == 0
+
+
+def test_damage_is_the_paper_s_and_seeded() -> None:
+    recipe = RestorerRecipe(RestorerRecipeConfig.model_validate(CHEAP), 0)
+    faces = rand(3, 3, 32, 32)
+    one, again, other = (recipe.damage(faces, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    assert one.shape == faces.shape
+    defaults = RestorerRecipeConfig()
+    assert (defaults.perceptual, defaults.identity, defaults.mrfr) == (1.0, 10.0, 1.0)  # equation 9
+    assert (defaults.pixel, defaults.adversarial) == (0.0, 0.0)
