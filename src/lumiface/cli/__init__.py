@@ -16,6 +16,7 @@ from lumiface.cli.figure import figure
 from lumiface.cli.models import models
 from lumiface.cli.prepare import prepare_meshes
 from lumiface.cli.restore import restore
+from lumiface.cli.sample import sample
 from lumiface.cli.score import score
 from lumiface.cli.shared import Described, OneLineErrors
 from lumiface.cli.train import train
@@ -57,5 +58,6 @@ app.command(no_args_is_help=True)(score)
 app.command(no_args_is_help=True)(degrade)
 app.command(no_args_is_help=True)(prepare_meshes)
 app.add_typer(models, name="models")
+app.command(no_args_is_help=True)(sample)
 app.command()(demo)
 app.add_typer(figure, name="figure")

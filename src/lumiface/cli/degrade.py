@@ -13,6 +13,7 @@ from lumiface.errors import InputError, SettingError
 PROTOCOLS = {
     "llf": ("scale", "seed", "hr_size"),
     "frr": ("seed", "hr_size", "config"),
+    "blind": ("seed", "hr_size", "config"),
     "dark-frames": ("config", "every", "max_luma", "device"),
 }
 """The protocols, and the options that each of them has."""
@@ -25,22 +26,25 @@ def degrade(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="folder for what is made")],
     protocol: Annotated[
         str,
-        typer.Option(help="llf: dark, then small; frr: dark and damaged; dark-frames: find dark faces"),
+        typer.Option(
+            help="llf: dark, then small; frr: dark and damaged; blind: damaged; dark-frames: find dark faces"
+        ),
     ] = "llf",
     scale: Annotated[
         int | None, typer.Option(min=1, help="bright side over dark side (llf; default: 4)")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="of the damage, with each picture's name (llf, frr; default: 0)")
+        int | None,
+        typer.Option(min=0, help="of the damage, with each picture's name (llf, frr, blind; default: 0)"),
     ] = None,
     hr_size: Annotated[
         int | None,
         typer.Option(
-            min=0, help="side of the bright pictures, 0: each one's own (default: llf 128, frr 256)"
+            min=0, help="side of the bright pictures, 0: each one's own (default: llf 128, else 256)"
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML with further settings (frr, dark-frames)")
+        Path | None, typer.Option(metavar="FILE", help="YAML with further settings (frr, blind, dark-frames)")
     ] = None,
     every: Annotated[
         float | None, typer.Option(help="seconds between looks at a video (dark-frames; default: 0.5)")
@@ -54,9 +58,9 @@ def degrade(
 ) -> None:
     """Build a set of bad pictures.
 
-    llf and frr write good pictures, bad ones made of them, and a manifest with all numbers and hashes; the
-    same pictures and settings give the same pixels. dark-frames takes the really dark faces from videos and
-    pictures and reports on each. What was stopped goes on.
+    llf, frr and blind write good pictures, bad ones made of them, and a manifest with all numbers and
+    hashes; the same pictures and settings give the same pixels. dark-frames takes the really dark faces from
+    videos and pictures and reports on each. What was stopped goes on.
     """
     given: dict[str, Any] = {
         "scale": scale,
@@ -84,10 +88,10 @@ def _build_pairs(sources: list[str], output: Path, protocol: str, given: dict[st
     import hashlib
 
     from lumiface.cli.progress import progress_bar
-    from lumiface.data.frr import FRRSettings, build_frr
+    from lumiface.data.damaged import PROTOCOLS as DAMAGE
+    from lumiface.data.damaged import DamageSettings, build_damaged
     from lumiface.data.llf import LLFSettings
     from lumiface.data.llf_files import build_llf
-    from lumiface.degradations.frr import FRRConfig
 
     size = given.get("hr_size", 128 if protocol == "llf" else 256) or None
     seed = given.get("seed", 0)
@@ -96,8 +100,10 @@ def _build_pairs(sources: list[str], output: Path, protocol: str, given: dict[st
             settings = LLFSettings(hr_size=size, scale=given.get("scale", 4), seed=seed)
             manifest = build_llf(sources, output, settings, progress=advance)
         else:
-            ranges = _read(FRRConfig, given.get("config"), {})
-            manifest = build_frr(sources, output, FRRSettings(size, seed, ranges), progress=advance)
+            kind: Any = protocol
+            ranges = _read(DAMAGE[kind].config, given.get("config"), {})
+            damage = DamageSettings(kind, size, seed, ranges)
+            manifest = build_damaged(sources, output, damage, progress=advance)
     lines = manifest.read_bytes()
     typer.echo(f"{len(lines.splitlines())} pairs in {output}")
     typer.echo(f"sha256 {hashlib.sha256(lines).hexdigest()}  {manifest}")

@@ -14,7 +14,7 @@ picture enlarged by that and brought back has lost nothing, so r below 1 leaves 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
@@ -87,6 +87,10 @@ class BlindParameters(DrawnNumbers):
 
     def __len__(self) -> int:
         return len(self.factor)
+
+
+PARAMETERS = tuple(field.name for field in fields(BlindParameters))[:10]
+"""The names of what is drawn."""
 
 
 def draw_blind(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lumiface.data.frr import FRRSettings, frr_pairs
+from lumiface.data.damaged import DamageSettings, damaged_pairs
 from lumiface.data.sources import PictureSource
 from lumiface.data.views import ViewSet
 from lumiface.engine.leads import seal
@@ -75,13 +75,13 @@ def measure_priors(
     columns = {name: Column() for name in priors}
     instruments = Instruments(torch.device("cpu"), with_reference=True, only=PRIOR_SCORES)
     rows = {name: row for row, name in enumerate(views.names)}
-    for done, pair in enumerate(frr_pairs(source, FRRSettings()), start=1):
+    for done, pair in enumerate(damaged_pairs(source, DamageSettings("frr")), start=1):
         if pair.name not in rows:
             continue
         view = views.batch([rows[pair.name]], side)
         lifted = lifter.view(lifter(view.pictures, view.cameras), view.cameras, side).colour
         for name, prior in priors.items():
-            drawn = prior.draw(from_uint8(pair.dark))
+            drawn = prior.draw(from_uint8(pair.bad))
             seen = quantise(prior.view(drawn, (side, side)).colour)
             found = instruments.measure(seen, quantise(lifted))
             relief = prior.view(drawn, (side, side), view.cameras).depth
@@ -125,8 +125,8 @@ def measure_enhancers(
 
 def frr_pictures(source: PictureSource) -> Iterator[tuple[Tensor, Tensor]]:
     """The FRR set of seed 0, 256 pixels: dark and bright."""
-    for pair in frr_pairs(source, FRRSettings()):
-        yield from_uint8(pair.dark), from_uint8(pair.light)
+    for pair in damaged_pairs(source, DamageSettings("frr")):
+        yield from_uint8(pair.bad), from_uint8(pair.good)
 
 
 def dark_pictures(source: PictureSource) -> Iterator[tuple[Tensor, None]]:
