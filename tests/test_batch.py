@@ -30,8 +30,8 @@ class Brightener:
         if self.fault is not None and self.seen == 1:
             raise self.fault
         rgb = (picture.rgb * 2).clamp(0, 1).repeat_interleave(2, -1).repeat_interleave(2, -2)
-        faces = [FaceReport((0, 0, 8, 8), 1.0, 8.0, 0.1, way, 0.0) for way in ("restored", "lit")]
-        return Restored(Picture(rgb, None, picture.kind), 2, faces, ["a note"])
+        faces = [FaceReport((0, 0, 8, 8), 1.0, 8.0, 8.0, 0.1, way, 0.0) for way in ("restored", "lit")]
+        return Restored(Picture(rgb, None, picture.kind), 2, "joint", faces, ["a note"])
 
 
 @pytest.fixture

@@ -1,15 +1,18 @@
-"""What can be done to a face, and at which size it goes through a network for it."""
+"""What can be done to a face, at which size it goes through a network for it, and what serves it best."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from lumiface.degradations.tasks import Task
-from lumiface.errors import SettingError
+from lumiface.errors import InputError, SettingError
+from lumiface.faces.own import well_lit
 from lumiface.registry import default_model, find_method, read_facts, shipped_weights
 
-FaceTaskName = Literal["joint", "enhance"]
+FaceTaskName = Literal["joint", "enhance", "blind"]
+AskedTask = Literal["joint", "enhance", "blind", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,56 @@ FACE_TASKS: dict[FaceTaskName, FaceTask] = {
     "joint": FaceTask("joint", "joint", 4, least=32, most=64, largest=96, quiet=True),
     # The enhancer's prior knows faces of one size; smaller ones are enlarged for it and come back small.
     "enhance": FaceTask("enhance", "lighten", 1, least=256, most=256, largest=256, quiet=False),
+    # The restorer's generator draws faces of one size; what has more detail than that keeps its own.
+    "blind": FaceTask("blind", "blind", 1, least=64, most=64, largest=96, quiet=False),
 }
+
+BLURRED = 0.6
+"""A face whose detail would fit into less than this share of its side has lost some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What serves a photograph best, and why, in a few words."""
+
+    task: FaceTaskName
+    why: str
+
+
+def served_tasks() -> list[FaceTaskName]:
+    """The tasks that a model ships for."""
+    served: list[FaceTaskName] = []
+    for name, task in FACE_TASKS.items():
+        try:
+            default_model(task.learnt)
+        except InputError:
+            continue
+        served.append(name)
+    return served
+
+
+def advise(face: tuple[float, float, float] | None, can: Collection[FaceTaskName]) -> Advice:
+    """Which task serves a face: by its light, and by how much detail it has.
+
+    Args:
+        face: side (pixels of the photograph), light (0 to 1) and detail (pixels) of the main face; None where
+            there is no face.
+        can: the tasks to choose from; "joint" is always among them.
+    """
+    alone: FaceTaskName = "enhance" if "enhance" in can else "joint"
+    if face is None:
+        return Advice(alone, "no face found")
+    side, light, detail = face
+    dark, joint = well_lit(light) < 0.5, FACE_TASKS["joint"]
+    if dark and detail <= joint.largest:
+        return Advice("joint", "dark, little detail")
+    if dark:
+        return Advice(alone, "dark, enough detail")
+    if "blind" in can and detail <= FACE_TASKS["blind"].largest and detail < BLURRED * side:
+        return Advice("blind", "enough light, blurred")
+    if side <= joint.largest:
+        return Advice("joint", "enough light, small")
+    return Advice(alone, "light and sharp: little to do")
 
 
 def choose_task(asked: FaceTaskName | None, model: str | None) -> tuple[FaceTask, str]:

@@ -5,57 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.face_tasks import choose_task
+from lumiface.errors import SettingError
+from lumiface.face_tasks import FACE_TASKS, FaceTaskName, advise, choose_task, served_tasks
+from lumiface.face_work import DoneFace as DoneFace
+from lumiface.face_work import FaceReport as FaceReport
+from lumiface.face_work import FaceWorker, measure_face
 from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
-from lumiface.faces.own import face_light, keep_own_colour, keep_own_light, well_lit
 from lumiface.faces.paste import paste_face
 from lumiface.image import Picture, luma, read_picture, write_picture
-from lumiface.light import ToneCurve, fallback_curve, fit_curve, relight, transfer_light
+from lumiface.light import ToneCurve, fallback_curve, fit_curve, relight
 from lumiface.noise import quiet_shadows
-from lumiface.prior_view import PriorView, look_at_prior
-from lumiface.registry import load_model
+from lumiface.prior_view import PriorView
+from lumiface.registry import default_model
 from lumiface.restore_config import RestoreConfig
-
-BATCH = 16
-
-
-@dataclass(frozen=True, slots=True)
-class FaceReport:
-    """What was done to one face.
-
-    Attributes:
-        box: x1, y1, x2, y2 in pixels of the photograph.
-        score: the detector's certainty, 0 to 1.
-        side: of the aligned square in pixels of the photograph.
-        light: mean luma of the face's middle before, 0 to 1.
-        way: "restored" by the network; "lit": a large face, which keeps its own detail.
-        own_light: 0 to 1, how much of its own light a well-lit face was left.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    side: float
-    light: float
-    way: Literal["restored", "lit"]
-    own_light: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restored:
-    """A restored photograph, its faces, what a person should know about it, and, where asked for, the 3D
-    priors that led."""
+    """A restored photograph.
+
+    Attributes:
+        picture: the photograph.
+        scale: how many times larger it is.
+        task: what was done.
+        faces: what was done to each face.
+        notes: what a person should know about it.
+        priors: the 3D priors that led, where they were asked for.
+    """
 
     picture: Picture
     scale: int
+    task: FaceTaskName
     faces: list[FaceReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     priors: list[PriorView] = field(default_factory=list)
@@ -72,7 +60,7 @@ class Restorer:
 
     Raises:
         InputError: there is no such model.
-        SettingError: the model was trained for another task.
+        SettingError: the model was trained for another task, or is named where the task is to be chosen.
     """
 
     def __init__(
@@ -80,8 +68,12 @@ class Restorer:
     ) -> None:
         self.config = config or RestoreConfig()
         self.device = torch.device(device)
-        self.task, self.model_name = choose_task(self.config.task, model)
-        self.network = load_model(self.model_name, self.device)
+        self._workers: dict[FaceTaskName, FaceWorker] = {}
+        self._only: FaceWorker | None = None
+        if self.config.task != "auto":
+            self._only = FaceWorker(*choose_task(self.config.task, model), self.device)
+        elif model is not None:
+            raise SettingError(f"--task auto chooses the model by itself; leave out {model}, or name a task")
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
 
     @torch.inference_mode()
@@ -94,40 +86,58 @@ class Restorer:
         """
         config = self.config
         notes: list[str] = []
-        scale = self._affordable_scale(picture, notes)
         rgb = picture.rgb.to(self.device)
+        faces: list[Face] = []
+        if config.strength > 0.0 or self._only is None:
+            faces = find_faces(
+                rgb, self.detector, which=config.faces, min_face=config.min_face, boxes=list(boxes) or None
+            )
+        worker = self._only or self._advised(rgb, faces, notes)
+        scale = self._affordable_scale(picture, worker, notes)
         grey = picture.kind.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
         plain = _enlarge(rgb, scale)
         if config.strength == 0.0:
-            return Restored(_with(picture, plain, scale), scale, [], notes)
+            return Restored(_with(picture, plain, scale), scale, worker.task.name, [], notes)
 
-        faces = find_faces(
-            rgb, self.detector, which=config.faces, min_face=config.min_face, boxes=list(boxes) or None
-        )
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
         quiet = quiet_shadows(rgb)
-        patches, reports, priors = self._restore_faces(rgb, quiet, faces)
+        done = worker(rgb, quiet, faces, with_prior=config.save_prior)
         if config.background == "keep":
             canvas = plain.clone()
         else:
-            curve = _shared_curve(quiet, faces, patches) if faces else fallback_curve(rgb)
+            curve = _shared_curve(quiet, faces, done) if faces else fallback_curve(rgb)
             canvas = _enlarge(relight(rgb, curve, quiet), scale)
-        for face, patch in zip(faces, patches, strict=True):
+        for face, one in zip(faces, done, strict=True):
             match = config.background == "light"
-            pasted = paste_face(canvas, patch, face_matrix(face), scale=scale, match=match, into=True)
+            pasted = paste_face(canvas, one.patch, face_matrix(face), scale=scale, match=match, into=True)
             canvas = pasted.canvas
         if config.strength < 1.0:
             canvas = plain.lerp(canvas, config.strength)
         if grey:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
+        priors = [one.prior for one in done if one.prior is not None]
         if config.save_prior and faces and not priors:
             notes.append("no 3D prior to save: the model has none")
-        return Restored(_with(picture, canvas, scale), scale, reports, notes, priors)
+        reports = [one.report for one in done]
+        return Restored(_with(picture, canvas, scale), scale, worker.task.name, reports, notes, priors)
 
-    def _affordable_scale(self, picture: Picture, notes: list[str]) -> int:
+    def _advised(self, rgb: Tensor, faces: list[Face], notes: list[str]) -> FaceWorker:
+        """The worker that serves the photograph's main face best, of those that a model ships for."""
+        main = max(faces, key=native_side, default=None)
+        if main is None:
+            advice = advise(None, served_tasks())
+        else:
+            advice = advise((native_side(main), *measure_face(rgb, main)), served_tasks())
+        notes.append(f"auto: {advice.task} ({advice.why})")
+        if advice.task not in self._workers:
+            task = FACE_TASKS[advice.task]
+            self._workers[advice.task] = FaceWorker(task, default_model(task.learnt), self.device)
+        return self._workers[advice.task]
+
+    def _affordable_scale(self, picture: Picture, worker: FaceWorker, notes: list[str]) -> int:
         height, width = picture.rgb.shape[-2:]
-        wanted: int = self.config.scale or self.task.scale
+        wanted: int = self.config.scale or worker.task.scale
         scale = wanted
         while scale > 1 and height * width * scale**2 > self.config.max_output_megapixels * 1e6:
             scale //= 2
@@ -137,51 +147,6 @@ class Restorer:
                 f"{self.config.max_output_megapixels:g} megapixels"
             )
         return scale
-
-    def _restore_faces(
-        self, rgb: Tensor, quiet: Tensor, faces: list[Face]
-    ) -> tuple[list[Tensor], list[FaceReport], list[PriorView]]:
-        """Every face as an aligned, restored square (1, 3, S, S); all faces of one size in one batch.
-
-        `quiet` is the photograph `rgb` without its noise; both (1, 3, H, W).
-        """
-        source = quiet if self.task.quiet else rgb
-        crops = [crop_face(source, face_matrix(face), self.task.side(native_side(face))) for face in faces]
-        outputs: dict[int, Tensor] = {}
-        for side in sorted({crop.shape[-1] for crop in crops}):
-            members = [i for i, crop in enumerate(crops) if crop.shape[-1] == side]
-            for start in range(0, len(members), BATCH):
-                chunk = members[start : start + BATCH]
-                lit = self.network(torch.cat([crops[i] for i in chunk])).clamp(0.0, 1.0)
-                outputs.update((i, lit[k : k + 1]) for k, i in enumerate(chunk))
-        patches: list[Tensor] = []
-        reports: list[FaceReport] = []
-        for i, face in enumerate(faces):
-            patch, report = self._finish_face(rgb, quiet, face, crops[i], outputs[i])
-            patches.append(patch)
-            reports.append(report)
-        views = [
-            look_at_prior(self.network, crop, outputs[i])
-            for i, crop in enumerate(crops)
-            if self.config.save_prior
-        ]
-        return patches, reports, [view for view in views if view is not None]
-
-    def _finish_face(
-        self, rgb: Tensor, quiet: Tensor, face: Face, crop: Tensor, output: Tensor
-    ) -> tuple[Tensor, FaceReport]:
-        light = face_light(crop)
-        own_light = well_lit(light)
-        side = native_side(face)
-        output = keep_own_colour(crop, keep_own_light(crop, output, own_light))
-        large = side > self.task.largest
-        if large:
-            matrix, size = face_matrix(face), round(side)
-            small_lit = F.interpolate(output, size=crop.shape[-2:], mode="area")
-            lit = transfer_light(crop_face(quiet, matrix, size), crop, small_lit)
-            output = lit.lerp(crop_face(rgb, matrix, size), own_light)
-        way = "lit" if large else "restored"
-        return output, FaceReport(face.box, face.score, side, light, way, own_light)
 
 
 def restore(
@@ -207,12 +172,12 @@ def restore(
     return result
 
 
-def _shared_curve(rgb: Tensor, faces: list[Face], patches: list[Tensor]) -> ToneCurve:
+def _shared_curve(rgb: Tensor, faces: list[Face], done: list[DoneFace]) -> ToneCurve:
     """The one curve that did to the faces' light what the network did, from all faces together."""
     before: list[Tensor] = []
     after: list[Tensor] = []
-    for face, patch in zip(faces, patches, strict=True):
-        small = F.interpolate(patch, size=(24, 24), mode="area")
+    for face, one in zip(faces, done, strict=True):
+        small = F.interpolate(one.patch, size=(24, 24), mode="area")
         native = crop_face(rgb, face_matrix(face), 24)
         before.append(native.flatten(2)[0].T)
         after.append(small.flatten(2)[0].T)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lumiface.face_tasks import FaceTaskName
+from lumiface.face_tasks import AskedTask
 
 
 class RestoreConfig(BaseModel):
@@ -14,12 +14,13 @@ class RestoreConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    task: FaceTaskName | None = Field(
+    task: AskedTask | None = Field(
         default=None,
-        description="joint: light and enlarge; enhance: light alone; default: what the model is for",
+        description="joint: light and enlarge; enhance: light alone; blind: mend blur, noise, compression; "
+        "auto: what serves the photograph best; default: what the model is for, or joint",
     )
     scale: Literal[1, 2, 4] | None = Field(
-        default=None, description="how many times larger the result is; default: 4, or 1 for enhance"
+        default=None, description="how many times larger the result is; default: 4 for joint, else 1"
     )
     strength: float = Field(
         default=1.0, ge=0, le=1, description="0: the photograph, only enlarged; 1: fully restored"

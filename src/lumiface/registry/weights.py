@@ -51,7 +51,12 @@ def default_model(task: Task = "joint") -> str:
     }
     if not shipped:
         raise InputError(f"no weights for the task {task!r} came with this installation; name a file")
-    return max(shipped, key=lambda name: shipped[name]["provenance"]["best_psnr_y"])
+    return max(shipped, key=lambda name: _best(shipped[name]["provenance"]))
+
+
+def _best(provenance: dict[str, Any]) -> float:
+    """The best score in validation, whatever it is called; higher is better."""
+    return next(value for name, value in provenance.items() if name.startswith("best_"))
 
 
 def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> nn.Module:
