@@ -13,6 +13,7 @@ from conftest import rand
 from lumiface.papers.fusion_bfr.encoder import EncoderConfig
 from lumiface.papers.fusion_bfr.fusion import Attention, FeatureFusion, SpatialTransform
 from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
+from lumiface.papers.fusion_bfr.refine import objective, refine
 
 SMALL: dict[str, Any] = {
     "encoder": {"resolution": 32, "base": 256, "most": 16, "latent": 16},
@@ -124,3 +125,47 @@ def test_the_paper_s_sizes() -> None:
         FusionBFRConfig.model_validate({"generator": {"resolution": 64}})
     with pytest.raises(ValidationError, match="tells 32 numbers"):
         FusionBFRConfig(encoder=EncoderConfig(latent=32))
+
+
+# refinement ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fidelity", [0.0, 1.0])
+def test_refinement_is_never_worse_than_the_start(fidelity: float) -> None:
+    network, picture = woken(small()), rand(1, 3, 32, 32)
+    with torch.no_grad():
+        start = network.restore(picture, fidelity)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    told: list[tuple[int, int]] = []
+    answer, course = refine(
+        network,
+        picture,
+        25,
+        detail=16,
+        fidelity=fidelity,
+        tell=lambda step, steps, _best: told.append((step, steps)),
+    )
+    assert told == [(step, 25) for step in range(26)]
+    assert course == sorted(course, reverse=True)
+    assert course[-1] < 0.95 * course[0]
+    nothing = torch.zeros(1, network.config.generator.codes, 16)
+    assert course[0] == pytest.approx(objective(start, picture, nothing, 16, 0.0).item(), abs=1e-6)
+    assert objective(answer, picture, nothing, 16, 0.0).item() <= course[-1] + 1e-6
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_too_large_steps_leave_the_start_s_answer() -> None:
+    network, picture = small(), rand(1, 3, 32, 32)
+    with torch.no_grad():
+        start = network.restore(picture, 1.0)
+    answer, course = refine(network, picture, 3, detail=16, rate=1e6, stay=1.0)
+    torch.testing.assert_close(answer, start)
+    assert course == [course[0]] * 4
+    again, _ = refine(network, picture, 0, detail=16)
+    torch.testing.assert_close(again, start)
+    with pytest.raises(ValueError, match="one square face"):
+        refine(network, rand(2, 3, 32, 32), 1, detail=16)
+    with torch.inference_mode():  # as whole photographs are restored; of any size
+        assert network.refine(rand(1, 3, 40, 40), 2, detail=12).shape == (1, 3, 40, 40)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lumiface.errors import SettingError
 from lumiface.face_tasks import FaceTask
 from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.face import Face
@@ -17,6 +18,7 @@ from lumiface.faces.sharpness import SIDE, detail_side
 from lumiface.light import transfer_light
 from lumiface.prior_view import PriorView, look_at_prior
 from lumiface.registry import load_model
+from lumiface.restore_config import RestoreConfig
 
 BATCH = 16
 
@@ -59,28 +61,49 @@ class FaceWorker:
     Args:
         task: what is done.
         model: name or file of the network.
+        config: how.
         device: where it runs.
 
     Raises:
         InputError: there is no such model.
+        SettingError: a setting is for another task.
     """
 
-    def __init__(self, task: FaceTask, model: str, device: torch.device) -> None:
-        self.task, self.model = task, model
-        self.network = load_model(model, device)
+    def __init__(self, task: FaceTask, model: str, config: RestoreConfig, device: torch.device) -> None:
+        self.task, self.model, self.config = task, model, config
+        asked = {
+            "fidelity": config.fidelity is not None,
+            "refine": config.refine > 0,
+            "colour": config.colour,
+        }
+        given = [name for name, is_given in asked.items() if is_given]
+        if given and task.name != "blind" and config.task != "auto":
+            raise SettingError(f"--{given[0]} is for --task blind, not for {task.name}")
+        self.network: Any = load_model(model, device)
+        if config.fidelity is not None and task.name == "blind":
+            self.network.fidelity = config.fidelity
 
-    def __call__(
-        self, rgb: Tensor, quiet: Tensor, faces: list[Face], *, with_prior: bool = False
-    ) -> list[DoneFace]:
+    def __call__(self, rgb: Tensor, quiet: Tensor, faces: list[Face]) -> list[DoneFace]:
         """Every face restored; all faces of one size go through the network together.
 
         Args:
             rgb: the photograph (1, 3, H, W).
             quiet: the same without its noise.
-            with_prior: look at the 3D priors that led.
         """
         source = quiet if self.task.quiet else rgb
         crops = [crop_face(source, face_matrix(face), self.task.side(native_side(face))) for face in faces]
+        if self.config.refine and self.task.name == "blind":
+            outputs = {i: self._refined(rgb, face, crops[i]) for i, face in enumerate(faces)}
+        else:
+            outputs = self._through(crops)
+        done: list[DoneFace] = []
+        for i, face in enumerate(faces):
+            patch, report = self._finish(rgb, quiet, face, crops[i], outputs[i])
+            prior = look_at_prior(self.network, crops[i], outputs[i]) if self.config.save_prior else None
+            done.append(DoneFace(patch, report, prior))
+        return done
+
+    def _through(self, crops: list[Tensor]) -> dict[int, Tensor]:
         outputs: dict[int, Tensor] = {}
         for side in sorted({crop.shape[-1] for crop in crops}):
             members = [i for i, crop in enumerate(crops) if crop.shape[-1] == side]
@@ -88,12 +111,11 @@ class FaceWorker:
                 chunk = members[start : start + BATCH]
                 lit = self.network(torch.cat([crops[i] for i in chunk])).clamp(0.0, 1.0)
                 outputs.update((i, lit[k : k + 1]) for k, i in enumerate(chunk))
-        done: list[DoneFace] = []
-        for i, face in enumerate(faces):
-            patch, report = self._finish(rgb, quiet, face, crops[i], outputs[i])
-            prior = look_at_prior(self.network, crops[i], outputs[i]) if with_prior else None
-            done.append(DoneFace(patch, report, prior))
-        return done
+        return outputs
+
+    def _refined(self, rgb: Tensor, face: Face, crop: Tensor) -> Tensor:
+        _, detail = measure_face(rgb, face)
+        return self.network.refine(crop, self.config.refine, detail=round(detail)).clamp(0.0, 1.0)
 
     def _finish(
         self, rgb: Tensor, quiet: Tensor, face: Face, crop: Tensor, output: Tensor
@@ -101,8 +123,11 @@ class FaceWorker:
         light, detail = measure_face(rgb, face)
         own_light = well_lit(light)
         side = native_side(face)
-        output = keep_own_colour(crop, keep_own_light(crop, output, own_light))
-        large = side > self.task.largest
+        output = keep_own_light(crop, output, own_light)
+        if not self.config.colour:
+            output = keep_own_colour(crop, output)
+        # Light and size are restored up to a size; blur, up to where a face has more detail than that.
+        large = (detail if self.task.name == "blind" else side) > self.task.largest
         if large:
             matrix, size = face_matrix(face), round(side)
             small_lit = F.interpolate(output, size=crop.shape[-2:], mode="area")

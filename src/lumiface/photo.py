@@ -71,7 +71,7 @@ class Restorer:
         self._workers: dict[FaceTaskName, FaceWorker] = {}
         self._only: FaceWorker | None = None
         if self.config.task != "auto":
-            self._only = FaceWorker(*choose_task(self.config.task, model), self.device)
+            self._only = FaceWorker(*choose_task(self.config.task, model), self.config, self.device)
         elif model is not None:
             raise SettingError(f"--task auto chooses the model by itself; leave out {model}, or name a task")
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
@@ -102,7 +102,7 @@ class Restorer:
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
         quiet = quiet_shadows(rgb)
-        done = worker(rgb, quiet, faces, with_prior=config.save_prior)
+        done = worker(rgb, quiet, faces)
         if config.background == "keep":
             canvas = plain.clone()
         else:
@@ -114,7 +114,7 @@ class Restorer:
             canvas = pasted.canvas
         if config.strength < 1.0:
             canvas = plain.lerp(canvas, config.strength)
-        if grey:
+        if grey and not config.colour:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
         priors = [one.prior for one in done if one.prior is not None]
         if config.save_prior and faces and not priors:
@@ -132,7 +132,9 @@ class Restorer:
         notes.append(f"auto: {advice.task} ({advice.why})")
         if advice.task not in self._workers:
             task = FACE_TASKS[advice.task]
-            self._workers[advice.task] = FaceWorker(task, default_model(task.learnt), self.device)
+            self._workers[advice.task] = FaceWorker(
+                task, default_model(task.learnt), self.config, self.device
+            )
         return self._workers[advice.task]
 
     def _affordable_scale(self, picture: Picture, worker: FaceWorker, notes: list[str]) -> int:

@@ -25,6 +25,16 @@ class RestoreConfig(BaseModel):
     strength: float = Field(
         default=1.0, ge=0, le=1, description="0: the photograph, only enlarged; 1: fully restored"
     )
+    fidelity: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="blind: 0: a likely face; 1: as near to the photograph as learnt; default: the model's",
+    )
+    refine: int = Field(
+        default=0, ge=0, description="blind: so many steps of seeking each face's own codes; slow"
+    )
+    colour: bool = Field(default=False, description="blind: give faces of a grey photograph colours")
     background: Literal["keep", "light"] = Field(
         default="light",
         description="light: the rest is lit as the faces were; keep: outside the faces nothing changes",
