@@ -23,7 +23,7 @@ def sample(
     ] = 0.7,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps")] = "auto",
 ) -> None:
-    """Draw faces of nobody: what the generative prior of blind restoration knows."""
+    """Draw faces of nobody, from a trained generator."""
     import math
 
     from lumiface.engine.device import choose_device
