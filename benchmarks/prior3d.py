@@ -11,25 +11,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+from sections import budget_of, measured_here, rows_of, run_section, told
 
 from lumiface.data.sources import open_source
 from lumiface.data.views import load_views
-from lumiface.engine.cost import machine_name, measure_cost
+from lumiface.engine.cost import measure_cost
 from lumiface.engine.measure_lifter import YAWS, measure_lifter, turned_views
 from lumiface.engine.measure_prior3d import (
-    Column,
     dark_pictures,
     frr_pictures,
     measure_enhancers,
     measure_priors,
 )
-from lumiface.engine.origin import origin
-from lumiface.files import write_bytes
 from lumiface.image import Picture, write_picture
 from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import build, load_model, load_part, read_facts, shipped_parts, shipped_weights
@@ -64,7 +61,7 @@ def lifter(given: argparse.Namespace) -> dict[str, Any]:
         "model": model,
         "params": sum(parameter.numel() for parameter in network.parameters()),
         "settings": facts["config"],
-        "budget": {key: facts["provenance"][key] for key in ("step", "minutes", "faces", "machine")},
+        "budget": budget_of(facts),
         "run": facts["provenance"]["run"],
         "origin": measured_here(),
         "rows": rows,
@@ -130,29 +127,6 @@ def cost(given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def rows_of(columns: Mapping[str, Column], files: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """A row a model: its budget, its settings, its scores, and how it differs from the first."""
-    first = next(iter(columns.values()))
-    rows: list[dict[str, Any]] = []
-    for model, column in columns.items():
-        facts = read_facts(files[model])
-        budget = {key: facts["provenance"][key] for key in ("step", "minutes", "faces", "machine")}
-        scores = column.as_dict(None if column is first else first)
-        rows.append({"model": facts["provenance"]["run"]["name"], "budget": budget, **scores})
-        rows[-1]["run"] = facts["provenance"]["run"]
-        print(json.dumps({key: value for key, value in rows[-1].items() if key != "run"}, indent=1))
-    return rows
-
-
-def measured_here() -> dict[str, Any]:
-    return origin([], torch.device("cpu"), 1) | {"machine": machine_name("cpu")}
-
-
-def told(done: int, of: int) -> None:
-    if done % 20 == 0 or done == of:
-        print(f"{done} of {of}", flush=True)
-
-
 SECTIONS = {"lifter": lifter, "prior": prior, "enhancer": enhancer, "shipped": shipped, "cost": cost}
 MODELS = {
     "lifter": ["prior3d-lifter-small"],
@@ -163,25 +137,5 @@ MODELS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("section", choices=list(SECTIONS))
-    parser.add_argument(
-        "--models", nargs="+", help="names of what ships, or files; the first is compared with"
-    )
-    parser.add_argument("--data-root", required=True, help="folder of the sets and their points")
-    parser.add_argument("--limit", type=int, help="so many pictures of a set, to try it out")
-    parser.add_argument("--json", type=Path, help="file whose section is written")
-    parser.add_argument("--sheet", type=Path, help="lifter: picture of faces turned, and their depth")
-    given = parser.parse_args()
-    given.models = given.models or MODELS[given.section]
-    measured = SECTIONS[given.section](given)
-    if given.json:
-        known = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
-        write_bytes(given.json, (json.dumps(known | {given.section: measured}, indent=1) + "\n").encode())
-
-
 if __name__ == "__main__":
-    main()
+    run_section(__doc__, SECTIONS, MODELS)

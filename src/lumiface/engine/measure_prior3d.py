@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lumiface.data.damaged import DamageSettings, damaged_pairs
 from lumiface.data.sources import PictureSource
 from lumiface.data.views import ViewSet
+from lumiface.engine.column import Column, Told
 from lumiface.engine.leads import seal
 from lumiface.engine.measures import Instruments
 from lumiface.geometry.camera import camera_angles
 from lumiface.image import decode_rgb8, from_uint8
 from lumiface.metrics.depth import depth_correlation
 from lumiface.metrics.pixels import quantise
-from lumiface.reports.compare.intervals import mean_interval
-
-Told = Callable[[int, int], None]
 
 PRIOR_SCORES = ("psnr_rgb", "lpips_squeeze", "identity_edgeface")
 PAIRED_SCORES = ("psnr_y", "psnr_rgb", "ssim_y", "ssim_rgb", "lpips_squeeze", "identity_edgeface")
 UNPAIRED_SCORES = ("niqe", "brisque")
-
-
-@dataclass(slots=True)
-class Column:
-    """One variant's scores, picture by picture: name -> (N,), NaN where one cannot be measured."""
-
-    scores: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-
-    def add(self, found: Mapping[str, Tensor]) -> None:
-        for name, values in found.items():
-            self.scores.setdefault(name, []).extend(values.double().tolist())
-
-    def as_dict(self, other: Column | None = None) -> dict[str, Any]:
-        """Means with 95 % intervals; against `other`, the mean differences picture by picture with theirs."""
-        told: dict[str, Any] = {}
-        for name, values in self.scores.items():
-            ours = np.array(values)
-            known = np.isfinite(ours)
-            told |= {name: float(ours[known].mean()), f"{name}_ci": list(mean_interval(ours[known]))}
-            told[f"{name}_images"] = int(known.sum())
-            if other is not None and len(other.scores.get(name, [])) == len(ours):
-                difference = ours - np.array(other.scores[name])
-                difference = difference[np.isfinite(difference)]
-                told[f"{name}_minus_first"] = float(difference.mean())
-                told[f"{name}_minus_first_ci"] = list(mean_interval(difference))
-        return told
 
 
 @torch.inference_mode()
