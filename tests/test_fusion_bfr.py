@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +12,12 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from conftest import rand
+from lumiface.engine.checkpoint import save_weights
 from lumiface.papers.fusion_bfr.encoder import EncoderConfig
 from lumiface.papers.fusion_bfr.fusion import Attention, FeatureFusion, SpatialTransform
 from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
 from lumiface.papers.fusion_bfr.refine import objective, refine
+from lumiface.registry import build, load_model
 
 SMALL: dict[str, Any] = {
     "encoder": {"resolution": 32, "base": 256, "most": 16, "latent": 16},
@@ -169,3 +173,39 @@ def test_too_large_steps_leave_the_start_s_answer() -> None:
         refine(network, rand(2, 3, 32, 32), 1, detail=16)
     with torch.inference_mode():  # as whole photographs are restored; of any size
         assert network.refine(rand(1, 3, 40, 40), 2, detail=12).shape == (1, 3, 40, 40)
+
+
+# full size ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_paper_s_size_learns_is_stored_and_its_encoder_exports(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    network: Any = build("fusion-bfr-512")
+    assert network.encoder.config.sides == [8, 16, 32, 64, 128, 256, 512]
+    assert [network.encoder.config.width(side) for side in (8, 512)] == [256, 16]
+    assert network.generator.config.codes == 16
+    network.generator.requires_grad_(requires_grad=False)
+    face = rand(1, 3, 512, 512)
+    restored = network(face)
+    assert restored.shape == face.shape
+    restored.mean().backward()
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    assert sum(parameter.grad is not None for parameter in learning) > 0.9 * len(learning)
+    path = tmp_path / "full.safetensors"
+    provenance = {"best_minus_lpips_squeeze": -1.0}
+    save_weights(
+        path, network.state_dict(), method="fusion_bfr", config=network.config, provenance=provenance
+    )
+    with torch.inference_mode():
+        torch.testing.assert_close(load_model(path)(face), network.eval()(face))
+        latent, features = network.encoder(face)
+    program = torch.onnx.export(network.encoder, (face,), dynamo=True, verbose=False)
+    assert program is not None
+    program.save(tmp_path / "encoder.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "encoder.onnx"), providers=["CPUExecutionProvider"])
+    outputs = session.run(None, {session.get_inputs()[0].name: face.numpy()})
+    for output, expected in zip(outputs, [latent, *features], strict=True):
+        torch.testing.assert_close(torch.from_numpy(output), expected, atol=1e-3, rtol=1e-3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 24 * 1024**2  # KiB: 24 GiB
