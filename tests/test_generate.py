@@ -14,6 +14,7 @@ from PIL import Image
 from conftest import Find
 from lumiface.engine.checkpoint import load_state
 from lumiface.engine.generate import GeneratorLesson
+from lumiface.engine.lesson import Place
 from lumiface.engine.loop import Limits, Outcome, Pupils
 from lumiface.engine.part_config import GeneratorRun
 from lumiface.engine.read_config import find_config, read_config
@@ -87,7 +88,7 @@ def test_a_stopped_run_ends_with_the_same_bits(faces: Path, tmp_path: Path) -> N
 
 
 def test_whose_turn_it_is(faces: Path) -> None:
-    lesson = GeneratorLesson(config(), Fabric(accelerator="cpu", devices=1), str(faces), None)
+    lesson = GeneratorLesson(config(), Place(Fabric(accelerator="cpu", devices=1), str(faces)))
     pupils = Pupils(
         dict(lesson.networks), {name: AveragedWeights(part, 0.9) for name, part in lesson.networks.items()}
     )
@@ -107,7 +108,7 @@ def test_whose_turn_it_is(faces: Path) -> None:
 
 
 def test_codes_are_mixed(faces: Path) -> None:
-    lesson = GeneratorLesson(config(), Fabric(accelerator="cpu", devices=1), str(faces), None)
+    lesson = GeneratorLesson(config(), Place(Fabric(accelerator="cpu", devices=1), str(faces)))
     codes = lesson.recipe.codes(lesson.generator, 200, torch.Generator().manual_seed(0), torch.device("cpu"))
     assert codes.shape == (200, 8, 16)
     mixed = (codes[:, 0] != codes[:, -1]).any(dim=1).float().mean().item()

@@ -20,6 +20,7 @@ from lumiface.engine import leads
 from lumiface.engine.checkpoint import load_state
 from lumiface.engine.enhance import EnhancerLesson
 from lumiface.engine.leads import LedFaces, draw_leads
+from lumiface.engine.lesson import Place
 from lumiface.engine.loop import Limits, Outcome, Pupils
 from lumiface.engine.part_config import EnhancerRun
 from lumiface.engine.runs import start
@@ -123,7 +124,7 @@ def test_a_stopped_run_ends_with_the_same_bits(
 def test_the_teacher_is_the_average_and_gets_no_gradient(
     faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lesson = EnhancerLesson(config(ema=0.9), fabric(), str(faces), tell=lambda line: None)
+    lesson = EnhancerLesson(config(ema=0.9), Place(fabric(), str(faces), tell=lambda line: None))
     student: Any = lesson.method_network.enhancer
     teacher = AveragedWeights(student, 0.9)
     pupils = Pupils(

@@ -2,58 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lumiface.data.stacks import draw_mirrored, faces_at_side, stack_faces
+from lumiface.data.stacks import draw_mirrored
+from lumiface.engine.lesson import Place, RemembersNothing
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import AutoencoderRun
 from lumiface.metrics.pixels import quantise
 from lumiface.metrics.psnr import psnr_y
-from lumiface.registry import build_part, build_part_recipe, load_part
+from lumiface.registry import build_part, build_part_recipe
 
 SHOWN = 8
 MEAN_CODE = 0.005
 """How fast the mean code follows the codes of each step."""
 
 
-class AutoencoderLesson:
+class AutoencoderLesson(RemembersNothing):
     """One network, encoder and generator; the generator is what the run is for."""
 
     score = "psnr_y"
     method = "stylegan2"
 
-    def __init__(
-        self,
-        config: AutoencoderRun,
-        fabric: Fabric,
-        data_root: str = ".",
-        start_from: str | None = None,
-        tell: Callable[[str], None] = print,
-    ) -> None:
-        self.config, self.device = config, fabric.device
-        self.rank, self.world = fabric.global_rank, fabric.world_size
+    def __init__(self, config: AutoencoderRun, place: Place) -> None:
+        self.config, self.device = config, place.device
+        self.rank, self.count = place.rank, place.share(config.batch)
         torch.manual_seed(config.seed)
         self.generator: Any = build_part(config.part, config.generator)
-        if start_from is not None:
-            self.generator.load_state_dict(load_part(Path(start_from), self.method).state_dict())
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
+        place.start(self.generator, self.method)
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
         self.autoencoder: nn.Module = self.recipe.assemble(self.generator)
         side = self.generator.config.resolution
-        faces = stack_faces([source.format(data=data_root) for source in config.train])
-        self.faces = faces_at_side(faces, side).to(fabric.device)
-        held_out = stack_faces([config.validate_on.format(data=data_root)], config.validate_faces)
-        self.held_out = faces_at_side(held_out, side).to(fabric.device)
+        self.faces = place.faces(config.train, side=side).to(place.device)
+        held_out = place.faces([config.validate_on], limit=config.validate_faces, side=side)
+        self.held_out = held_out.to(place.device)
         self.examples = len(self.faces)
-        tell(f"{self.examples} faces, {len(self.held_out)} to validate")
+        place.tell(f"{self.examples} faces, {len(self.held_out)} to validate")
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -70,7 +60,7 @@ class AutoencoderLesson:
         return torch.optim.Adam(parameters, self.config.lr, betas=(0.9, 0.99), fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        count = max(1, self.config.batch // self.world)
+        count = self.count
         rng = np.random.default_rng([self.config.seed, step, self.rank])
         face = 2.0 * draw_mirrored(self.faces, count, rng) - 1.0
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -106,9 +96,3 @@ class AutoencoderLesson:
             for name, value in pupils.averages["autoencoder"].weights.items()
             if name.startswith("generator.")
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        pass

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lumiface.data.stacks import stack_faces
 from lumiface.engine.leads import LedBatch, LedFaces, draw_leads
+from lumiface.engine.lesson import Place, RemembersNothing
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import EnhancerRun
 from lumiface.errors import InputError, SettingError
 from lumiface.metrics.pixels import quantise
 from lumiface.metrics.psnr import psnr_y
-from lumiface.registry import build, build_part, build_part_recipe, load_model, load_part, shipped_parts
+from lumiface.registry import build, build_part, build_part_recipe, load_model
 
 SHOWN = 5
 HELD_OUT = 2**31
 """Seeds of the damage done to faces for validation lie from here on, beside those of the training faces."""
 
 
-class EnhancerLesson:
+class EnhancerLesson(RemembersNothing):
     """The student; its moving average is the teacher; the critics come second.
 
     The prior stays as it is. What it draws for each dark face is drawn once, before the first step, so each
@@ -37,49 +35,39 @@ class EnhancerLesson:
     score = "psnr_y"
     method = "prior3d"
 
-    def __init__(
-        self,
-        config: EnhancerRun,
-        fabric: Fabric,
-        data_root: str = ".",
-        start_from: str | None = None,
-        tell: Callable[[str], None] = print,
-    ) -> None:
+    def __init__(self, config: EnhancerRun, place: Place) -> None:
         self.config = config
-        self.rank, self.world = fabric.global_rank, fabric.world_size
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
-        self.method_network = self._assemble(fabric.device, data_root)
-        if start_from is not None:
-            started: Any = load_model(start_from)
+        self.rank, self.count = place.rank, place.share(config.batch)
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
+        self.method_network = self._assemble(place)
+        if place.start_from is not None:
+            started: Any = load_model(place.start_from)
             self.method_network.enhancer.load_state_dict(started.enhancer.state_dict())
         torch.manual_seed(config.seed)
         self.critics: nn.Module | None = self.recipe.critics()
-        self._draw_faces(fabric.device, data_root, tell)
+        self._draw_faces(place)
         self.examples = len(self.paired)
 
-    def _assemble(self, device: torch.device, data_root: str) -> Any:
+    def _assemble(self, place: Place) -> Any:
         """The whole method: the trained prior, and a student that knows nothing yet."""
         config = self.config
         torch.manual_seed(config.seed)
         student: Any = build_part(config.part, config.network)
-        prior: Any = None
-        if config.prior is not None:
-            place = shipped_parts().get(config.prior, Path(config.prior.format(data=data_root)))
-            prior = load_part(place, "prior3d-prior", device)
+        prior = None if config.prior is None else place.part(config.prior, "prior3d-prior")
         settings = {
             "prior": None if prior is None else prior.config.model_dump(),
             "enhancer": student.config.model_dump(),
             "lead_side": config.lead_side,
         }
-        whole: Any = build(self.method, settings).to(device)
+        whole: Any = build(self.method, settings).to(place.device)
         whole.enhancer.load_state_dict(student.state_dict())
         if prior is not None:
             whole.prior.load_state_dict(prior.state_dict())
             whole.prior.requires_grad_(requires_grad=False).eval()
         return whole
 
-    def _draw_faces(self, device: torch.device, data_root: str, tell: Callable[[str], None]) -> None:
-        config = self.config
+    def _draw_faces(self, place: Place) -> None:
+        config, device = self.config, place.device
 
         def lead(bright: Tensor | None, dark: Tensor) -> LedFaces:
             side = dark.shape[-1]
@@ -88,22 +76,23 @@ class EnhancerLesson:
                 raise SettingError(
                     f"crop {config.crop} of faces of {side} px does not fit leads of {config.lead_side}"
                 )
-            leads = draw_leads(self.method_network, dark, device, tell)
+            leads = draw_leads(self.method_network, dark, device, place.tell)
             truth = torch.empty(0) if bright is None else bright.to(device)
             return LedFaces(dark.to(device), leads.to(device), truth)
 
-        bright = stack_faces([source.format(data=data_root) for source in config.train], config.faces)
+        bright = place.faces(config.train, limit=config.faces)
         self.paired = lead(bright, self._darkened(bright, 0))
-        held_out = stack_faces([config.validate_on.format(data=data_root)], config.validate_faces)
+        held_out = place.faces([config.validate_on], limit=config.validate_faces)
         self.held_out = lead(held_out, self._darkened(held_out, HELD_OUT))
         self.unpaired: LedFaces | None = None
         if self.recipe.unpaired:
             if not config.unpaired:
                 raise InputError(f"{config.name}: name faces in low light under unpaired, or teach by pairs")
-            dark = stack_faces([source.format(data=data_root) for source in config.unpaired])
-            self.unpaired = lead(None, dark)
+            self.unpaired = lead(None, place.faces(config.unpaired))
         count = 0 if self.unpaired is None else len(self.unpaired)
-        tell(f"{len(self.paired)} faces made dark, {count} that were dark, {len(self.held_out)} to validate")
+        place.tell(
+            f"{len(self.paired)} faces made dark, {count} that were dark, {len(self.held_out)} to validate"
+        )
 
     def _darkened(self, bright: Tensor, first_seed: int) -> Tensor:
         """Each face by a seed of its own, so that its damage does not hang on how many there are."""
@@ -132,7 +121,7 @@ class EnhancerLesson:
         return torch.optim.Adam(parameters, self.config.lr, betas=(0.5, 0.999), fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        count = max(1, self.config.batch // self.world)
+        count = self.count
         rng = np.random.default_rng([self.config.seed, step, self.rank])
         paired = self.paired.cut(count, self.config.crop, rng)
         student = pupils.models["student"]
@@ -171,12 +160,6 @@ class EnhancerLesson:
     def weights(self, pupils: Pupils) -> dict[str, Tensor]:
         """The whole method: prior and student. Only the student works where nobody teaches (§3.2)."""
         return self.method_network.state_dict()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        pass
 
 
 def _together(one: LedBatch, other: LedBatch) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.data.stacks import draw_mirrored, faces_at_side, stack_faces
+from lumiface.data.stacks import draw_mirrored
+from lumiface.engine.lesson import Place
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import GeneratorRun
 from lumiface.metrics.frechet import FrechetDistance, frechet_distance
-from lumiface.registry import build_part, build_part_recipe, find_part, load_part
+from lumiface.registry import build_part, build_part_recipe, find_part
 
 SHOWN = 15
 BATCH = 25
@@ -36,29 +35,19 @@ class GeneratorLesson:
 
     score = "minus_fd_squeezenet"
 
-    def __init__(
-        self,
-        config: GeneratorRun,
-        fabric: Fabric,
-        data_root: str = ".",
-        start_from: str | None = None,
-        tell: Callable[[str], None] = print,
-    ) -> None:
-        self.config, self.device = config, fabric.device
-        self.rank, self.world = fabric.global_rank, fabric.world_size
+    def __init__(self, config: GeneratorRun, place: Place) -> None:
+        self.config, self.device = config, place.device
+        self.rank, self.count = place.rank, place.share(config.batch)
         self.method = find_part(config.part)[0].name
         torch.manual_seed(config.seed)
         self.generator: Any = build_part(config.part, config.generator)
-        if start_from is not None:
-            self.generator.load_state_dict(load_part(Path(start_from), self.method).state_dict())
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
+        place.start(self.generator, self.method)
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
         self.critic: nn.Module = self.recipe.critic_for(self.generator)
-        side = self.generator.config.resolution
-        faces = stack_faces([source.format(data=data_root) for source in config.train])
-        self.faces = faces_at_side(faces, side).to(fabric.device)
+        self.faces = place.faces(config.train, side=self.generator.config.resolution).to(place.device)
         self.examples = len(self.faces)
-        tell(f"{self.examples} faces")
-        self.distance = FrechetDistance("squeezenet").to(fabric.device)
+        place.tell(f"{self.examples} faces")
+        self.distance = FrechetDistance("squeezenet").to(place.device)
         self.real: Tensor | None = None
 
     @property
@@ -81,7 +70,7 @@ class GeneratorLesson:
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         recipe, settings = self.recipe, self.recipe.config
-        count = max(1, self.config.batch // self.world)
+        count = self.count
         rng = np.random.default_rng([self.config.seed, step, self.rank])
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
         critic = pupils.models["critic"]

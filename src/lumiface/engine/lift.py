@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
 from lumiface.data.views import ViewSet, load_views
 from lumiface.degradations.resample import resize
+from lumiface.engine.lesson import Place, RemembersNothing
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import LifterRun, PriorRun
 from lumiface.geometry.camera import yaw_camera
 from lumiface.metrics.psnr import psnr_rgb
-from lumiface.registry import build_part, build_part_recipe, find_part, load_part
+from lumiface.registry import build_part, build_part_recipe, find_part
 
 SHOWN = 5
 TURN = 20.0
 """Degrees of yaw by which validation shows faces turned."""
 
 
-class ViewLesson:
+class ViewLesson(RemembersNothing):
     """What the lessons on views share: the choice of a step, and nothing to remember between steps."""
 
     score = "psnr_rgb"
 
-    def __init__(
-        self, config: LifterRun | PriorRun, fabric: Fabric, data_root: str, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, config: LifterRun | PriorRun, place: Place) -> None:
         def opened(sources: list[str], meshes: str) -> ViewSet:
-            places = [source.format(data=data_root) for source in sources]
-            return load_views(places, meshes.format(data=data_root), fabric.device, tell)
+            paths = [place.path(source) for source in sources]
+            return load_views(paths, place.path(meshes), place.device, place.tell)
 
         self.views = opened(config.train, config.meshes)
         self.held_out = opened([config.validate_on], config.validate_meshes)
         self.seed, self.batch = config.seed, config.batch
-        self.rank, self.world = fabric.global_rank, fabric.world_size
+        self.rank, self.world = place.rank, place.fabric.world_size
         self.method = find_part(config.part)[0].name
         self.examples = len(self.views)
 
@@ -56,31 +53,17 @@ class ViewLesson:
         (average,) = pupils.averages.values()
         return average.weights
 
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        pass
-
 
 class LifterLesson(ViewLesson):
     """The lifter alone; scored by PSNR of the renderings from the photographs' own cameras."""
 
-    def __init__(
-        self,
-        config: LifterRun,
-        fabric: Fabric,
-        data_root: str,
-        start_from: str | None,
-        tell: Callable[[str], None],
-    ) -> None:
-        super().__init__(config, fabric, data_root, tell)
+    def __init__(self, config: LifterRun, place: Place) -> None:
+        super().__init__(config, place)
         self.config = config
         torch.manual_seed(config.seed)
         self.lifter: Any = build_part(config.part, config.network)
-        if start_from is not None:
-            self.lifter.load_state_dict(load_part(Path(start_from), self.method).state_dict())
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
+        place.start(self.lifter, self.method)
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
         self.side: int = self.recipe.config.side
 
     @property

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from lumiface.engine.lesson import Place
 from lumiface.engine.lift import SHOWN, ViewLesson
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import PriorRun
 from lumiface.metrics.psnr import psnr_rgb
-from lumiface.registry import build_part, build_part_recipe, load_part, shipped_parts
+from lumiface.registry import build_part, build_part_recipe
 
 CALIBRATION = 2**31
 """Seed of the faces from which x_0's scale is taken, beside the run's own."""
@@ -30,31 +29,19 @@ class PriorLesson(ViewLesson):
     own camera.
     """
 
-    def __init__(
-        self,
-        config: PriorRun,
-        fabric: Fabric,
-        data_root: str,
-        start_from: str | None,
-        tell: Callable[[str], None],
-    ) -> None:
-        super().__init__(config, fabric, data_root, tell)
-        lifter = shipped_parts().get(config.lifter, Path(config.lifter.format(data=data_root)))
+    def __init__(self, config: PriorRun, place: Place) -> None:
+        super().__init__(config, place)
         self.config = config
-        self.lifter: Any = load_part(lifter, "prior3d-lifter", fabric.device).requires_grad_(
-            requires_grad=False
-        )
+        self.lifter = place.part(config.lifter, "prior3d-lifter").requires_grad_(requires_grad=False)
         planes = {
             "planes": self.lifter.config.planes.model_dump(),
             "render": self.lifter.config.render.model_dump(),
         }
         self.kept: dict[int, Tensor] = {}
         torch.manual_seed(config.seed)
-        self.prior: Any = build_part(config.part, planes | config.network).to(fabric.device)
+        self.prior: Any = build_part(config.part, planes | config.network).to(place.device)
         self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed)
-        if start_from is not None:
-            self.prior.load_state_dict(load_part(Path(start_from), self.method).state_dict())
-        else:
+        if not place.start(self.prior, self.method):
             self.prior.decoder.load_state_dict(self.lifter.decoder.state_dict())
             self._calibrate()
         self.prior.decoder.requires_grad_(requires_grad=False)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lumiface.data.stacks import draw_mirrored, faces_at_side, stack_faces
+from lumiface.data.stacks import draw_mirrored
+from lumiface.engine.lesson import Place
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import RestorerRun
 from lumiface.metrics.lpips import LPIPS
 from lumiface.metrics.pixels import quantise
-from lumiface.registry import build_part, build_part_recipe, load_model, load_part, shipped_parts
+from lumiface.registry import build_part, build_part_recipe, load_model
 
 SHOWN = 8
 BATCH = 10
@@ -35,42 +34,32 @@ class RestorerLesson:
     score = "minus_lpips_squeeze"
     method = "fusion_bfr"
 
-    def __init__(
-        self,
-        config: RestorerRun,
-        fabric: Fabric,
-        data_root: str = ".",
-        start_from: str | None = None,
-        tell: Callable[[str], None] = print,
-    ) -> None:
-        self.config, self.device = config, fabric.device
-        self.rank, self.world = fabric.global_rank, fabric.world_size
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(fabric.device)
+    def __init__(self, config: RestorerRun, place: Place) -> None:
+        self.config = config
+        self.rank, self.count = place.rank, place.share(config.batch)
+        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
         torch.manual_seed(config.seed)
-        self.restorer = self._assemble(data_root)
-        if start_from is not None:
-            self.restorer.load_state_dict(load_model(start_from).state_dict())
+        self.restorer = self._assemble(place)
+        if place.start_from is not None:
+            self.restorer.load_state_dict(load_model(place.start_from).state_dict())
         torch.manual_seed(config.seed)
         self.critic: nn.Module | None = self.recipe.critic_for(self.restorer.generator)
         side = self.restorer.config.generator.resolution
-        self.faces = faces_at_side(
-            stack_faces([source.format(data=data_root) for source in config.train]), side
-        ).to(fabric.device)
-        held_out = stack_faces([config.validate_on.format(data=data_root)], config.validate_faces)
-        self.truth = faces_at_side(held_out, side).to(fabric.device).float() / 255.0
+        self.faces = place.faces(config.train, side=side).to(place.device)
+        held_out = place.faces([config.validate_on], limit=config.validate_faces, side=side)
+        self.truth = held_out.to(place.device).float() / 255.0
         draw = torch.Generator().manual_seed(config.seed)
         self.damaged = self.recipe.damage(self.truth, draw)
-        self.lpips = LPIPS("squeeze").to(fabric.device)
+        self.lpips = LPIPS("squeeze").to(place.device)
         self.examples = len(self.faces)
-        tell(f"{self.examples} faces, {len(self.truth)} to validate")
+        place.tell(f"{self.examples} faces, {len(self.truth)} to validate")
 
-    def _assemble(self, data_root: str) -> Any:
+    def _assemble(self, place: Place) -> Any:
         """An untrained restorer around the trained generator."""
         config = self.config
         if config.prior is None:
             return build_part(config.part, config.network)
-        place = shipped_parts().get(config.prior, Path(config.prior.format(data=data_root)))
-        prior: Any = load_part(place, "stylegan2")
+        prior = place.part(config.prior, "stylegan2")
         size = {"generator": prior.config.model_dump()}
         restorer: Any = build_part(config.part, config.network | size)
         restorer.generator.load_state_dict(prior.state_dict())
@@ -92,7 +81,7 @@ class RestorerLesson:
         return torch.optim.Adam(learning, self.config.lr, betas=betas, fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        count = max(1, self.config.batch // self.world)
+        count = self.count
         rng = np.random.default_rng([self.config.seed, step, self.rank])
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
         truth = draw_mirrored(self.faces, count, rng)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from lightning.fabric import Fabric
@@ -11,6 +10,7 @@ from lumiface.engine.config import RunConfig, TrainConfig
 from lumiface.engine.decode import AutoencoderLesson
 from lumiface.engine.enhance import EnhancerLesson
 from lumiface.engine.generate import GeneratorLesson
+from lumiface.engine.lesson import Place
 from lumiface.engine.lift import LifterLesson
 from lumiface.engine.loop import NO_LIMITS, Lesson, Limits, Outcome, run
 from lumiface.engine.observe import Observer
@@ -39,25 +39,23 @@ def start(
     if isinstance(config, TrainConfig):
         return train(config, folder, fabric, data_root=data_root, limits=limits)
     observer = Observer(folder, config, enabled=fabric.is_global_zero)
-    lesson = _open(config, fabric, data_root, limits.start_from, observer.tell)
+    lesson = _open(config, Place(fabric, data_root, limits.start_from, observer.tell))
     return run(lesson, config, folder, fabric, observer, limits)
 
 
-def _open(
-    config: RunConfig, fabric: Fabric, data_root: str, start_from: str | None, tell: Callable[[str], None]
-) -> Lesson:
+def _open(config: RunConfig, place: Place) -> Lesson:
     match config:
         case LifterRun():
-            return LifterLesson(config, fabric, data_root, start_from, tell)
+            return LifterLesson(config, place)
         case PriorRun():
-            return PriorLesson(config, fabric, data_root, start_from, tell)
+            return PriorLesson(config, place)
         case EnhancerRun():
-            return EnhancerLesson(config, fabric, data_root, start_from, tell)
+            return EnhancerLesson(config, place)
         case AutoencoderRun():
-            return AutoencoderLesson(config, fabric, data_root, start_from, tell)
+            return AutoencoderLesson(config, place)
         case GeneratorRun():
-            return GeneratorLesson(config, fabric, data_root, start_from, tell)
+            return GeneratorLesson(config, place)
         case RestorerRun():
-            return RestorerLesson(config, fabric, data_root, start_from, tell)
+            return RestorerLesson(config, place)
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")

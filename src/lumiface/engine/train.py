@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine.config import TrainConfig, bright_over_small
+from lumiface.engine.lesson import Place
 from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
 from lumiface.engine.observe import Observer
 from lumiface.engine.schedule import Draw
@@ -25,26 +26,18 @@ class PairedLesson:
 
     score = "psnr_y"
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        fabric: Fabric,
-        faces: FaceSet,
-        data_root: str = ".",
-        start_from: str | None = None,
-    ) -> None:
+    def __init__(self, config: TrainConfig, place: Place, faces: FaceSet) -> None:
         self.config, self.method = config, config.method
-        self.recipe = build_recipe(config.method, config.recipe, config.seed + fabric.global_rank)
+        self.recipe = build_recipe(config.method, config.recipe, config.seed + place.rank)
         torch.manual_seed(config.seed)
         self.network = build(config.method, config.network)
         network_config: Any = self.network.config
         self.scale = bright_over_small(config, network_config.scale)
-        if start_from is not None:
-            self.network.load_state_dict(load_model(start_from).state_dict())
+        if place.start_from is not None:
+            self.network.load_state_dict(load_model(place.start_from).state_dict())
         self.examples = len(faces)
-        self.draw = Draw(faces, config, self.scale, fabric.global_rank, fabric.world_size)
-        held_out = config.validate_on.format(data=data_root)
-        self.validation = Validation(config, held_out, self.scale, fabric.device)
+        self.draw = Draw(faces, config, self.scale, place.rank, place.fabric.world_size)
+        self.validation = Validation(config, place.path(config.validate_on), self.scale, place.device)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -100,8 +93,8 @@ def train(
             another network.
     """
     observer = Observer(folder, config, enabled=fabric.is_global_zero)
+    place = Place(fabric, data_root, limits.start_from, observer.tell)
     if faces is None:
-        sources = [source.format(data=data_root) for source in config.train]
-        faces = load_faces(sources, fabric.device, observer.tell)
-    lesson = PairedLesson(config, fabric, faces, data_root, limits.start_from)
+        faces = load_faces([place.path(source) for source in config.train], place.device, place.tell)
+    lesson = PairedLesson(config, place, faces)
     return run(lesson, config, folder, fabric, observer, limits)

@@ -1,0 +1,75 @@
+"""What lessons share: where they run and where their data lie, and that most of them remember nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from lumiface.data.stacks import faces_at_side, stack_faces
+from lumiface.registry import load_part, shipped_parts
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a lesson is held.
+
+    Attributes:
+        fabric: the devices.
+        data_root: what `{data}` stands for in a configuration's paths.
+        start_from: weights to start from instead of random ones.
+        tell: hears what a person should know.
+    """
+
+    fabric: Fabric
+    data_root: str = "."
+    start_from: str | None = None
+    tell: Callable[[str], None] = print
+
+    @property
+    def device(self) -> torch.device:
+        return self.fabric.device
+
+    @property
+    def rank(self) -> int:
+        """Which of the processes this is."""
+        return self.fabric.global_rank
+
+    def share(self, batch: int) -> int:
+        """How many of a batch's pictures are this process's."""
+        return max(1, batch // self.fabric.world_size)
+
+    def path(self, source: str) -> str:
+        """A path as a configuration has it, with the folder of the data filled in."""
+        return source.format(data=self.data_root)
+
+    def faces(self, sources: Sequence[str], *, limit: int | None = None, side: int | None = None) -> Tensor:
+        """Square faces of folders and tars, (N, 3, H, H) uint8, where they are decoded; see `stack_faces`."""
+        faces = stack_faces([self.path(source) for source in sources], limit)
+        return faces if side is None else faces_at_side(faces, side)
+
+    def part(self, name: str, kind: str) -> Any:
+        """A trained part of a kind, by the name of one that ships or by its file, on the device."""
+        return load_part(shipped_parts().get(name, Path(self.path(name))), kind, self.device)
+
+    def start(self, network: nn.Module, kind: str) -> bool:
+        """Fill a part of a kind with the weights to start from; whether there are any."""
+        if self.start_from is None:
+            return False
+        network.load_state_dict(load_part(Path(self.start_from), kind).state_dict())
+        return True
+
+
+class RemembersNothing:
+    """A lesson whose steps hang on nothing but the networks and the step's number."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
