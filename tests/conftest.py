@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
@@ -72,3 +73,10 @@ def dark(astronaut: Tensor) -> tuple[Tensor, Tensor]:
     """(1, 3, 128, 128), darkened and on the 8-bit grid, and what it was."""
     bright = F.interpolate(astronaut, scale_factor=0.25, mode="area")
     return (0.4 * bright**1.6 * 255).round() / 255, bright
+
+
+def write_crops(photo: np.ndarray, folder: Path, count: int, side: int) -> None:
+    """Square pictures of about the same face, `side` pixels: 00.png, 01.png, ..."""
+    for number in range(count):
+        crop = photo[2 * number :, 110 + 5 * number :][:256, :256]
+        Image.fromarray(crop).resize((side, side)).save(folder / f"{number:02}.png")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from conftest import Find
+from conftest import Find, write_crops
 from lumiface.data.sources import open_source
 from lumiface.engine.measure_blind import INPUT, measure_real, measure_restorers
 from lumiface.photo import Restorer
@@ -24,18 +23,13 @@ def faces(
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
     shared_asset("edgeface_xxs.pt")
     shared_asset("niqe_pris_params.npz")
-    for number in range(2):
-        crop = astronaut_uint8[4 * number :, 110 + 5 * number :][:256, :256]
-        buffer = io.BytesIO()
-        Image.fromarray(crop).save(buffer, "PNG")
-        (tmp_path / f"{number}.png").write_bytes(buffer.getvalue())
+    write_crops(astronaut_uint8, tmp_path, 2, 256)
     return tmp_path
 
 
 def test_truth_is_best_and_blur_is_worse_than_nothing(faces: Path) -> None:
-    truths = {"0.png": 0, "1.png": 1}
     source = open_source(faces)
-    good = [torch.from_numpy(np.array(Image.open(faces / name))) for name in truths]
+    good = [torch.from_numpy(np.array(Image.open(faces / name))) for name in source.names]
     small = [
         torch.nn.functional.interpolate(
             face.permute(2, 0, 1)[None].float() / 255.0, size=(64, 64), mode="area"
@@ -65,11 +59,11 @@ def test_truth_is_best_and_blur_is_worse_than_nothing(faces: Path) -> None:
 def test_photographs_are_measured_by_their_main_face(faces: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for name in ("0.png", "1.png"):
+    for name in ("00.png", "01.png"):
         Image.open(faces / name).filter(ImageFilter.GaussianBlur(3)).save(folder / f"face_soft_{name}")
     Image.fromarray(np.zeros((80, 80, 3), np.uint8)).save(folder / "nobody.png")
     as_it_is = Restorer("lfsrnet-lite", RestoreConfig(scale=1, strength=0.0))
-    sharp = open_source([faces / "0.png", faces / "1.png"])
+    sharp = open_source([faces / "00.png", faces / "01.png"])
     columns, distances, seen = measure_real({"as it is": as_it_is}, open_source(folder), sharp)
     assert [len(found) for found in seen.values()] == [2, 2]  # nobody has no face
     assert torch.equal(seen[INPUT][0], seen["as it is"][0])

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 from lightning.fabric import Fabric
-from PIL import Image
 
-from conftest import Find
+from conftest import Find, write_crops
 from lumiface.engine.checkpoint import load_state
 from lumiface.engine.generate import GeneratorLesson
 from lumiface.engine.lesson import Place
@@ -31,9 +30,7 @@ def faces(
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
     folder = tmp_path / "faces"
     folder.mkdir()
-    for number in range(12):
-        crop = astronaut_uint8[2 * number :, 110 + 5 * number :][:256, :256]
-        Image.fromarray(crop).resize((48, 48)).save(folder / f"{number:02}.png")
+    write_crops(astronaut_uint8, folder, 12, 48)
     return folder
 
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 from lightning.fabric import Fabric
-from PIL import Image
 
-from conftest import Find, rand
+from conftest import Find, rand, write_crops
 from lumiface.engine.checkpoint import load_state, save_weights
 from lumiface.engine.loop import Limits, Outcome
 from lumiface.engine.part_config import AutoencoderRun, RestorerRun, RunConfig
@@ -38,9 +37,7 @@ def faces(
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
     folder = tmp_path / "faces"
     folder.mkdir()
-    for number in range(6):
-        crop = astronaut_uint8[2 * number :, 110 + 5 * number :][:256, :256]
-        Image.fromarray(crop).resize((48, 48)).save(folder / f"{number:02}.png")
+    write_crops(astronaut_uint8, folder, 6, 48)
     torch.manual_seed(1)
     prior = Generator(GeneratorConfig.model_validate(TINY))
     provenance = {"best_minus_fd_squeezenet": -1.0}
