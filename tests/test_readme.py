@@ -74,6 +74,7 @@ def test_restore_as_written(workplace: Path) -> None:
         run(command, workplace)
     assert read_picture(workplace / "party_lumiface.jpg").rgb.shape[-2:] == (384, 384)
     assert (workplace / "bright/night").is_dir()
+    assert {path.name for path in (workplace / "lit").iterdir()} >= {"party.jpg", "party_prior.png"}
     assert len(list((workplace / "scans").iterdir())) == 2
 
 
