@@ -18,6 +18,7 @@ from lumiface.face_tasks import FACE_TASKS, FaceTaskName, advise, choose_task
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.find import find_faces
+from lumiface.faces.measure import FaceMeasures
 from lumiface.faces.sharpness import SIDE, detail_side
 from lumiface.image import Picture
 from lumiface.photo import Restorer
@@ -77,8 +78,9 @@ def test_less_detail_is_told_from_more(face: torch.Tensor) -> None:
     ],
 )
 def test_light_and_detail_decide(side: float, light: float, detail: float, task: str) -> None:
-    assert advise((side, light, detail), ALL).task == task
-    assert advise((side, light, detail), ["joint"]).task == "joint"  # nothing else ships
+    face = FaceMeasures(side, light, detail)
+    assert advise(face, ALL).task == task
+    assert advise(face, ["joint"]).task == "joint"  # nothing else ships
     assert advise(None, ALL).task == "enhance"
 
 
@@ -93,8 +95,8 @@ def test_auto_says_what_it_does_and_may_be_overruled(
     assert result.task == "joint"
     assert result.notes == ["auto: joint (dark, little detail)"]
     (told,) = result.faces
-    assert told.light < 0.3
-    assert 20 < told.detail <= told.side
+    assert told.before.light < 0.3
+    assert 20 < told.before.detail <= told.before.side
     overruled = Restorer(None, RestoreConfig(task="joint"))(picture)
     assert torch.equal(result.picture.rgb, overruled.picture.rgb)
     with pytest.raises(SettingError, match="auto chooses the model by itself"):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from lumiface.batch import Box, Summary, restore_files
 from lumiface.errors import OutputError, SettingError
+from lumiface.faces.measure import FaceMeasures
 from lumiface.image import Picture, read_picture
 from lumiface.jobs import plan
 from lumiface.photo import FaceReport, Restored, Restorer
@@ -30,7 +31,8 @@ class Brightener:
         if self.fault is not None and self.seen == 1:
             raise self.fault
         rgb = (picture.rgb * 2).clamp(0, 1).repeat_interleave(2, -1).repeat_interleave(2, -2)
-        faces = [FaceReport((0, 0, 8, 8), 1.0, 8.0, 8.0, 0.1, way, 0.0) for way in ("restored", "lit")]
+        seen = FaceMeasures(side=8.0, light=0.1, detail=8.0)
+        faces = [FaceReport((0, 0, 8, 8), 1.0, seen, way, 0.0) for way in ("restored", "lit")]
         return Restored(Picture(rgb, None, picture.kind), 2, "joint", faces, ["a note"])
 
 

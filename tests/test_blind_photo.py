@@ -58,7 +58,7 @@ def test_blurred_faces_are_restored_and_sharp_ones_keep_their_detail(
     assert (result.task, result.scale) == ("blind", 1)
     (face,) = result.faces
     assert face.way == "restored"
-    assert face.detail < 64 < face.side
+    assert face.before.detail < 64 < face.before.side
     assert not torch.equal(result.picture.rgb, blurred.rgb)
     sharp = Picture(torch.from_numpy(astronaut_uint8[:300, 60:380].copy()).permute(2, 0, 1)[None] / 255.0)
     kept = restored(model, sharp)

@@ -106,7 +106,7 @@ def test_without_a_prior_there_is_nothing_to_show(photo: Path, tmp_path: Path) -
     result = restorer(Picture(rgb))
     assert result.priors == []
     assert result.notes == ["no 3D prior to save: the model has none"]
-    assert look_at_prior(restorer._only.network, rgb, rgb) is None
+    assert look_at_prior(restorer.worker.network, rgb, rgb) is None
 
 
 def test_tasks_and_models_must_fit(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from lumiface.degradations.tasks import Task
 from lumiface.errors import InputError, SettingError
+from lumiface.faces.measure import FaceMeasures
 from lumiface.faces.own import well_lit
 from lumiface.registry import default_model, find_method, read_facts, shipped_weights
 
@@ -26,6 +27,8 @@ class FaceTask:
         least, most: sides of the aligned face, pixels, between which the shipped networks were trained.
         largest: above this a face has more detail of its own than the network gives; it is given light only.
         quiet: the noise is taken out before, because the network has not learnt to.
+        generative: the network draws the face anew, led by what it sees: it can be led more or less closely
+            (fidelity, refine), may colour what is grey, and goes by a face's detail, not by its size.
     """
 
     name: FaceTaskName
@@ -35,6 +38,7 @@ class FaceTask:
     most: int
     largest: int
     quiet: bool
+    generative: bool = False
 
     def side(self, native: float) -> int:
         """The size at which a face goes through the network: its own, within what the network has seen."""
@@ -48,7 +52,7 @@ FACE_TASKS: dict[FaceTaskName, FaceTask] = {
     # The enhancer's prior knows faces of one size; smaller ones are enlarged for it and come back small.
     "enhance": FaceTask("enhance", "lighten", 1, least=256, most=256, largest=256, quiet=False),
     # The restorer's generator draws faces of one size; what has more detail than that keeps its own.
-    "blind": FaceTask("blind", "blind", 1, least=64, most=64, largest=96, quiet=False),
+    "blind": FaceTask("blind", "blind", 1, least=64, most=64, largest=96, quiet=False, generative=True),
 }
 
 BLURRED = 0.6
@@ -75,26 +79,24 @@ def served_tasks() -> list[FaceTaskName]:
     return served
 
 
-def advise(face: tuple[float, float, float] | None, can: Collection[FaceTaskName]) -> Advice:
+def advise(face: FaceMeasures | None, can: Collection[FaceTaskName]) -> Advice:
     """Which task serves a face: by its light, and by how much detail it has.
 
     Args:
-        face: side (pixels of the photograph), light (0 to 1) and detail (pixels) of the main face; None where
-            there is no face.
+        face: the main face; None where there is none.
         can: the tasks to choose from; "joint" is always among them.
     """
     alone: FaceTaskName = "enhance" if "enhance" in can else "joint"
     if face is None:
         return Advice(alone, "no face found")
-    side, light, detail = face
-    dark, joint = well_lit(light) < 0.5, FACE_TASKS["joint"]
-    if dark and detail <= joint.largest:
+    dark, joint = well_lit(face.light) < 0.5, FACE_TASKS["joint"]
+    if dark and face.detail <= joint.largest:
         return Advice("joint", "dark, little detail")
     if dark:
         return Advice(alone, "dark, enough detail")
-    if "blind" in can and detail <= FACE_TASKS["blind"].largest and detail < BLURRED * side:
+    if "blind" in can and face.detail <= FACE_TASKS["blind"].largest and face.detail < BLURRED * face.side:
         return Advice("blind", "enough light, blurred")
-    if side <= joint.largest:
+    if face.side <= joint.largest:
         return Advice("joint", "enough light, small")
     return Advice(alone, "light and sharp: little to do")
 

@@ -14,11 +14,12 @@ from lumiface.errors import SettingError
 from lumiface.face_tasks import FACE_TASKS, FaceTaskName, advise, choose_task, served_tasks
 from lumiface.face_work import DoneFace as DoneFace
 from lumiface.face_work import FaceReport as FaceReport
-from lumiface.face_work import FaceWorker, measure_face
-from lumiface.faces.align import crop_face, face_matrix, native_side
+from lumiface.face_work import FaceWorker
+from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
+from lumiface.faces.measure import FaceMeasures, measure_face
 from lumiface.faces.paste import paste_face
 from lumiface.image import Picture, luma, read_picture, write_picture
 from lumiface.light import ToneCurve, fallback_curve, fit_curve, relight
@@ -58,6 +59,9 @@ class Restorer:
         config: how; see `RestoreConfig`.
         device: where the networks run, e.g. "cpu" or "cuda".
 
+    Attributes:
+        worker: the one task and its network; None where each photograph chooses (`task="auto"`).
+
     Raises:
         InputError: there is no such model.
         SettingError: the model was trained for another task, or is named where the task is to be chosen.
@@ -68,12 +72,14 @@ class Restorer:
     ) -> None:
         self.config = config or RestoreConfig()
         self.device = torch.device(device)
-        self._workers: dict[FaceTaskName, FaceWorker] = {}
-        self._only: FaceWorker | None = None
+        self.worker: FaceWorker | None = None
         if self.config.task != "auto":
-            self._only = FaceWorker(*choose_task(self.config.task, model), self.config, self.device)
+            self.worker = FaceWorker(*choose_task(self.config.task, model), self.config, self.device)
         elif model is not None:
             raise SettingError(f"--task auto chooses the model by itself; leave out {model}, or name a task")
+        # What there is to choose from, and what was chosen before.
+        self._served = served_tasks() if self.worker is None else []
+        self._workers: dict[FaceTaskName, FaceWorker] = {}
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
 
     @torch.inference_mode()
@@ -88,11 +94,12 @@ class Restorer:
         notes: list[str] = []
         rgb = picture.rgb.to(self.device)
         faces: list[Face] = []
-        if config.strength > 0.0 or self._only is None:
+        if config.strength > 0.0 or self.worker is None:
             faces = find_faces(
                 rgb, self.detector, which=config.faces, min_face=config.min_face, boxes=list(boxes) or None
             )
-        worker = self._only or self._advised(rgb, faces, notes)
+        measures = [measure_face(rgb, face) for face in faces]
+        worker = self.worker or self._advised(measures, notes)
         scale = self._affordable_scale(picture, worker, notes)
         grey = picture.kind.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
         plain = _enlarge(rgb, scale)
@@ -102,7 +109,7 @@ class Restorer:
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
         quiet = quiet_shadows(rgb)
-        done = worker(rgb, quiet, faces)
+        done = worker(rgb, quiet, faces, measures)
         if config.background == "keep":
             canvas = plain.clone()
         else:
@@ -122,13 +129,9 @@ class Restorer:
         reports = [one.report for one in done]
         return Restored(_with(picture, canvas, scale), scale, worker.task.name, reports, notes, priors)
 
-    def _advised(self, rgb: Tensor, faces: list[Face], notes: list[str]) -> FaceWorker:
+    def _advised(self, faces: list[FaceMeasures], notes: list[str]) -> FaceWorker:
         """The worker that serves the photograph's main face best, of those that a model ships for."""
-        main = max(faces, key=native_side, default=None)
-        if main is None:
-            advice = advise(None, served_tasks())
-        else:
-            advice = advise((native_side(main), *measure_face(rgb, main)), served_tasks())
+        advice = advise(max(faces, key=lambda face: face.side, default=None), self._served)
         notes.append(f"auto: {advice.task} ({advice.why})")
         if advice.task not in self._workers:
             task = FACE_TASKS[advice.task]
