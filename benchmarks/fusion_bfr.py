@@ -23,7 +23,7 @@ from lumiface.engine.measure_blind import INPUT, measure_real, measure_restorers
 from lumiface.image import Picture, write_picture
 from lumiface.metrics.frechet import FrechetDistance, frechet_distance
 from lumiface.photo import Restorer
-from lumiface.registry import load_model, read_facts, shipped_parts, shipped_weights
+from lumiface.registry import find_weights, load_model, read_facts
 from lumiface.reports.grid import picture_grid
 from lumiface.restore_config import RestoreConfig
 from lumiface.sample import FaceGenerator
@@ -39,8 +39,7 @@ def prior(given: argparse.Namespace) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     distance = FrechetDistance("squeezenet")
     for model in given.models:
-        path = shipped_parts().get(model, Path(model))
-        facts = read_facts(path)
+        facts = read_facts(model)
         side = FaceGenerator(model).side
         real = faces_at_side(stack_faces([Path(given.data_root) / f"{TEST}.tar"], given.limit), side)
         truth = distance.features(real.float() / 255.0)
@@ -57,7 +56,7 @@ def prior(given: argparse.Namespace) -> dict[str, Any]:
                 }
             )
             print(found[-1])
-        log = path.parent / "log.jsonl"
+        log = find_weights(model).parent / "log.jsonl"
         course = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
         rows.append(
             {
@@ -80,12 +79,11 @@ def prior(given: argparse.Namespace) -> dict[str, Any]:
 
 def restorer(given: argparse.Namespace) -> dict[str, Any]:
     """The method and its variants on the blind protocol, seed 0, at the network's own size."""
-    files = {model: shipped_weights().get(model, Path(model)) for model in given.models}
-    networks: dict[str, Any] = {model: load_model(file) for model, file in files.items()}
+    networks: dict[str, Any] = {model: load_model(model) for model in given.models}
     side = next(iter(networks.values())).config.generator.resolution
     source = open_source(Path(given.data_root) / f"{TEST}.tar")
     columns, distances = measure_restorers(networks, source.first(given.limit or len(source)), side, told)
-    rows = rows_of(columns, files)
+    rows = rows_of(columns, given.models)
     for row, distance in zip(rows, distances.values(), strict=True):
         row["fd_squeezenet"] = distance
         print(row["model"], distance)

@@ -29,7 +29,7 @@ from lumiface.engine.measure_prior3d import (
 )
 from lumiface.image import Picture, write_picture
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import build, load_model, load_part, read_facts, shipped_parts, shipped_weights
+from lumiface.registry import build, load_model, load_part, read_facts, shipped_weights
 from lumiface.reports.grid import picture_grid
 
 SETS = ("faces256-test",)
@@ -41,8 +41,7 @@ FULL = 256
 def lifter(given: argparse.Namespace) -> dict[str, Any]:
     """PSNR and LPIPS of renderings from the photographs' own cameras, and the correlation of depth."""
     (model,) = given.models
-    path = shipped_parts().get(model, Path(model))
-    network: Any = load_part(path, "prior3d-lifter")
+    network: Any = load_part(model, "prior3d-lifter")
     rows: list[dict[str, Any]] = []
     for name in SETS:
         root = Path(given.data_root)
@@ -56,7 +55,7 @@ def lifter(given: argparse.Namespace) -> dict[str, Any]:
                 network, views, list(range(0, len(views), max(1, len(views) // 8)))[:8], SIDE
             )
             write_picture(Picture(picture_grid(sheet, columns=len(YAWS) + 2)), given.sheet)
-    facts = read_facts(path)
+    facts = read_facts(model)
     return {
         "model": model,
         "params": sum(parameter.numel() for parameter in network.parameters()),
@@ -73,17 +72,14 @@ def prior(given: argparse.Namespace) -> dict[str, Any]:
     root, (name,) = Path(given.data_root), SETS
     views = load_views([root / f"{name}.tar"], root / f"{name}-mesh468.npz")
     source = open_source(root / f"{name}.tar").first(given.limit or len(views))
-    files = [shipped_parts().get(model, Path(model)) for model in given.models]
-    priors = {
-        model: load_part(file, "prior3d-prior") for model, file in zip(given.models, files, strict=True)
-    }
-    lifter = load_part(shipped_parts()["prior3d-lifter-small"], "prior3d-lifter")
+    priors = {model: load_part(model, "prior3d-prior") for model in given.models}
+    lifter = load_part("prior3d-lifter-small", "prior3d-lifter")
     columns = measure_priors(priors, lifter, views, source, SIDE, told)
     return {
         "set": f"{name}, FRR, seed 0",
         "side": SIDE,
         "origin": measured_here(),
-        "rows": rows_of(columns, dict(zip(given.models, files, strict=True))),
+        "rows": rows_of(columns, given.models),
     }
 
 
@@ -99,14 +95,13 @@ def shipped(given: argparse.Namespace) -> dict[str, Any]:
 
 def lit(given: argparse.Namespace, sets: Sequence[str]) -> dict[str, Any]:
     root = Path(given.data_root)
-    files = {model: shipped_weights().get(model, Path(model)) for model in given.models}
-    networks = {model: load_model(file) for model, file in files.items()}
+    networks = {model: load_model(model) for model in given.models}
     measured: list[dict[str, Any]] = []
     for name in (*sets, DARK):
         source = open_source(root / f"{name}.tar")
         source = source.first(given.limit or len(source))
         pictures = list(dark_pictures(source) if name == DARK else frr_pictures(source))
-        rows = rows_of(measure_enhancers(networks, pictures, told), files)
+        rows = rows_of(measure_enhancers(networks, pictures, told), given.models)
         measured.append({"set": name if name == DARK else f"{name}, FRR, seed 0", "rows": rows})
     return {"origin": measured_here(), "sets": measured}
 

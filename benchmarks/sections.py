@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +46,19 @@ def run_section(
         write_bytes(given.json, (json.dumps(known | {given.section: measured}, indent=1) + "\n").encode())
 
 
-def rows_of(columns: Mapping[str, Column], files: Mapping[str, Path]) -> list[dict[str, Any]]:
+def rows_of(columns: Mapping[str, Column], trained: Collection[str]) -> list[dict[str, Any]]:
     """A row a model: its budget, its settings, its scores, and how it differs from the first trained one.
 
-    A column without a file (the input itself) has scores alone.
+    A column that is no model's (the input itself) has scores alone.
     """
-    first = next(column for name, column in columns.items() if name in files)
+    first = next(column for name, column in columns.items() if name in trained)
     rows: list[dict[str, Any]] = []
     for model, column in columns.items():
         scores = column.as_dict(None if column is first else first)
-        if model not in files:
+        if model not in trained:
             rows.append({"model": model, **scores})
             continue
-        facts = read_facts(files[model])
+        facts = read_facts(model)
         run = facts["provenance"]["run"]
         rows.append({"model": run["name"], "budget": budget_of(facts), **scores, "run": run})
     for row in rows:

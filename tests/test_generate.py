@@ -38,7 +38,7 @@ def config(**changes: Any) -> GeneratorRun:
     settings: dict[str, Any] = {
         "name": "trial",
         "part": "stylegan2-64",
-        "generator": {"resolution": 32, "latent": 16, "mapping": 2, "base": 256, "most": 16},
+        "network": {"resolution": 32, "latent": 16, "mapping": 2, "base": 256, "most": 16},
         "recipe": {"r1_every": 2, "path_every": 2, "augment": {"images": 20}},
         "train": ["{data}"],
         "validate_on": "{data}",

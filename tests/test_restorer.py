@@ -68,7 +68,7 @@ def config(kind: type[RunConfig], **changes: Any) -> RunConfig:
         settings |= {"prior": "{data}/prior.safetensors"}
     else:
         recipe = {"perceptual": 0.0}
-        settings |= {"part": "stylegan2-autoencoder-64", "generator": TINY, "recipe": recipe}
+        settings |= {"part": "stylegan2-autoencoder-64", "network": TINY, "recipe": recipe}
     return kind(**(settings | changes))
 
 

@@ -10,7 +10,7 @@ from lumiface.degradations.tasks import Task
 from lumiface.errors import InputError, SettingError
 from lumiface.faces.measure import FaceMeasures
 from lumiface.faces.own import well_lit
-from lumiface.registry import default_model, find_method, read_facts, shipped_weights
+from lumiface.registry import default_model, find_method, find_weights, read_facts
 
 FaceTaskName = Literal["joint", "enhance", "blind"]
 AskedTask = Literal["joint", "enhance", "blind", "auto"]
@@ -125,11 +125,8 @@ def choose_task(asked: FaceTaskName | None, model: str | None) -> tuple[FaceTask
 
 def _learnt(model: str) -> tuple[Task, ...] | None:
     """What a model can have been trained for; None where that is not known before it is loaded (a chain)."""
-    from pathlib import Path
-
-    path = shipped_weights().get(model, Path(model))
     try:
-        name: str = read_facts(path)["method"] if path.is_file() else model
+        name: str = read_facts(model)["method"] if find_weights(model).is_file() else model
         return find_method(name)[0].capabilities.tasks
     except SettingError:
         return None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lumiface.errors import InputError, SettingError
-from lumiface.registry import load_part, shipped_parts
+from lumiface.registry import find_weights, load_part, shipped_parts
+from lumiface.seeds import draw_from
 
 BATCH = 16
+
+CODES, NOISE = 0, 1
+"""What numbers are drawn for, each apart from the other."""
 
 
 class FaceGenerator:
@@ -31,11 +33,10 @@ class FaceGenerator:
     def __init__(self, model: str, truncation: float = 0.7, device: torch.device | str = "cpu") -> None:
         if not 0.0 <= truncation <= 1.0:
             raise SettingError(f"truncation {truncation}: choose from 0 (the mean face) to 1 (all there is)")
-        path = shipped_parts().get(model, Path(model))
-        if not path.is_file():
+        if not find_weights(model).is_file():
             ships = ", ".join(name for name in shipped_parts() if name.startswith("stylegan2")) or "none"
             raise InputError(f"{model}: no such generator; name a file of one, or what ships: {ships}")
-        self.network: Any = load_part(path, "stylegan2", device)
+        self.network: Any = load_part(model, "stylegan2", device)
         self.truncation, self.device = truncation, torch.device(device)
 
     @property
@@ -47,14 +48,14 @@ class FaceGenerator:
     def codes(self, numbers: list[int]) -> Tensor:
         """W+ (N, codes, latent), truncated, of the faces of these numbers."""
         latent = self.network.config.latent
-        z = torch.cat([torch.randn(1, latent, generator=_random(number, 0)) for number in numbers])
+        z = torch.cat([torch.randn(1, latent, generator=draw_from(number, CODES)) for number in numbers])
         spread = self.network.spread(self.network.mapping(z.to(self.device)))
         return self.network.truncate(spread, self.truncation)
 
     @torch.inference_mode()
     def draw(self, codes: Tensor, noise: int = 0) -> Tensor:
         """W+ -> faces (N, 3, R, R) in [0, 1]; all with the noise of that number."""
-        grain = [part.to(self.device) for part in self.network.draw_noise(1, _random(noise, 1))]
+        grain = [part.to(self.device) for part in self.network.draw_noise(1, draw_from(noise, NOISE))]
         drawn = [self.network.synthesise(part, grain) for part in codes.split(BATCH)]
         return (0.5 * (torch.cat(drawn) + 1.0)).clamp(0.0, 1.0)
 
@@ -68,8 +69,3 @@ class FaceGenerator:
         share = torch.linspace(0.0, 1.0, steps, device=self.device)[None, :, None, None]
         ways = ends[0::2, None].lerp(ends[1::2, None], share)
         return self.draw(ways.flatten(0, 1), seed)
-
-
-def _random(number: int, purpose: int) -> torch.Generator:
-    state = np.random.SeedSequence([number, purpose]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]) >> 1)

@@ -76,9 +76,9 @@ def show(
     """
     import yaml
 
-    from lumiface.registry import METHODS, find_method, read_facts, shipped_parts, shipped_weights
+    from lumiface.registry import METHODS, find_method, find_weights, read_facts
 
-    path = (shipped_weights() | shipped_parts()).get(name, Path(name))
+    path = find_weights(name)
     known = [*METHODS, *(preset for method in METHODS.values() for preset in method.presets)]
     if name in known and not path.is_file():
         method, preset = find_method(name)

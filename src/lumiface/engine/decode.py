@@ -20,8 +20,6 @@ from lumiface.metrics.psnr import psnr_y
 from lumiface.registry import build_part, build_part_recipe
 
 SHOWN = 8
-MEAN_CODE = 0.005
-"""How fast the mean code follows the codes of each step."""
 
 
 class AutoencoderLesson(RemembersNothing):
@@ -34,7 +32,7 @@ class AutoencoderLesson(RemembersNothing):
         self.config, self.device = config, place.device
         self.rank, self.count = place.rank, place.share(config.batch)
         torch.manual_seed(config.seed)
-        self.generator: Any = build_part(config.part, config.generator)
+        self.generator: Any = build_part(config.part, config.network)
         place.start(self.generator, self.method)
         self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
         self.autoencoder: nn.Module = self.recipe.assemble(self.generator)
@@ -67,8 +65,7 @@ class AutoencoderLesson(RemembersNothing):
         noise = torch.randn(count, self.generator.config.latent, generator=draw).to(self.device)
         drawn, code, mean, log_variance = pupils.models["autoencoder"](face, noise)
         parts = self.recipe(drawn.float(), face, mean.float(), log_variance.float())
-        with torch.no_grad():
-            self.generator.mean_code.lerp_(code.mean(dim=0).to(self.generator.mean_code), MEAN_CODE)
+        self.generator.follow(code)
         yield "autoencoder", parts, count
 
     @torch.inference_mode()
@@ -83,9 +80,7 @@ class AutoencoderLesson(RemembersNothing):
         truth = self.held_out.float() / 255.0
         draw = torch.Generator().manual_seed(self.config.seed)
         z = torch.randn(min(SHOWN, len(face)), self.generator.config.latent, generator=draw).to(self.device)
-        layers = self.generator.config.codes - 1
-        noise = [torch.zeros(1, 1, 1, 1, device=self.device)] * layers
-        new = functional_call(self.generator, self.weights(pupils), (z, noise)).float()
+        new = functional_call(self.generator, self.weights(pupils), (z, self.generator.silence())).float()
         shown = [truth[:SHOWN], again[:SHOWN], (0.5 * (new + 1.0)).clamp(0.0, 1.0)]
         return float(psnr_y(again, truth).mean()), torch.cat(shown).cpu()
 

@@ -15,6 +15,7 @@ from lumiface.engine.part_config import (
     EnhancerRun,
     GeneratorRun,
     LifterRun,
+    PartRun,
     PriorRun,
     RestorerRun,
 )
@@ -39,39 +40,41 @@ def describe(config: RunConfig) -> Description:
         SettingError: a setting of the network is unknown or out of range.
         TypeError: there is no such kind of run.
     """
-    inputs: tuple[Any, ...]
+    network: Any
     match config:
         case TrainConfig():
             network = build(config.method, config.network)
-            settings: Any = network.config
-            side = config.hr_size // settings.scale
-            inputs, of = (torch.zeros(1, 3, side, side),), f"one {side}x{side} picture"
-        case LifterRun():
+        case PartRun():
             network = build_part(config.part, config.network)
-            inputs, of = (torch.zeros(1, 3, 256, 256), orbit_camera(torch.zeros(1, 3))), "lifting one picture"
-        case PriorRun():
-            network = build_part(config.part, config.network)
-            numbers: Any = network.config
-            drawn = numbers.denoiser
-            x = torch.zeros(1, drawn.components + NUMBERS, drawn.side, drawn.side)
-            inputs, of = (x, torch.zeros(1, 3, 256, 256), torch.ones(1, dtype=torch.long)), "one denoising"
-        case EnhancerRun():
-            network = build_part(config.part, config.network)
-            photo, lead = torch.zeros(1, 3, 256, 256), torch.zeros(1, 4, config.lead_side, config.lead_side)
-            inputs, of = (photo, lead[:, :3], lead[:, 3:]), "enhancing one 256x256 picture, its prior drawn"
-        case RestorerRun():
-            network = build_part(config.part, config.network)
-            settings = network.config
-            side = settings.generator.resolution
-            inputs, of = (torch.zeros(1, 3, side, side),), f"one {side}x{side} face"
-        case AutoencoderRun() | GeneratorRun():
-            network = build_part(config.part, config.generator)
-            drawn: Any = network
-            noise = drawn.draw_noise(1, torch.Generator())
-            inputs, of = (torch.zeros(1, drawn.config.latent), noise), "drawing one face"
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")
+    inputs, of = _one_pass(config, network.config)
     return Description(_resolved(config, network), _parameters(network), _flops(network, inputs), of)
+
+
+def _one_pass(config: RunConfig, settings: Any) -> tuple[tuple[Any, ...], str]:
+    """What goes into a run's network with these settings, and what it is, in a few words."""
+    match config:
+        case TrainConfig():
+            side = config.hr_size // settings.scale
+            return (torch.zeros(1, 3, side, side),), f"one {side}x{side} picture"
+        case LifterRun():
+            return (torch.zeros(1, 3, 256, 256), orbit_camera(torch.zeros(1, 3))), "lifting one picture"
+        case PriorRun():
+            drawn = settings.denoiser
+            x = torch.zeros(1, drawn.components + NUMBERS, drawn.side, drawn.side)
+            return (x, torch.zeros(1, 3, 256, 256), torch.ones(1, dtype=torch.long)), "one denoising"
+        case EnhancerRun():
+            photo, lead = torch.zeros(1, 3, 256, 256), torch.zeros(1, 4, config.lead_side, config.lead_side)
+            return (photo, lead[:, :3], lead[:, 3:]), "enhancing one 256x256 picture, its prior drawn"
+        case RestorerRun():
+            side = settings.generator.resolution
+            return (torch.zeros(1, 3, side, side),), f"one {side}x{side} face"
+        case AutoencoderRun() | GeneratorRun():
+            silence = [torch.zeros(1, 1, 1, 1)] * (settings.codes - 1)
+            return (torch.zeros(1, settings.latent), silence), "drawing one face"
+        case _:
+            raise TypeError(f"no run is of the kind {type(config).__name__}")
 
 
 def _resolved(config: RunConfig, network: nn.Module) -> dict[str, Any]:

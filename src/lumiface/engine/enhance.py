@@ -19,6 +19,7 @@ from lumiface.errors import InputError, SettingError
 from lumiface.metrics.pixels import quantise
 from lumiface.metrics.psnr import psnr_y
 from lumiface.registry import build, build_part, build_part_recipe, load_model
+from lumiface.seeds import draw_from
 
 SHOWN = 5
 HELD_OUT = 2**31
@@ -98,10 +99,7 @@ class EnhancerLesson(RemembersNothing):
         """Each face by a seed of its own, so that its damage does not hang on how many there are."""
         made: list[Tensor] = []
         for number, face in enumerate(bright):
-            seed = np.random.SeedSequence([self.config.seed, first_seed + number]).generate_state(
-                1, np.uint64
-            )
-            generator = torch.Generator().manual_seed(int(seed[0]) >> 1)
+            generator = draw_from(self.config.seed, first_seed + number)
             dark = self.recipe.darken(face[None].float() / 255.0, generator)
             made.append((dark * 255.0).round().to(torch.uint8))
         return torch.cat(made)

@@ -22,9 +22,6 @@ SHOWN = 15
 BATCH = 25
 """Faces of one batch in validation."""
 
-MEAN_CODE = 0.005
-"""How fast the mean code follows the codes of each step."""
-
 
 class GeneratorLesson:
     """Generator and critic, each in its turn; scored by the Fréchet distance of drawn to training faces.
@@ -40,7 +37,7 @@ class GeneratorLesson:
         self.rank, self.count = place.rank, place.share(config.batch)
         self.method = find_part(config.part)[0].name
         torch.manual_seed(config.seed)
-        self.generator: Any = build_part(config.part, config.generator)
+        self.generator: Any = build_part(config.part, config.network)
         place.start(self.generator, self.method)
         self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
         self.critic: nn.Module = self.recipe.critic_for(self.generator)
@@ -83,8 +80,7 @@ class GeneratorLesson:
             yield "critic", recipe.smooth(critic, real, draw), count
 
         codes = self._codes(count, draw)
-        with torch.no_grad():
-            self.generator.mean_code.lerp_(codes.mean(dim=(0, 1)).to(self.generator.mean_code), MEAN_CODE)
+        self.generator.follow(codes)
         yield "generator", recipe.play(critic, self._draw(pupils, codes, draw), draw), count
         if settings.path and step % settings.path_every == 0:
             codes = self._codes(max(1, count // 2), draw)

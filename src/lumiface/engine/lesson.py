@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lumiface.data.stacks import faces_at_side, stack_faces
-from lumiface.registry import load_part, shipped_parts
+from lumiface.registry import load_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,13 @@ class Place:
 
     def part(self, name: str, kind: str) -> Any:
         """A trained part of a kind, by the name of one that ships or by its file, on the device."""
-        return load_part(shipped_parts().get(name, Path(self.path(name))), kind, self.device)
+        return load_part(self.path(name), kind, self.device)
 
     def start(self, network: nn.Module, kind: str) -> bool:
         """Fill a part of a kind with the weights to start from; whether there are any."""
         if self.start_from is None:
             return False
-        network.load_state_dict(load_part(Path(self.start_from), kind).state_dict())
+        network.load_state_dict(load_part(self.start_from, kind).state_dict())
         return True
 
 

@@ -57,7 +57,7 @@ def measure_restorers(
         for name in names:
             output = bad if name == INPUT else quantise(networks[name](bad))
             columns[name].add(small.measure(output, good))
-            columns[name].add(large.measure(*(quantise(_enlarged(face)) for face in (output, good))))
+            columns[name].add(large.measure(*(quantise(_to_look_at(face)) for face in (output, good))))
             features[name].append(distance.features(output))
         if tell:
             tell(done, len(source))
@@ -102,7 +102,7 @@ def measure_real(
         if tell:
             tell(done, len(source))
     sharp = [
-        distance.features(_at(from_uint8(decode_rgb8(data, name).copy()), LOOKED_AT))
+        distance.features(_to_look_at(from_uint8(decode_rgb8(data, name).copy())))
         for name, data in good.items()
     ]
     truth = torch.cat(sharp)
@@ -113,11 +113,8 @@ def measure_real(
     return columns, told, faces
 
 
-def _enlarged(faces: Tensor) -> Tensor:
-    return _at(faces, LOOKED_AT)
-
-
-def _at(faces: Tensor, side: int) -> Tensor:
-    if faces.shape[-1] == side:
+def _to_look_at(faces: Tensor) -> Tensor:
+    if faces.shape[-1] == LOOKED_AT:
         return faces
-    return F.interpolate(faces, size=(side, side), mode="bicubic", antialias=True).clamp(0.0, 1.0)
+    size = (LOOKED_AT, LOOKED_AT)
+    return F.interpolate(faces, size=size, mode="bicubic", antialias=True).clamp(0.0, 1.0)

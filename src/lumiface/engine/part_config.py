@@ -9,23 +9,27 @@ from pydantic import Field
 from lumiface.engine.config import RunConfig
 
 
-class LifterRun(RunConfig):
+class PartRun(RunConfig):
+    """A run that trains one part."""
+
+    part: str = Field(description="a part's name or one of its presets'")
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
+    recipe: dict[str, Any] = Field(
+        default_factory=dict, description="how it is taught: weights of the losses, damage done to faces"
+    )
+
+
+class LifterRun(PartRun):
     """A run that learns to lift photographs to tri-planes: faces with the points found in them."""
 
-    part: str = Field(description="prior3d-lifter or one of its presets")
-    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
-    recipe: dict[str, Any] = Field(default_factory=dict, description="weights of the losses")
     meshes: str = Field(description=".npz with the points of the training faces (`lumiface prepare-meshes`)")
     validate_meshes: str = Field(description="the same for the faces of `validate_on`")
     validate_faces: int = Field(default=40, ge=1, description="so many of them are rendered in validation")
 
 
-class PriorRun(RunConfig):
+class PriorRun(PartRun):
     """A run that learns to draw tri-planes of normally lit faces from dark photographs."""
 
-    part: str = Field(description="prior3d-prior or one of its presets")
-    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
-    recipe: dict[str, Any] = Field(default_factory=dict, description="how photographs are made dark")
     lifter: str = Field(
         description="the lifter whose tri-planes are drawn, by name or file; its decoder is taken over"
     )
@@ -38,13 +42,10 @@ class PriorRun(RunConfig):
     )
 
 
-class EnhancerRun(RunConfig):
+class EnhancerRun(PartRun):
     """A run that learns to light faces from pairs, from a teacher, and from faces that have no bright
     counterpart; led by a 3D prior."""
 
-    part: str = Field(description="prior3d-enhancer or one of its presets")
-    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
-    recipe: dict[str, Any] = Field(default_factory=dict, description="weights of the losses")
     prior: str | None = Field(
         description="the 3D prior that leads, by name or file; none: variant 5 of the ablation"
     )
@@ -61,36 +62,23 @@ class EnhancerRun(RunConfig):
     validate_faces: int = Field(default=50, ge=1, description="so many faces are lit in validation")
 
 
-class AutoencoderRun(RunConfig):
+class AutoencoderRun(PartRun):
     """A run in which the generator learns to draw again the faces that it is shown."""
 
-    part: str = Field(description="stylegan2-autoencoder or one of its presets")
-    generator: dict[str, Any] = Field(
-        default_factory=dict, description="settings of the network that overrule the preset's"
-    )
-    recipe: dict[str, Any] = Field(default_factory=dict, description="weights of the losses")
     validate_faces: int = Field(default=50, ge=1, description="so many faces are drawn again in validation")
 
 
-class GeneratorRun(RunConfig):
+class GeneratorRun(PartRun):
     """A run that learns to draw faces from nothing: the generative prior of blind restoration."""
 
-    part: str = Field(description="stylegan2 or one of its presets")
-    generator: dict[str, Any] = Field(
-        default_factory=dict, description="settings of the network that overrule the preset's"
-    )
-    recipe: dict[str, Any] = Field(default_factory=dict, description="weights of the losses")
     compare: int = Field(
         default=500, ge=10, description="so many faces are drawn in validation, and compared"
     )
 
 
-class RestorerRun(RunConfig):
+class RestorerRun(PartRun):
     """A run that learns to restore damaged faces, led by what a generator knows of faces."""
 
-    part: str = Field(description="fusion-bfr-restorer or one of its presets")
-    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
-    recipe: dict[str, Any] = Field(default_factory=dict, description="weights of the losses")
     prior: str | None = Field(
         description="the generator that draws, by name or file; none: the ablation's variant without it"
     )

@@ -15,13 +15,14 @@ from lumiface.engine.part_config import (
     EnhancerRun,
     GeneratorRun,
     LifterRun,
+    PartRun,
     PriorRun,
     RestorerRun,
 )
 from lumiface.errors import InputError, SettingError
 from lumiface.registry import find_part
 
-_BY_PART: dict[str, type[RunConfig]] = {
+_BY_PART: dict[str, type[PartRun]] = {
     "prior3d-lifter": LifterRun,
     "prior3d-prior": PriorRun,
     "prior3d-enhancer": EnhancerRun,

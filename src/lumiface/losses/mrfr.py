@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lumiface.losses.fft import mean_modulus
+from lumiface.shapes import require_same_features
 
 
 def mrfr_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
@@ -25,9 +26,7 @@ def mrfr_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     Raises:
         ValueError: there are no scales, or they do not belong together.
     """
-    shapes = [tuple(one.shape) for one in output], [tuple(other.shape) for other in target]
-    if shapes[0] != shapes[1] or not shapes[0]:
-        raise ValueError(f"features {shapes[0]} against {shapes[1]}")
+    require_same_features(output, target)
     # NOTE(paper): the norm is averaged over frequencies, too, with an orthonormal transform: large scales
     # would outweigh the small ones by their number of pixels alone.
     return torch.stack([mean_modulus(one - other) for one, other in zip(output, target, strict=True)]).sum()

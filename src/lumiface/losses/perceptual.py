@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lumiface.assets import find_asset
 from lumiface.errors import InputError
-from lumiface.shapes import require_same_pictures
+from lumiface.shapes import require_same_features, require_same_pictures
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 """What `VGGFeatures` gives: 64, 128 and 256 channels at the full size, a half and a quarter."""
@@ -77,19 +77,15 @@ def perceptual_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tenso
         output, target: features (B, C, H, W) of two pictures, layer by layer.
 
     Raises:
-        ValueError: the layers do not belong together.
+        ValueError: there are no layers, or they do not belong together.
 
     Source:
         Johnson et al. 2016, equation 2.
     """
-    if len(output) != len(target):
-        raise ValueError(f"{len(output)} layers against {len(target)}")
-    total = torch.zeros((), dtype=output[0].dtype, device=output[0].device)
-    for one, other in zip(output, target, strict=True):
-        if one.shape != other.shape:
-            raise ValueError(f"features {tuple(one.shape)} against {tuple(other.shape)}")
-        total = total + (one - other).square().mean()
-    return total
+    require_same_features(output, target)
+    return torch.stack(
+        [(one - other).square().mean() for one, other in zip(output, target, strict=True)]
+    ).sum()
 
 
 class PerceptualLoss(nn.Module):

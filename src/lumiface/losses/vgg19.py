@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lumiface.assets import find_asset
 from lumiface.errors import InputError
 from lumiface.losses.perceptual import VGGFeatures
-from lumiface.shapes import require_same_pictures
+from lumiface.shapes import require_same_features, require_same_pictures
 
 Backbone = Literal["vgg19", "vgg19-conv3_1"]
 
@@ -69,9 +69,7 @@ def pre_activation_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> T
     Raises:
         ValueError: there are no layers, or they do not belong together.
     """
-    shapes = [tuple(one.shape) for one in output], [tuple(other.shape) for other in target]
-    if shapes[0] != shapes[1] or not shapes[0]:
-        raise ValueError(f"features {shapes[0]} against {shapes[1]}")
+    require_same_features(output, target)
     return torch.stack([(one - other).abs().mean() for one, other in zip(output, target, strict=True)]).sum()
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from lumiface.registry.lookup import build, build_recipe, configure, find_method, needs_training
 from lumiface.registry.method import Capabilities, Method, Recipe
-from lumiface.registry.parts import PARTS, build_part, build_part_recipe, find_part, load_part, shipped_parts
+from lumiface.registry.parts import PARTS, build_part, build_part_recipe, find_part, load_part
 from lumiface.registry.table import METHODS
 from lumiface.registry.weights import (
     default_model,
+    find_weights,
     list_models,
     load_model,
     read_facts,
+    shipped_parts,
     shipped_weights,
 )
 
@@ -28,6 +30,7 @@ __all__ = [
     "default_model",
     "find_method",
     "find_part",
+    "find_weights",
     "list_models",
     "load_model",
     "load_part",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from lumiface.papers.prior3d.presets import PAPER_PRIOR, SMALL_ENHANCER, SMALL_L
 from lumiface.papers.prior3d.prior import Prior, PriorConfig
 from lumiface.papers.prior3d.prior_recipe import PriorRecipe, PriorRecipeConfig
 from lumiface.registry.lookup import checked
-from lumiface.registry.weights import fill, read_facts
+from lumiface.registry.weights import fill, find_weights, read_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +116,6 @@ _TABLE = (
 PARTS = {part.name: part for part in _TABLE}
 
 
-def shipped_parts() -> dict[str, Path]:
-    """Name -> file of the trained parts that come with the package."""
-    folder = Path(str(resources.files("lumiface"))) / "weights" / "parts"
-    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
-
-
 def find_part(name: str) -> tuple[Part, dict[str, Any]]:
     """A part's or a preset's name -> the part and the preset's settings.
 
@@ -156,19 +149,21 @@ def build_part_recipe(name: str, settings: dict[str, Any], seed: int) -> nn.Modu
     return part.recipe(checked(part.recipe_config, settings, f"{name}: recipe"), seed)
 
 
-def load_part(path: Path, name: str, device: torch.device | str = "cpu") -> nn.Module:
-    """A trained part from its file, in evaluation mode, float32.
+def load_part(name_or_path: str | Path, kind: str, device: torch.device | str = "cpu") -> nn.Module:
+    """A trained part, in evaluation mode, float32.
 
     Args:
-        path: what `lumiface train` wrote.
-        name: the part that it must be, as in `PARTS`.
+        name_or_path: one of `shipped_parts()`, or a file that `lumiface train` wrote.
+        kind: the part that it must be, as in `PARTS`.
+        device: where it shall live.
 
     Raises:
         InputError: there is no such file, or it holds something else.
     """
+    path = find_weights(name_or_path)
     facts = read_facts(path)
-    if facts["method"] != name:
-        raise InputError(f"{path} holds {facts['method']}, not {name}; name the file of a {name}")
-    network = build_part(name, facts["config"])
+    if facts["method"] != kind:
+        raise InputError(f"{path} holds {facts['method']}, not {kind}; name the file of a {kind}")
+    network = build_part(kind, facts["config"])
     fill(network, path)
     return network.eval().to(device)

@@ -32,6 +32,17 @@ def shipped_weights() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
 
 
+def shipped_parts() -> dict[str, Path]:
+    """Name -> file of the trained parts that come with the package."""
+    folder = Path(str(resources.files("lumiface"))) / "weights" / "parts"
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
+
+
+def find_weights(name_or_path: str | Path) -> Path:
+    """The file of a model or part that ships, by its name; any other name is a path, and need not exist."""
+    return (shipped_weights() | shipped_parts()).get(str(name_or_path), Path(name_or_path))
+
+
 def list_models() -> list[str]:
     """The names that `load_model` knows without a path."""
     return list(shipped_weights())
@@ -77,7 +88,7 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
         return Chain(*(load_model(stage, device) for stage in name.split(CHAIN))).eval()
     if (ready := _ready_made(name)) is not None:
         return ready.eval().to(device)
-    path = shipped_weights().get(str(name_or_path), Path(name_or_path))
+    path = find_weights(name_or_path)
     facts = read_facts(path)
     network = build(facts["method"], facts["config"])
     fill(network, path)
@@ -111,12 +122,13 @@ def _ready_made(name: str) -> nn.Module | None:
     return None
 
 
-def read_facts(path: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself: method, config, provenance.
+def read_facts(name_or_path: str | Path) -> dict[str, Any]:
+    """What a checkpoint says of itself: method, config, provenance; by a shipped name or its file.
 
     Raises:
         InputError: there is no such file, it is damaged, or it was not written by this project.
     """
+    path = find_weights(name_or_path)
     if not path.is_file():
         raise InputError(
             f"{path}: no such model; shipped are {', '.join(list_models()) or 'none'}, or give a file"

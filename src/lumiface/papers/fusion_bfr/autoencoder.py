@@ -58,9 +58,8 @@ class Autoencoder(nn.Module):
     def forward(self, picture: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         mean, log_variance = self.encoder(picture)
         code = self.generator.mapping(mean + (0.5 * log_variance).exp() * noise)
-        layers = self.generator.config.codes - 1
-        silence = [picture.new_zeros(1, 1, 1, 1)] * layers  # noise belongs to no face in particular
-        drawn = self.generator.synthesise(self.generator.spread(code), silence)
+        # Noise belongs to no face in particular.
+        drawn = self.generator.synthesise(self.generator.spread(code), self.generator.silence())
         return drawn, code, mean, log_variance
 
 

@@ -18,6 +18,9 @@ from lumiface.papers.fusion_bfr.style_layers import EqualLinear, ModulatedConv2d
 Lead = Callable[[Tensor, int], Tensor]
 """Features (B, C, H, W) and their side -> the same, changed."""
 
+MEAN_CODE_RATE = 0.005
+"""How fast the mean code follows the codes of each training step."""
+
 
 class GeneratorConfig(BaseModel):
     """What defines one generator; stored in every checkpoint."""
@@ -139,11 +142,17 @@ class Generator(nn.Module):
         """Draw codes (…, latent) towards their mean: 1 leaves them, 0 gives the mean face."""
         return self.mean_code + share * (codes - self.mean_code)
 
+    @torch.no_grad()
+    def follow(self, codes: Tensor) -> None:
+        """Let the mean code follow a training step's codes (..., latent)."""
+        mean = codes.flatten(0, -2).mean(dim=0)
+        self.mean_code.lerp_(mean.to(self.mean_code), MEAN_CODE_RATE)
+
     def synthesise(self, codes: Tensor, noise: Sequence[Tensor], lead: Lead | None = None) -> Tensor:
         """Codes W+ (B, codes, latent) -> (B, 3, R, R) in about [-1, 1].
 
         Args:
-            noise: one picture for each layer, as `draw_noise` makes them.
+            noise: one picture for each layer, as `draw_noise` and `silence` make them.
             lead: changes the features after each scale, before they become colours.
 
         Raises:
@@ -172,3 +181,7 @@ class Generator(nn.Module):
         return [
             torch.randn(count, 1, side, side, generator=generator, device=generator.device) for side in sides
         ]
+
+    def silence(self) -> list[Tensor]:
+        """No noise for any layer: the same codes, the same face."""
+        return [self.constant.new_zeros(1, 1, 1, 1)] * (self.config.codes - 1)

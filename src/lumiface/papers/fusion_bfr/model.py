@@ -126,8 +126,7 @@ class FusionBFR(nn.Module):
             level = by_side[side]
             return self.lead[level](generated, features[level], fidelity)
 
-        silence = [codes.new_zeros(1, 1, 1, 1)] * (self.config.generator.codes - 1)
-        return 0.5 * (self.generator.synthesise(codes, silence, lead) + 1.0)
+        return 0.5 * (self.generator.synthesise(codes, self.generator.silence(), lead) + 1.0)
 
 
 def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
