@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.fabric import Fabric
+from PIL import Image
 
 from conftest import Find, write_crops
 from lumiface.engine.checkpoint import load_state
@@ -19,6 +20,7 @@ from lumiface.engine.part_config import GeneratorRun
 from lumiface.engine.read_config import find_config, read_config
 from lumiface.engine.runs import start
 from lumiface.engine.schedule import AveragedWeights, learning_rate
+from lumiface.errors import InputError
 from lumiface.registry import load_part
 
 
@@ -116,3 +118,15 @@ def test_the_shipped_configuration_is_a_generator_s() -> None:
     shipped = read_config(find_config("stylegan2-64"))
     assert isinstance(shipped, GeneratorRun)
     assert learning_rate(0, shipped) == learning_rate(19_999, shipped) == 2e-3
+
+
+def test_faces_of_several_sizes_are_brought_to_one(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "larger").mkdir()
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(tmp_path / "larger" / "red.png")
+    place = Place(Fabric(accelerator="cpu", devices=1), str(tmp_path))
+    both = place.faces([str(faces), "{data}/larger"], side=40)
+    assert both.shape == (13, 3, 40, 40)
+    assert torch.equal(both[-1, :, 20, 20], torch.tensor([255, 0, 0], dtype=torch.uint8))
+    assert len(place.faces([str(faces), "{data}/larger"], side=40, limit=3)) == 3
+    with pytest.raises(InputError, match="faces have 48 pixels; the run needs 64"):
+        place.faces([str(faces)], side=64)

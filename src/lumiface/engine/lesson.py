@@ -11,6 +11,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lumiface.data.stacks import faces_at_side, stack_faces
+from lumiface.errors import InputError
 from lumiface.registry import load_part
 
 
@@ -48,9 +49,26 @@ class Place:
         return source.format(data=self.data_root)
 
     def faces(self, sources: Sequence[str], *, limit: int | None = None, side: int | None = None) -> Tensor:
-        """Square faces of folders and tars, (N, 3, H, H) uint8, where they are decoded; see `stack_faces`."""
-        faces = stack_faces([self.path(source) for source in sources], limit)
-        return faces if side is None else faces_at_side(faces, side)
+        """Square faces of folders and tars, (N, 3, H, H) uint8, on the CPU; see `stack_faces`.
+
+        Args:
+            sources: of one size, unless a side is named; they are decoded one after the other then.
+            limit: so many at most.
+            side: what they are reduced to.
+
+        Raises:
+            InputError: a source cannot be used, or its faces are smaller than `side`.
+        """
+        paths = [self.path(source) for source in sources]
+        if side is None:
+            return stack_faces(paths, limit)
+        reduced: list[Tensor] = []
+        for path in paths:
+            faces = stack_faces([path], limit)
+            if faces.shape[-1] < side:
+                raise InputError(f"{path}: its faces have {faces.shape[-1]} pixels; the run needs {side}")
+            reduced.append(faces_at_side(faces, side))
+        return torch.cat(reduced)[:limit]
 
     def part(self, name: str, kind: str) -> Any:
         """A trained part of a kind, by the name of one that ships or by its file, on the device."""
