@@ -99,6 +99,9 @@ def test_whose_turn_it_is(faces: Path) -> None:
         ("generator", "path"),
     ]
     assert [name for name, _, _ in lesson.turns(pupils, 1)] == ["critic", "generator"]
+    late = GeneratorLesson(config(recipe={"head_start": 2}), Place(Fabric(accelerator="cpu"), str(faces)))
+    alone = [[name for name, _, _ in late.turns(pupils, step)] for step in (1, 2)]
+    assert alone == [["critic"], ["critic", "generator"]]
     # No gradient of the critic's turn reaches the generator.
     turns = lesson.turns(pupils, 1)
     _, parts, _ = next(turns)

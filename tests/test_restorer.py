@@ -17,10 +17,11 @@ from lumiface.engine.loop import Limits, Outcome
 from lumiface.engine.part_config import AutoencoderRun, RestorerRun, RunConfig
 from lumiface.engine.runs import start
 from lumiface.errors import InputError
-from lumiface.papers.fusion_bfr.autoencoder import divergence
+from lumiface.papers.fusion_bfr.autoencoder import lay_way
 from lumiface.papers.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
 from lumiface.papers.fusion_bfr.restorer_recipe import RestorerRecipe, RestorerRecipeConfig
+from lumiface.papers.fusion_bfr.style_layers import activate, deactivate
 from lumiface.registry import load_model, load_part
 
 TINY: dict[str, Any] = {"resolution": 32, "latent": 16, "mapping": 2, "base": 256, "most": 16}
@@ -138,11 +139,20 @@ def test_the_first_lesson_teaches_the_generator_to_draw_and_its_mean_code(
     assert trained.mean_code.abs().max() > 0
 
 
-def test_the_divergence_is_torch_s() -> None:
-    mean, log_variance = rand(3, 5) - 0.5, rand(3, 5, seed=1) - 0.5
-    ours = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
-    expected = torch.distributions.kl_divergence(ours, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
-    torch.testing.assert_close(divergence(mean, log_variance), expected)
+def test_z_is_led_to_the_codes_of_faces() -> None:
+    torch.manual_seed(0)
+    for layers in (1, 3):
+        generator = Generator(GeneratorConfig.model_validate(TINY | {"mapping": layers}))
+        before = torch.randn(4000, 16) @ torch.randn(16, 16) + torch.randn(16)
+        codes = activate(before)
+        torch.testing.assert_close(deactivate(codes), before)
+        lay_way(generator, codes)
+        torch.testing.assert_close(generator.mean_code, codes.mean(dim=0))
+        drawn = deactivate(generator.mapping(torch.randn(40_000, 16))).double()
+        expected = np.cov(before.double().numpy().T)
+        assert np.linalg.norm(np.cov(drawn.detach().numpy().T) - expected) < 0.1 * np.linalg.norm(expected)
+        spread = float(np.sqrt(np.trace(expected)))
+        assert (drawn.mean(dim=0) - before.double().mean(dim=0)).norm() < 0.05 * spread
 
 
 def test_mrfr_moves_the_picture_and_not_the_judge() -> None:

@@ -212,6 +212,32 @@ def test_without_a_reference(
     assert "smaller than 192 pixels" in "\n".join(small.notes)
 
 
+def test_distances_may_be_taken_to_pictures_of_others(
+    folders: tuple[Path, Path], shared_asset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
+    results, originals = folders
+    others = tmp_path / "others"
+    others.mkdir()
+    for name, angle in (("x", 90), ("y", 180), ("z", 270), ("w", 0)):
+        Image.open(originals / "a.png").rotate(angle).save(others / f"{name}.png")
+    stacks = [
+        torch.cat([from_uint8(np.asarray(Image.open(path))) for path in sorted(folder.rglob("*.*"))])
+        for folder in (results, others)
+    ]
+    expected = FrechetDistance("squeezenet")(*stacks).item()
+    alone = score_folder(results, distance_to=others)
+    assert alone.scores["fd_squeezenet"].value == pytest.approx(expected, rel=1e-3)
+    assert "psnr_y" not in alone.scores
+    both = score_folder(results, originals, distance_to=others)
+    assert both.scores["fd_squeezenet"].value == alone.scores["fd_squeezenet"].value
+    assert both.scores["psnr_y"].images == 3
+    assert both.protocol["distance_to"] == "others"
+    told = run("score", results, "--distance-to", others)
+    assert told.exit_code == 0, told.output
+    assert "fd_squeezenet" in told.output
+
+
 def test_what_is_left_without_reference_and_parts(folders: tuple[Path, Path], no_assets: None) -> None:
     found = score_folder(folders[0])
     assert set(found.scores) == {"brisque"}  # its model comes with the package

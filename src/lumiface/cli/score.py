@@ -24,6 +24,10 @@ def score(
     reference: Annotated[
         str | None, typer.Option(help="originals of the same names; without them: NIQE and BRISQUE alone")
     ] = None,
+    distance_to: Annotated[
+        str | None,
+        typer.Option(help="good pictures of others: Fréchet distances are taken to them, not to originals"),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="write the table there, too")
     ] = None,
@@ -52,7 +56,14 @@ def score(
     if threads is not None:
         torch.set_num_threads(threads)
     with progress_bar("scoring") as advance:
-        found = score_folder(results, reference, device=choose_device(device), batch=batch, progress=advance)
+        found = score_folder(
+            results,
+            reference,
+            distance_to=distance_to,
+            device=choose_device(device),
+            batch=batch,
+            progress=advance,
+        )
     console = Console()
     console.print(_table(found))
     for note in found.notes:
@@ -76,6 +87,7 @@ def _table(found: FolderScores) -> Table:
 
     told = found.protocol
     against = f" against {told['reference']}" if told["reference"] is not None else ""
+    against += f", distances to {told['distance_to']}" if told["distance_to"] is not None else ""
     table = Table(
         title=f"{told['results']}{against}: {told['images']} pictures",
         caption="8-bit RGB, no crop. ± spans 95 % of the mean (bootstrap). Y of BT.601, limited range.",

@@ -20,6 +20,8 @@ from lumiface.metrics.psnr import psnr_y
 from lumiface.registry import build_part, build_part_recipe
 
 SHOWN = 8
+BATCH = 50
+"""Faces of one batch in validation."""
 
 
 class AutoencoderLesson(RemembersNothing):
@@ -62,27 +64,40 @@ class AutoencoderLesson(RemembersNothing):
         rng = np.random.default_rng([self.config.seed, step, self.rank])
         face = 2.0 * draw_mirrored(self.faces, count, rng) - 1.0
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        noise = torch.randn(count, self.generator.config.latent, generator=draw).to(self.device)
-        drawn, code, mean, log_variance = pupils.models["autoencoder"](face, noise)
-        parts = self.recipe(drawn.float(), face, mean.float(), log_variance.float())
-        self.generator.follow(code)
-        yield "autoencoder", parts, count
+        noise = self.recipe.noise(count, self.generator.config.latent, draw).to(self.device)
+        drawn, code = pupils.models["autoencoder"](face, noise)
+        yield "autoencoder", self.recipe(drawn.float(), face, code.float()), count
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
         """Mean PSNR-Y of faces drawn again by the averaged weights; shown are faces, the same again, and new
         ones."""
         weights = pupils.averages["autoencoder"].weights
-        face = 2.0 * (self.held_out.float() / 255.0) - 1.0
-        silence = torch.zeros(len(face), self.generator.config.latent, device=self.device)
-        drawn, *_ = functional_call(self.autoencoder, weights, (face, silence))
-        again = quantise(0.5 * (drawn.float() + 1.0))
+        self._lay_way(weights)
         truth = self.held_out.float() / 255.0
+        again = quantise(0.5 * (self._again(weights, self.held_out)[0] + 1.0))
         draw = torch.Generator().manual_seed(self.config.seed)
-        z = torch.randn(min(SHOWN, len(face)), self.generator.config.latent, generator=draw).to(self.device)
+        z = torch.randn(min(SHOWN, len(truth)), self.generator.config.latent, generator=draw).to(self.device)
         new = functional_call(self.generator, self.weights(pupils), (z, self.generator.silence())).float()
         shown = [truth[:SHOWN], again[:SHOWN], (0.5 * (new + 1.0)).clamp(0.0, 1.0)]
         return float(psnr_y(again, truth).mean()), torch.cat(shown).cpu()
+
+    def _lay_way(self, weights: dict[str, Tensor]) -> None:
+        """Lead z to the codes of training faces, in the generator and in the averaged weights."""
+        chosen = torch.linspace(0, len(self.faces) - 1, min(self.config.fit, len(self.faces))).long()
+        parts = self.faces[chosen.to(self.device)].split(BATCH)
+        codes = torch.cat([self._again(weights, part)[1] for part in parts])
+        self.recipe.lay_way(self.generator, codes)
+        for name, value in self.generator.state_dict().items():
+            if name.startswith("mapping.") or name == "mean_code":
+                weights[f"generator.{name}"].copy_(value)
+
+    def _again(self, weights: dict[str, Tensor], faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Faces (N, 3, R, R) uint8 drawn again, in [-1, 1], and their codes."""
+        silence = torch.zeros(len(faces), self.generator.config.latent, device=self.device)
+        pictures = 2.0 * (faces.float() / 255.0) - 1.0
+        drawn, codes = functional_call(self.autoencoder, weights, (pictures, silence))
+        return drawn.float(), codes.float()
 
     def weights(self, pupils: Pupils) -> dict[str, Tensor]:
         """The averaged generator, without the encoder."""

@@ -78,6 +78,8 @@ class GeneratorLesson:
         yield "critic", recipe.judge(critic, real, made, draw), count
         if settings.r1 and step % settings.r1_every == 0:
             yield "critic", recipe.smooth(critic, real, draw), count
+        if step < settings.head_start:
+            return
 
         codes = self._codes(count, draw)
         self.generator.follow(codes)

@@ -138,6 +138,12 @@ _NETWORKS: dict[str, Callable[[], nn.Module]] = {
 class Instruments:
     """The measures that this machine can take, loaded once.
 
+    Args:
+        device: where they are taken.
+        with_reference: each picture has one.
+        with_sets: there is a set to compare with; None: the references, where there are some.
+        only: these measures.
+
     Attributes:
         names: of these measures, in the order of tables.
         notes: one line for each that cannot be taken, with what to get.
@@ -146,8 +152,18 @@ class Instruments:
     """
 
     def __init__(
-        self, device: torch.device, *, with_reference: bool, only: Collection[str] | None = None
+        self,
+        device: torch.device,
+        *,
+        with_reference: bool,
+        with_sets: bool | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
+        can: dict[Needs, bool] = {
+            "picture": True,
+            "pair": with_reference,
+            "set": with_reference if with_sets is None else with_sets,
+        }
         self.device = device
         self.names: list[str] = []
         self.notes: list[str] = []
@@ -155,7 +171,7 @@ class Instruments:
         self._networks: dict[str, nn.Module] = {}
         self._detectors: dict[int, FaceDetector] = {}
         for name, measure in MEASURES.items():
-            if (measure.needs == "picture" or with_reference) and (only is None or name in only):
+            if can[measure.needs] and (only is None or name in only):
                 self._load(name)
 
     @torch.inference_mode()

@@ -5,28 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from lumiface.data.llf import pixel_sha256
 from lumiface.data.sources import open_source
+from lumiface.engine.gather import Gathered, batches
 from lumiface.engine.measures import MEASURES, Instruments
 from lumiface.engine.origin import data_name, origin
-from lumiface.engine.pairing import PicturePair, pair_sources, read_pairs, shortly
+from lumiface.engine.pairing import pair_sources, read_pairs, shortly
 from lumiface.engine.score import RESAMPLES, bootstrap_interval
 from lumiface.errors import AssetMissing, InputError
-from lumiface.image import from_uint8
 from lumiface.metrics.frechet import frechet_distance
 
 _INTERVAL = f"95 % interval of the mean, bootstrap over the pictures, {RESAMPLES} resamples, seed 0"
-_MOST_PIXELS = 4_000_000  # of one batch: NIQE and LPIPS need some hundred bytes for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +100,7 @@ def score_folder(
     results: str | Path,
     reference: str | Path | None = None,
     *,
+    distance_to: str | Path | None = None,
     device: torch.device | str = "cpu",
     batch: int = 16,
     progress: Callable[[int, int | None], None] | None = None,
@@ -115,6 +113,8 @@ def score_folder(
     Args:
         results: folder, tar or picture.
         reference: likewise; None: only measures that need no reference.
+        distance_to: likewise; the set to which Fréchet distances are taken, paired with nothing; None: the
+            references.
         batch: pictures measured at once, fewer where they are large.
         progress: called with (pictures done, pictures in all).
 
@@ -127,16 +127,22 @@ def score_folder(
     theirs = None if reference is None else open_source(reference)
     pairing = pair_sources(ours, theirs)
     failed = pairing.ambiguous
-    instruments = Instruments(device, with_reference=theirs is not None)
+    instruments = Instruments(
+        device, with_reference=theirs is not None, with_sets=(reference or distance_to) is not None
+    )
     if not instruments.names:
         raise AssetMissing("; ".join(instruments.notes))
-    gathered = _Gathered()
-    for chunk in _chunks(read_pairs(ours, theirs, pairing.pairs, failed), batch):
-        gathered.add(chunk, instruments, device)
+    gathered = Gathered()
+    for chunk in batches(read_pairs(ours, theirs, pairing.pairs, failed), batch):
+        gathered.add(chunk, instruments, pairs_are_sets=distance_to is None)
         if progress is not None:
             progress(len(gathered.names), len(pairing.pairs))
     if not gathered.names:
         raise InputError(f"{data_name(results)}: no picture could be scored ({shortly(failed)})")
+    if distance_to is not None:
+        others = open_source(distance_to)
+        for chunk in batches(read_pairs(others, None, pair_sources(others, None).pairs, failed), batch):
+            gathered.compare_with(chunk, instruments)
     columns = {name: torch.cat(gathered.parts[name]).numpy() for name in gathered.parts}
     scores = _scores(instruments.names, columns, gathered)
     conventions = {name: MEASURES[name].convention for name in scores}
@@ -144,6 +150,7 @@ def score_folder(
         "name": "score",
         "results": data_name(results),
         "reference": None if reference is None else data_name(reference),
+        "distance_to": None if distance_to is None else data_name(distance_to),
         "images": len(gathered.names),
         "no_face_in_target": instruments.no_face_in_target,
         "no_face_in_output": instruments.no_face_in_output,
@@ -162,59 +169,18 @@ def score_folder(
     )
 
 
-@dataclass(slots=True)
-class _Gathered:
-    """What has been measured so far; `features`: measure -> those of outputs and of targets, by batch."""
-
-    names: list[str] = field(default_factory=list[str])
-    hashes: list[str] = field(default_factory=list[str])
-    parts: dict[str, list[Tensor]] = field(default_factory=dict[str, list[Tensor]])
-    features: dict[str, list[tuple[Tensor, Tensor]]] = field(
-        default_factory=dict[str, list[tuple[Tensor, Tensor]]]
-    )
-
-    def add(self, chunk: Sequence[PicturePair], instruments: Instruments, device: torch.device) -> None:
-        """Measure pictures of one size."""
-        outputs = torch.cat([from_uint8(picture.output) for picture in chunk]).to(device)
-        given = [from_uint8(picture.target) for picture in chunk if picture.target is not None]
-        targets = torch.cat(given).to(device) if given else None
-        for name, numbers in instruments.measure(outputs, targets).items():
-            self.parts.setdefault(name, []).append(numbers)
-        if targets is not None:
-            theirs = instruments.features(targets)
-            for name, ours in instruments.features(outputs).items():
-                self.features.setdefault(name, []).append((ours, theirs[name]))
-        for picture in chunk:
-            self.names.append(picture.name)
-            digests = [pixel_sha256(side) for side in (picture.output, picture.target) if side is not None]
-            self.hashes.append(" ".join([picture.name, *digests]))
-
-
-def _chunks(pictures: Iterator[PicturePair], batch: int) -> Iterator[list[PicturePair]]:
-    """Up to `batch` pictures of one size at a time, fewer of large ones, in order."""
-    chunk: list[PicturePair] = []
-    for picture in pictures:
-        height, width = picture.output.shape[:2]
-        most = max(1, min(batch, _MOST_PIXELS // (height * width)))
-        if chunk and (len(chunk) >= most or picture.output.shape != chunk[0].output.shape):
-            yield chunk
-            chunk = []
-        chunk.append(picture)
-    if chunk:
-        yield chunk
-
-
 def _scores(
-    names: Sequence[str], columns: dict[str, npt.NDArray[np.float64]], gathered: _Gathered
+    names: Sequence[str], columns: dict[str, npt.NDArray[np.float64]], gathered: Gathered
 ) -> dict[str, Score]:
     """The table's lines; what could not be measured of any picture has `images` 0."""
     scores: dict[str, Score] = {}
     for name in names:
         if MEASURES[name].needs == "set":
-            ours, theirs = ([pair[side] for pair in gathered.features.get(name, [])] for side in (0, 1))
-            count = sum(len(part) for part in ours)
-            value = frechet_distance(torch.cat(ours), torch.cat(theirs)).item() if count > 1 else None
-            scores[name] = Score(value, None, count if count > 1 else 0)
+            ours, theirs = gathered.ours.get(name, []), gathered.theirs.get(name, [])
+            count, others = (sum(len(part) for part in side) for side in (ours, theirs))
+            are_sets = min(count, others) > 1
+            value = frechet_distance(torch.cat(ours), torch.cat(theirs)).item() if are_sets else None
+            scores[name] = Score(value, None, count if are_sets else 0)
             continue
         known = columns[name][~np.isnan(columns[name])]
         mean = float(known.mean()) if len(known) else math.nan

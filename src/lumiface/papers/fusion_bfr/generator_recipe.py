@@ -29,6 +29,12 @@ class GeneratorRecipeConfig(BaseModel):
     r1_every: int = Field(default=16, ge=1, description="steps between two looks at that slope")
     path: float = Field(default=2.0, ge=0, description="of the evenness of the generator's paths; 0: none")
     path_every: int = Field(default=8, ge=1, description="steps between two looks at the paths")
+    head_start: int = Field(
+        default=0,
+        ge=0,
+        description="steps in which the critic learns alone: a generator that can draw is not led astray by "
+        "one that knows nothing yet",
+    )
     mixing: float = Field(default=0.9, ge=0, le=1, description="share of faces drawn from two codes")
     augment: AugmentConfig | None = Field(
         default=AugmentConfig(), description="none: the critic sees faces as they are"

@@ -8,14 +8,14 @@ GENERATORS: dict[str, dict[str, Any]] = {
     "512": {},
     "256": {"resolution": 256},
     "128": {"resolution": 128, "base": 16384},
-    "64": {"resolution": 64, "latent": 256, "mapping": 4, "base": 2048, "most": 128},
+    "64": {"resolution": 64, "latent": 256, "mapping": 4, "base": 1024, "most": 128},
 }
 
 _ENCODERS: dict[str, dict[str, Any]] = {
     "512": {},
     "256": {"resolution": 256},
     "128": {"resolution": 128, "base": 4096},
-    "64": {"resolution": 64, "base": 2048, "most": 128, "latent": 256},
+    "64": {"resolution": 64, "base": 1024, "most": 128, "latent": 256},
 }
 
 RESTORERS: dict[str, dict[str, Any]] = {

@@ -22,6 +22,11 @@ def activate(x: Tensor) -> Tensor:
     return F.leaky_relu(x, 0.2) * GAIN
 
 
+def deactivate(x: Tensor) -> Tensor:
+    """What `activate` makes x of."""
+    return torch.where(x > 0, x, 5.0 * x) / GAIN
+
+
 class EqualLinear(nn.Module):
     """A linear layer with equalised learning rate.
 
@@ -40,6 +45,12 @@ class EqualLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+
+    @torch.no_grad()
+    def set(self, weight: Tensor, bias: Tensor) -> None:
+        """Let the layer compute `weight @ x + bias`."""
+        self.weight.copy_(weight / self.scale)
+        self.bias.copy_(bias / self.rate)
 
 
 class EqualConv2d(nn.Module):
