@@ -9,6 +9,8 @@ Deterministic Autoencoders", §4: ex-post density estimation). The game goes on 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
@@ -135,7 +137,8 @@ def lay_way(generator: Generator, codes: Tensor) -> None:
     variances, axes = torch.linalg.eigh(torch.cov(before.T))
     root = axes * variances.clamp(min=0.0).sqrt()  # root @ z has the covariance
     mean = before.mean(dim=0)
-    *copying, last = generator.mapping.layers
+    layers: list[Any] = list(generator.mapping.layers)
+    *copying, last = layers
     copy = torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
     for number, layer in enumerate(copying):
         layer.set(copy if number == 0 else copy / GAIN, (RAISED if number == 0 else 0.0) * mean.new_ones(()))
