@@ -74,7 +74,12 @@ def test_fidelity_and_refinement_change_the_face(model: str, blurred: Picture) -
     )
     assert not torch.equal(plain, free)
     assert not torch.equal(plain, sought)
-    assert torch.equal(sought, restored(model, blurred, refine=3).picture.rgb)
+    restorer = Restorer(model, RestoreConfig(background="keep", refine=3))
+    told: list[str] = []
+    restorer.tell = told.append
+    assert torch.equal(sought, restorer(blurred).picture.rgb)
+    assert len(told) == 4
+    assert told[-1].startswith("face 1 of 1: step 3 of 3, ")
 
 
 def test_grey_stays_grey_unless_colour_is_asked_for(model: str, blurred: Picture) -> None:

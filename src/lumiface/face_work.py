@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +22,9 @@ from lumiface.registry import load_model
 from lumiface.restore_config import RestoreConfig
 
 BATCH = 16
+
+Told = Callable[[str], None]
+"""Hears, in a few words, how far slow work is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,12 @@ class FaceWorker:
         self.refine = config.refine if task.generative else 0
 
     def __call__(
-        self, rgb: Tensor, quiet: Tensor, faces: list[Face], measures: list[FaceMeasures]
+        self,
+        rgb: Tensor,
+        quiet: Tensor,
+        faces: list[Face],
+        measures: list[FaceMeasures],
+        tell: Told | None = None,
     ) -> list[DoneFace]:
         """Every face restored; all faces of one size go through the network together.
 
@@ -89,16 +98,14 @@ class FaceWorker:
             rgb: the photograph (1, 3, H, W).
             quiet: the same without its noise.
             measures: of each face, as `measure_face` gives them.
+            tell: hears how far slow work is.
         """
         source = quiet if self.task.quiet else rgb
         crops = [
             crop_face(source, face_matrix(face), self.task.side(seen.side))
             for face, seen in zip(faces, measures, strict=True)
         ]
-        if self.refine:
-            outputs = {i: self._refined(crops[i], seen.detail) for i, seen in enumerate(measures)}
-        else:
-            outputs = self._through(crops)
+        outputs = self._refined(crops, measures, tell) if self.refine else self._through(crops)
         done: list[DoneFace] = []
         for i, (face, seen) in enumerate(zip(faces, measures, strict=True)):
             patch, report = self._finish(rgb, quiet, face, seen, crops[i], outputs[i])
@@ -116,8 +123,21 @@ class FaceWorker:
                 outputs.update((i, lit[k : k + 1]) for k, i in enumerate(chunk))
         return outputs
 
-    def _refined(self, crop: Tensor, detail: float) -> Tensor:
-        return self.network.refine(crop, self.refine, detail=round(detail)).clamp(0.0, 1.0)
+    def _refined(
+        self, crops: list[Tensor], measures: list[FaceMeasures], tell: Told | None
+    ) -> dict[int, Tensor]:
+        outputs: dict[int, Tensor] = {}
+        for i, (crop, seen) in enumerate(zip(crops, measures, strict=True)):
+
+            def told(step: int, steps: int, best: float, face: int = i + 1) -> None:
+                if tell is not None:
+                    tell(
+                        f"face {face} of {len(crops)}: step {step} of {steps}, {best:.4f} from the photograph"
+                    )
+
+            refined = self.network.refine(crop, self.refine, detail=round(seen.detail), tell=told)
+            outputs[i] = refined.clamp(0.0, 1.0)
+        return outputs
 
     def _finish(
         self, rgb: Tensor, quiet: Tensor, face: Face, seen: FaceMeasures, crop: Tensor, output: Tensor

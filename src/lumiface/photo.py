@@ -14,7 +14,7 @@ from lumiface.errors import SettingError
 from lumiface.face_tasks import FACE_TASKS, FaceTaskName, advise, choose_task, served_tasks
 from lumiface.face_work import DoneFace as DoneFace
 from lumiface.face_work import FaceReport as FaceReport
-from lumiface.face_work import FaceWorker
+from lumiface.face_work import FaceWorker, Told
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
@@ -61,6 +61,7 @@ class Restorer:
 
     Attributes:
         worker: the one task and its network; None where each photograph chooses (`task="auto"`).
+        tell: hears how far slow work (`refine`) is; None, until it is set.
 
     Raises:
         InputError: there is no such model.
@@ -72,6 +73,7 @@ class Restorer:
     ) -> None:
         self.config = config or RestoreConfig()
         self.device = torch.device(device)
+        self.tell: Told | None = None
         self.worker: FaceWorker | None = None
         if self.config.task != "auto":
             self.worker = FaceWorker(*choose_task(self.config.task, model), self.config, self.device)
@@ -109,7 +111,7 @@ class Restorer:
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
         quiet = quiet_shadows(rgb)
-        done = worker(rgb, quiet, faces, measures)
+        done = worker(rgb, quiet, faces, measures, self.tell)
         if config.background == "keep":
             canvas = plain.clone()
         else:

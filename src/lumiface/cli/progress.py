@@ -11,9 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Advance(Protocol):
-    """Call it with what is done, what there is in all (None: unknown), and a word on the current thing."""
+    """Call it with what is done, what there is in all, and a word on the current thing.
 
-    def __call__(self, done: int, total: int | None, now: str = "") -> None: ...
+    None leaves a number as it was; at first what there is in all is unknown.
+    """
+
+    def __call__(self, done: int | None, total: int | None, now: str = "") -> None: ...
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def progress_bar(title: str) -> Generator[Advance]:
     ) as bar:
         task = bar.add_task(title, total=None, now="")
 
-        def advance(done: int, total: int | None, now: str = "") -> None:
+        def advance(done: int | None, total: int | None, now: str = "") -> None:
             bar.update(task, completed=done, total=total, now=now)
 
         yield advance

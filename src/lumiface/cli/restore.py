@@ -96,6 +96,7 @@ def restore(
     summary = Summary.before(jobs)
     if restorer is not None:
         with progress_bar("restoring") as advance:
+            restorer.tell = lambda words: advance(None, None, words)
             summary = run_jobs(
                 jobs,
                 restorer,
