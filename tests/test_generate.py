@@ -118,7 +118,7 @@ def test_codes_are_mixed(faces: Path) -> None:
 
 
 def test_the_shipped_configuration_is_a_generator_s() -> None:
-    shipped = read_config(find_config("stylegan2-64"))
+    shipped = read_config(find_config("stylegan2-128"))
     assert isinstance(shipped, GeneratorRun)
     assert learning_rate(0, shipped) == learning_rate(19_999, shipped) == 2e-3
 

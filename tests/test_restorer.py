@@ -13,9 +13,12 @@ from lightning.fabric import Fabric
 
 from conftest import Find, rand, write_crops
 from lumiface.engine.checkpoint import load_state, save_weights
-from lumiface.engine.loop import Limits, Outcome
+from lumiface.engine.decode import AutoencoderLesson
+from lumiface.engine.lesson import Place
+from lumiface.engine.loop import Limits, Outcome, Pupils
 from lumiface.engine.part_config import AutoencoderRun, RestorerRun, RunConfig
 from lumiface.engine.runs import start
+from lumiface.engine.schedule import AveragedWeights
 from lumiface.errors import InputError
 from lumiface.papers.fusion_bfr.autoencoder import lay_way
 from lumiface.papers.fusion_bfr.generator import Generator, GeneratorConfig
@@ -57,7 +60,6 @@ def config(kind: type[RunConfig], **changes: Any) -> RunConfig:
         "name": "trial",
         "train": ["{data}/faces"],
         "validate_on": "{data}/faces",
-        "validate_faces": 3,
         "batch": 2,
         "steps": 4,
         "warmup": 1,
@@ -66,9 +68,10 @@ def config(kind: type[RunConfig], **changes: Any) -> RunConfig:
     }
     if kind is RestorerRun:
         settings |= {"part": "fusion-bfr-restorer-64", "network": NETWORK, "recipe": CHEAP}
-        settings |= {"prior": "{data}/prior.safetensors"}
+        settings |= {"prior": "{data}/prior.safetensors", "validate_faces": 3}
     else:
         recipe = {"perceptual": 0.0}
+        settings |= {"compare": 12, "fit": 4}
         settings |= {"part": "stylegan2-autoencoder-64", "network": TINY, "recipe": recipe}
     return kind(**(settings | changes))
 
@@ -81,7 +84,15 @@ def run(folder: Path, data: Path, settings: RunConfig, **limits: Any) -> Outcome
 GAME = {"recipe": CHEAP | {"adversarial": 0.1, "game": {"augment": {"images": 20}, "r1_every": 2}}}
 
 
-@pytest.mark.parametrize(("kind", "changes"), [(RestorerRun, {}), (RestorerRun, GAME), (AutoencoderRun, {})])
+JUDGED = {
+    "recipe": {"perceptual": 0.0, "adversarial": 0.1, "game": {"augment": {"images": 20}, "r1_every": 2}}
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [(RestorerRun, {}), (RestorerRun, GAME), (AutoencoderRun, {}), (AutoencoderRun, JUDGED)],
+)
 def test_a_stopped_run_ends_with_the_same_bits(
     faces: Path, tmp_path: Path, kind: type[RunConfig], changes: dict[str, Any]
 ) -> None:
@@ -95,6 +106,24 @@ def test_a_stopped_run_ends_with_the_same_bits(
     for network, values in states[0]["networks"].items():
         for name, value in values.items():
             assert torch.equal(value, states[1]["networks"][network][name]), name
+
+
+def test_a_critic_may_join_a_run_later_and_is_heard_after_its_head_start(faces: Path, tmp_path: Path) -> None:
+    alone = config(AutoencoderRun, steps=2)
+    run(tmp_path / "run", faces, alone)
+    judged = {"perceptual": 0.0, "adversarial": 0.1, "game": {"augment": None, "head_start": 3}}
+    joined = config(AutoencoderRun, recipe=judged)
+    assert run(tmp_path / "run", faces, joined, max_steps=3).step == 3
+    parts, facts = load_state(tmp_path / "run" / "state.safetensors")
+    assert set(parts["networks"]) == {"autoencoder", "critic"}
+    assert facts["score"] == "minus_fd_squeezenet"
+    lesson = AutoencoderLesson(joined, Place(Fabric(accelerator="cpu", devices=1), str(faces)))
+    averages = {name: AveragedWeights(part, 0.9) for name, part in lesson.networks.items()}
+    pupils = Pupils(dict(lesson.networks), averages)
+    for step in (2, 3):
+        turns = list(lesson.turns(pupils, step))
+        assert [name for name, _, _ in turns] == ["autoencoder", "critic"]
+        assert ("adversarial" in turns[0][1]) == (step == 3)
 
 
 def test_the_generator_stays_as_it_is_unless_thawed(faces: Path, tmp_path: Path) -> None:

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from lumiface.data.stacks import draw_mirrored
-from lumiface.engine.lesson import Place, RemembersNothing
+from lumiface.engine.drawn import DrawnFaces
+from lumiface.engine.lesson import Place
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import AutoencoderRun
-from lumiface.metrics.pixels import quantise
-from lumiface.metrics.psnr import psnr_y
 from lumiface.registry import build_part, build_part_recipe
 
 SHOWN = 8
@@ -24,10 +23,15 @@ BATCH = 50
 """Faces of one batch in validation."""
 
 
-class AutoencoderLesson(RemembersNothing):
-    """One network, encoder and generator; the generator is what the run is for."""
+class AutoencoderLesson:
+    """Encoder and generator as one network; and a critic, where the recipe wants one, who is heard when the
+    head start that the recipe gives it is over.
 
-    score = "psnr_y"
+    The generator is what the run is for, and scored as in its own lesson, by the faces that it draws from
+    nothing.
+    """
+
+    score = "minus_fd_squeezenet"
     method = "stylegan2"
 
     def __init__(self, config: AutoencoderRun, place: Place) -> None:
@@ -38,16 +42,18 @@ class AutoencoderLesson(RemembersNothing):
         place.start(self.generator, self.method)
         self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
         self.autoencoder: nn.Module = self.recipe.assemble(self.generator)
+        self.critic: nn.Module | None = self.recipe.critic_for(self.generator)
         side = self.generator.config.resolution
         self.faces = place.faces(config.train, side=side).to(place.device)
-        held_out = place.faces([config.validate_on], limit=config.validate_faces, side=side)
-        self.held_out = held_out.to(place.device)
+        self.held_out = place.faces([config.validate_on], limit=SHOWN, side=side).to(place.device)
+        self.drawn = DrawnFaces(self.faces, config.compare, config.seed)
         self.examples = len(self.faces)
-        place.tell(f"{self.examples} faces, {len(self.held_out)} to validate")
+        place.tell(f"{self.examples} faces")
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        return {"autoencoder": self.autoencoder}
+        autoencoder = {"autoencoder": self.autoencoder}
+        return autoencoder if self.critic is None else autoencoder | {"critic": self.critic}
 
     @property
     def settings(self) -> BaseModel:
@@ -56,8 +62,9 @@ class AutoencoderLesson(RemembersNothing):
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
         # The momenta of the game that follows (StyleGAN2, appendix B) have none of the first kind: it has an
         # opponent who moves; here nobody does, and the usual ones are faster.
+        betas = (0.9, 0.99) if name == "autoencoder" else (0.0, 0.99)
         parameters = self.networks[name].parameters()
-        return torch.optim.Adam(parameters, self.config.lr, betas=(0.9, 0.99), fused=device.type == "cuda")
+        return torch.optim.Adam(parameters, self.config.lr, betas=betas, fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         count = self.count
@@ -66,21 +73,23 @@ class AutoencoderLesson(RemembersNothing):
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
         noise = self.recipe.noise(count, self.generator.config.latent, draw).to(self.device)
         drawn, code = pupils.models["autoencoder"](face, noise)
-        yield "autoencoder", self.recipe(drawn.float(), face, code.float()), count
+        critic, game = pupils.models.get("critic"), self.recipe.game
+        judge = critic if step >= game.config.head_start else None
+        yield "autoencoder", self.recipe(drawn.float(), face, code.float(), judge, draw), count
+        if critic is not None:
+            for parts in game.critic_turns(critic, face, drawn.detach(), step, draw):
+                yield "critic", parts, count
 
     @torch.no_grad()
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
-        """Mean PSNR-Y of faces drawn again by the averaged weights; shown are faces, the same again, and new
-        ones."""
+        """The averaged generator's new faces against as many training faces; shown are faces, the same drawn
+        again, and new ones."""
         weights = pupils.averages["autoencoder"].weights
         self._lay_way(weights)
+        again, _ = self._again(weights, self.held_out)
+        distance, new = self.drawn(self.generator, self.weights(pupils), SHOWN)
         truth = self.held_out.float() / 255.0
-        again = quantise(0.5 * (self._again(weights, self.held_out)[0] + 1.0))
-        draw = torch.Generator().manual_seed(self.config.seed)
-        z = torch.randn(min(SHOWN, len(truth)), self.generator.config.latent, generator=draw).to(self.device)
-        new = functional_call(self.generator, self.weights(pupils), (z, self.generator.silence())).float()
-        shown = [truth[:SHOWN], again[:SHOWN], (0.5 * (new + 1.0)).clamp(0.0, 1.0)]
-        return float(psnr_y(again, truth).mean()), torch.cat(shown).cpu()
+        return -distance, torch.cat([truth.cpu(), (0.5 * (again + 1.0)).clamp(0.0, 1.0).cpu(), new])
 
     def _lay_way(self, weights: dict[str, Tensor]) -> None:
         """Lead z to the codes of training faces, in the generator and in the averaged weights."""
@@ -106,3 +115,9 @@ class AutoencoderLesson(RemembersNothing):
             for name, value in pupils.averages["autoencoder"].weights.items()
             if name.startswith("generator.")
         }
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.recipe.game.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.recipe.game.load_state_dict(state_dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,15 +11,13 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from lumiface.data.stacks import draw_mirrored
+from lumiface.engine.drawn import DrawnFaces
 from lumiface.engine.lesson import Place
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import GeneratorRun
-from lumiface.metrics.frechet import FrechetDistance, frechet_distance
 from lumiface.registry import build_part, build_part_recipe, find_part
 
 SHOWN = 15
-BATCH = 25
-"""Faces of one batch in validation."""
 
 
 class GeneratorLesson:
@@ -44,8 +41,7 @@ class GeneratorLesson:
         self.faces = place.faces(config.train, side=self.generator.config.resolution).to(place.device)
         self.examples = len(self.faces)
         place.tell(f"{self.examples} faces")
-        self.distance = FrechetDistance("squeezenet").to(place.device)
-        self.real: Tensor | None = None
+        self.drawn = DrawnFaces(self.faces, config.compare, config.seed)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -77,9 +73,8 @@ class GeneratorLesson:
 
         with torch.no_grad():
             made = self._draw(pupils, self._codes(count, draw), draw)
-        yield "critic", recipe.judge(critic, real, made, draw), count
-        if settings.r1 and step % settings.r1_every == 0:
-            yield "critic", recipe.smooth(critic, real, draw), count
+        for parts in recipe.critic_turns(critic, real, made, step, draw):
+            yield "critic", parts, count
         if step < settings.head_start:
             return
 
@@ -90,29 +85,10 @@ class GeneratorLesson:
             codes = self._codes(max(1, count // 2), draw)
             yield "generator", recipe.even(self._draw(pupils, codes, draw), codes, draw), count
 
-    @torch.inference_mode()
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
         """The averaged generator's faces against as many training faces; shown are some of its own."""
-        generator = copy.deepcopy(self.generator).eval()
-        generator.load_state_dict(pupils.averages["generator"].weights)
-        draw = torch.Generator().manual_seed(self.config.seed)
-        if self.real is None:
-            chosen = torch.linspace(0, len(self.faces) - 1, self.config.compare).long()
-            faces = self.faces[chosen.to(self.device)]
-            self.real = torch.cat(
-                [self.distance.features(part.float() / 255.0) for part in faces.split(BATCH)]
-            )
-        features: list[Tensor] = []
-        shown = torch.empty(0)
-        for start in range(0, self.config.compare, BATCH):
-            z = torch.randn(BATCH, generator.config.latent, generator=draw).to(self.device)
-            noise = [part.to(self.device) for part in generator.draw_noise(BATCH, draw)]
-            made = (0.5 * (generator(z, noise) + 1.0)).clamp(0.0, 1.0)
-            features.append(self.distance.features(made))
-            if start == 0:
-                shown = made[:SHOWN].cpu()
-        drawn = torch.cat(features)[: self.config.compare]
-        return -float(frechet_distance(drawn.cpu(), self.real.cpu())), shown
+        distance, shown = self.drawn(self.generator, self.weights(pupils), SHOWN)
+        return -distance, shown
 
     def weights(self, pupils: Pupils) -> dict[str, Tensor]:
         return pupils.averages["generator"].weights

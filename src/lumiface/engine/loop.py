@@ -145,11 +145,16 @@ def run(
                 f"{state_file} holds a run of another network ({facts.get('network')}); start with --fresh"
             )
         for name, network in lesson.networks.items():
+            if name not in parts["networks"]:  # as a critic who joins later: it begins untrained
+                continue
             network.load_state_dict(parts["networks"][name])
             optimizers[name].load_state_dict(parts["optimizers"][name])
             pupils.averages[name].load(parts["averages"][name])
-        lesson.load_state_dict(parts["lesson"])
-        step, best, minutes_before = facts["step"], facts["best"], facts["minutes"]
+        if parts["lesson"]:
+            lesson.load_state_dict(parts["lesson"])
+        step, minutes_before = facts["step"], facts["minutes"]
+        if facts.get("score", lesson.score) == lesson.score:
+            best = facts["best"]
         observer.tell(f"going on from step {step} of {config.steps}")
     observer.start(step)
     last = min(config.steps, limits.max_steps or config.steps)
@@ -184,7 +189,13 @@ def run(
                 "averages": {name: average.weights for name, average in pupils.averages.items()},
                 "lesson": lesson.state_dict(),
             },
-            {"step": step, "best": best, "minutes": minutes_before + minutes(), "network": settings},
+            {
+                "step": step,
+                "score": lesson.score,
+                "best": best,
+                "minutes": minutes_before + minutes(),
+                "network": settings,
+            },
         )
         keep_weights("last")
 

@@ -65,7 +65,9 @@ class EnhancerRun(PartRun):
 class AutoencoderRun(PartRun):
     """A run in which the generator learns to draw again the faces that it is shown."""
 
-    validate_faces: int = Field(default=50, ge=1, description="so many faces are drawn again in validation")
+    compare: int = Field(
+        default=500, ge=10, description="so many faces are drawn in validation, and compared"
+    )
     fit: int = Field(
         default=4000, ge=2, description="so many training faces' codes lead the way from z, in validation"
     )

@@ -91,10 +91,8 @@ class RestorerLesson:
         made = 2.0 * output.detach() - 1.0
         yield "restorer", self.recipe(output, truth, self.restorer.encoder, critic, draw), count
         if critic is not None:
-            real, game = 2.0 * truth - 1.0, self.recipe.game
-            yield "critic", game.judge(critic, real, made, draw), count
-            if game.config.r1 and step % game.config.r1_every == 0:
-                yield "critic", game.smooth(critic, real, draw), count
+            for parts in self.recipe.game.critic_turns(critic, 2.0 * truth - 1.0, made, step, draw):
+                yield "critic", parts, count
 
     @torch.inference_mode()
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:

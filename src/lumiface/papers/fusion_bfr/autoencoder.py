@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from lumiface.losses.pixel import l1_loss
 from lumiface.losses.vgg19 import Backbone, PreActivationLoss
-from lumiface.papers.fusion_bfr.critic import CriticConfig, halving_blocks
+from lumiface.papers.fusion_bfr.critic import Critic, CriticConfig, halving_blocks
 from lumiface.papers.fusion_bfr.generator import Generator
+from lumiface.papers.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig, Verdict
 from lumiface.papers.fusion_bfr.style_layers import (
     GAIN,
     EqualConv2d,
@@ -89,15 +90,24 @@ class AutoencoderRecipeConfig(BaseModel):
     code: float = Field(
         default=0.01, ge=0, description="of the codes' mean square, so that they do not outgrow the noise"
     )
+    adversarial: float = Field(default=0.0, ge=0, description="of a critic's verdicts; 0: there is no critic")
+    game: dict[str, Any] = Field(
+        default_factory=lambda: {"augment": None}, description="settings of the critic's side of that game"
+    )
 
 
 class AutoencoderRecipe(nn.Module):
-    """The losses of the autoencoder; no random state of its own."""
+    """The losses of the autoencoder, and of a critic where the settings want one."""
 
     def __init__(self, config: AutoencoderRecipeConfig, seed: int) -> None:
         super().__init__()
         self.config, self.seed = config, seed
         self.perceptual = PreActivationLoss(config.backbone) if config.perceptual else None
+        self.game = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.game), seed)
+
+    def critic_for(self, generator: Generator) -> Critic | None:
+        """An untrained critic of what is drawn again; None where nobody judges."""
+        return self.game.critic_for(generator) if self.config.adversarial else None
 
     def assemble(self, generator: Generator) -> Autoencoder:
         """The network that is trained: an untrained encoder before the generator."""
@@ -107,7 +117,9 @@ class AutoencoderRecipe(nn.Module):
         """What is added to the codes of a step, (count, latent)."""
         return self.config.noise * torch.randn(count, latent, generator=draw)
 
-    def forward(self, drawn: Tensor, face: Tensor, code: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, drawn: Tensor, face: Tensor, code: Tensor, critic: Verdict | None, draw: torch.Generator
+    ) -> dict[str, Tensor]:
         """The weighted losses by name; faces (B, 3, R, R) in [-1, 1], codes (B, latent)."""
         settings = self.config
         ours, truth = 0.5 * (drawn + 1.0), 0.5 * (face + 1.0)
@@ -118,6 +130,9 @@ class AutoencoderRecipe(nn.Module):
         if self.perceptual is not None:
             smaller = (F.avg_pool2d(picture, settings.shrink) for picture in (ours, truth))
             parts["perceptual"] = settings.perceptual * self.perceptual(*smaller)
+        if critic is not None:
+            (verdict,) = self.game.play(critic, drawn, draw).values()
+            parts["adversarial"] = settings.adversarial * verdict
         return parts
 
     def lay_way(self, generator: Generator, codes: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -91,6 +91,14 @@ class GeneratorRecipe(nn.Module):
         real = real.detach().requires_grad_()
         penalty = r1_penalty(critic(self._changed(real, draw)), real)
         return {"r1": 0.5 * self.config.r1 * self.config.r1_every * penalty}
+
+    def critic_turns(
+        self, critic: Verdict, real: Tensor, made: Tensor, step: int, draw: torch.Generator
+    ) -> Iterator[dict[str, Tensor]]:
+        """The parts of each of the critic's turns in a step; faces (B, 3, R, R) in [-1, 1]."""
+        yield self.judge(critic, real, made, draw)
+        if self.config.r1 and step % self.config.r1_every == 0:
+            yield self.smooth(critic, real, draw)
 
     def play(self, critic: Verdict, made: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
         """The generator's loss."""
