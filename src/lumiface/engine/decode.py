@@ -63,7 +63,7 @@ class AutoencoderLesson:
         # The momenta of the game that follows (StyleGAN2, appendix B) have none of the first kind: it has an
         # opponent who moves; here nobody does, and the usual ones are faster.
         betas = (0.9, 0.99) if name == "autoencoder" else (0.0, 0.99)
-        parameters = self.networks[name].parameters()
+        parameters = [value for value in self.networks[name].parameters() if value.requires_grad]
         return torch.optim.Adam(parameters, self.config.lr, betas=betas, fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
