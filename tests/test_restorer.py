@@ -20,7 +20,6 @@ from lumiface.engine.part_config import AutoencoderRun, RestorerRun, RunConfig
 from lumiface.engine.runs import start
 from lumiface.engine.schedule import AveragedWeights
 from lumiface.errors import InputError
-from lumiface.papers.fusion_bfr.autoencoder import lay_way
 from lumiface.papers.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
 from lumiface.papers.fusion_bfr.restorer_recipe import RestorerRecipe, RestorerRecipeConfig
@@ -175,7 +174,7 @@ def test_z_is_led_to_the_codes_of_faces() -> None:
         before = torch.randn(4000, 16) @ torch.randn(16, 16) + torch.randn(16)
         codes = activate(before)
         torch.testing.assert_close(deactivate(codes), before)
-        lay_way(generator, codes)
+        generator.lay_way(codes)
         torch.testing.assert_close(generator.mean_code, codes.mean(dim=0))
         drawn = deactivate(generator.mapping(torch.randn(40_000, 16))).double()
         expected = np.cov(before.double().numpy().T)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from lumiface.data.stacks import draw_mirrored
 from lumiface.engine.drawn import DrawnFaces
-from lumiface.engine.lesson import Place
+from lumiface.engine.lesson import Judged, Place
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import AutoencoderRun
 from lumiface.registry import build_part, build_part_recipe
@@ -23,7 +23,7 @@ BATCH = 50
 """Faces of one batch in validation."""
 
 
-class AutoencoderLesson:
+class AutoencoderLesson(Judged[AutoencoderRun]):
     """Encoder and generator as one network; and a critic, where the recipe wants one, who is heard when the
     head start that the recipe gives it is over.
 
@@ -33,6 +33,7 @@ class AutoencoderLesson:
 
     score = "minus_fd_squeezenet"
     method = "stylegan2"
+    pupil = "autoencoder"
 
     def __init__(self, config: AutoencoderRun, place: Place) -> None:
         self.config, self.device = config, place.device
@@ -41,7 +42,7 @@ class AutoencoderLesson:
         self.generator: Any = build_part(config.part, config.network)
         place.start(self.generator, self.method)
         self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
-        self.autoencoder: nn.Module = self.recipe.assemble(self.generator)
+        self.network: nn.Module = self.recipe.assemble(self.generator)
         self.critic: nn.Module | None = self.recipe.critic_for(self.generator)
         side = self.generator.config.resolution
         self.faces = place.faces(config.train, side=side).to(place.device)
@@ -51,20 +52,8 @@ class AutoencoderLesson:
         place.tell(f"{self.examples} faces")
 
     @property
-    def networks(self) -> Mapping[str, nn.Module]:
-        autoencoder = {"autoencoder": self.autoencoder}
-        return autoencoder if self.critic is None else autoencoder | {"critic": self.critic}
-
-    @property
     def settings(self) -> BaseModel:
         return self.generator.config
-
-    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
-        # The momenta of the game that follows (StyleGAN2, appendix B) have none of the first kind: it has an
-        # opponent who moves; here nobody does, and the usual ones are faster.
-        betas = (0.9, 0.99) if name == "autoencoder" else (0.0, 0.99)
-        parameters = [value for value in self.networks[name].parameters() if value.requires_grad]
-        return torch.optim.Adam(parameters, self.config.lr, betas=betas, fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         count = self.count
@@ -73,12 +62,10 @@ class AutoencoderLesson:
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
         noise = self.recipe.noise(count, self.generator.config.latent, draw).to(self.device)
         drawn, code = pupils.models["autoencoder"](face, noise)
-        critic, game = pupils.models.get("critic"), self.recipe.game
-        judge = critic if step >= game.config.head_start else None
+        heard = step >= self.recipe.game.config.head_start
+        judge = pupils.models.get("critic") if heard else None
         yield "autoencoder", self.recipe(drawn.float(), face, code.float(), judge, draw), count
-        if critic is not None:
-            for parts in game.critic_turns(critic, face, drawn.detach(), step, draw):
-                yield "critic", parts, count
+        yield from self.critic_turns(pupils, face, drawn, step, draw)
 
     @torch.no_grad()
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
@@ -96,7 +83,7 @@ class AutoencoderLesson:
         chosen = torch.linspace(0, len(self.faces) - 1, min(self.config.fit, len(self.faces))).long()
         parts = self.faces[chosen.to(self.device)].split(BATCH)
         codes = torch.cat([self._again(weights, part)[1] for part in parts])
-        self.recipe.lay_way(self.generator, codes)
+        self.generator.lay_way(codes)
         for name, value in self.generator.state_dict().items():
             if name.startswith("mapping.") or name == "mean_code":
                 weights[f"generator.{name}"].copy_(value)
@@ -105,7 +92,7 @@ class AutoencoderLesson:
         """Faces (N, 3, R, R) uint8 drawn again, in [-1, 1], and their codes."""
         silence = torch.zeros(len(faces), self.generator.config.latent, device=self.device)
         pictures = 2.0 * (faces.float() / 255.0) - 1.0
-        drawn, codes = functional_call(self.autoencoder, weights, (pictures, silence))
+        drawn, codes = functional_call(self.network, weights, (pictures, silence))
         return drawn.float(), codes.float()
 
     def weights(self, pupils: Pupils) -> dict[str, Tensor]:
@@ -115,9 +102,3 @@ class AutoencoderLesson:
             for name, value in pupils.averages["autoencoder"].weights.items()
             if name.startswith("generator.")
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.recipe.game.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.recipe.game.load_state_dict(state_dict)

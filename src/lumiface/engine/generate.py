@@ -55,13 +55,10 @@ class GeneratorLesson:
         # Rate and momenta make up for the turns in which a costly part is looked at (StyleGAN2, appendix B).
         recipe = self.recipe.config
         every = recipe.r1_every if name == "critic" else recipe.path_every if recipe.path else 0
-        part = every / (every + 1) if every else 1.0
-        betas = (0.0, 0.99**part)
-        learning = {
-            "params": list(self.networks[name].parameters()),
-            "share": recipe.generator_rate if name == "generator" else 1.0,
-        }
-        return torch.optim.Adam([learning], self.config.lr, betas=betas, fused=device.type == "cuda")
+        share = every / (every + 1) if every else 1.0
+        betas = (0.0, 0.99**share)
+        parameters = self.networks[name].parameters()
+        return torch.optim.Adam(parameters, self.config.lr, betas=betas, fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         recipe, settings = self.recipe, self.recipe.config

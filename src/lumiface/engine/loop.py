@@ -92,9 +92,7 @@ class Lesson(Protocol):
         """The configuration of what is shipped."""
         ...
 
-    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
-        """A network's optimizer; a group of parameters learns at its `share` of the run's rate."""
-        ...
+    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer: ...
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         """One step: whose turn it is, the weighted parts of its loss, and the pictures it saw.
@@ -206,7 +204,7 @@ def run(
         for name, parts, count in lesson.turns(pupils, step):
             network, optimizer = pupils.models[name], optimizers[name]
             for group in optimizer.param_groups:
-                group["lr"] = rate * group.get("share", 1.0)
+                group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
             fabric.backward(torch.stack(list(parts.values())).sum())
             norm = fabric.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from lumiface.data.stacks import draw_mirrored
-from lumiface.engine.lesson import Place
+from lumiface.engine.lesson import Judged, Place
 from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import RestorerRun
 from lumiface.metrics.lpips import LPIPS
@@ -24,7 +24,7 @@ BATCH = 10
 """Faces of one batch in validation."""
 
 
-class RestorerLesson:
+class RestorerLesson(Judged[RestorerRun]):
     """The restorer, and a critic where the recipe wants one; the generator stays as it is unless thawed.
 
     Scored by LPIPS (squeeze), turned round so that higher is better: what a restorer invents cannot lie
@@ -33,18 +33,19 @@ class RestorerLesson:
 
     score = "minus_lpips_squeeze"
     method = "fusion_bfr"
+    pupil = "restorer"
 
     def __init__(self, config: RestorerRun, place: Place) -> None:
         self.config = config
         self.rank, self.count = place.rank, place.share(config.batch)
         self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
         torch.manual_seed(config.seed)
-        self.restorer = self._assemble(place)
+        self.network = self._assemble(place)
         if place.start_from is not None:
-            self.restorer.load_state_dict(load_model(place.start_from).state_dict())
+            self.network.load_state_dict(load_model(place.start_from).state_dict())
         torch.manual_seed(config.seed)
-        self.critic: nn.Module | None = self.recipe.critic_for(self.restorer.generator)
-        side = self.restorer.config.generator.resolution
+        self.critic: nn.Module | None = self.recipe.critic_for(self.network.generator)
+        side = self.network.config.generator.resolution
         self.faces = place.faces(config.train, side=side).to(place.device)
         held_out = place.faces([config.validate_on], limit=config.validate_faces, side=side)
         self.truth = held_out.to(place.device).float() / 255.0
@@ -67,18 +68,8 @@ class RestorerLesson:
         return restorer
 
     @property
-    def networks(self) -> Mapping[str, nn.Module]:
-        restorer = {"restorer": self.restorer}
-        return restorer if self.critic is None else restorer | {"critic": self.critic}
-
-    @property
     def settings(self) -> BaseModel:
-        return self.restorer.config
-
-    def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
-        learning = [value for value in self.networks[name].parameters() if value.requires_grad]
-        betas = (0.9, 0.99) if name == "restorer" else (0.0, 0.99)
-        return torch.optim.Adam(learning, self.config.lr, betas=betas, fused=device.type == "cuda")
+        return self.network.config
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         count = self.count
@@ -88,11 +79,8 @@ class RestorerLesson:
         damaged = self.recipe.damage(truth, draw)
         output = pupils.models["restorer"](damaged).float()
         critic = pupils.models.get("critic")
-        made = 2.0 * output.detach() - 1.0
-        yield "restorer", self.recipe(output, truth, self.restorer.encoder, critic, draw), count
-        if critic is not None:
-            for parts in self.recipe.game.critic_turns(critic, 2.0 * truth - 1.0, made, step, draw):
-                yield "critic", parts, count
+        yield "restorer", self.recipe(output, truth, self.network.encoder, critic, draw), count
+        yield from self.critic_turns(pupils, 2.0 * truth - 1.0, 2.0 * output - 1.0, step, draw)
 
     @torch.inference_mode()
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
@@ -100,7 +88,7 @@ class RestorerLesson:
         weights = pupils.averages["restorer"].weights
         restored = torch.cat(
             [
-                quantise(functional_call(self.restorer, weights, (some,)).float())
+                quantise(functional_call(self.network, weights, (some,)).float())
                 for some in self.damaged.split(BATCH)
             ]
         )
@@ -113,9 +101,3 @@ class RestorerLesson:
 
     def weights(self, pupils: Pupils) -> dict[str, Tensor]:
         return pupils.averages["restorer"].weights
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.recipe.game.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.recipe.game.load_state_dict(state_dict)

@@ -139,9 +139,11 @@ def score_folder(
             progress(len(gathered.names), len(pairing.pairs))
     if not gathered.names:
         raise InputError(f"{data_name(results)}: no picture could be scored ({shortly(failed)})")
+    others = len(gathered.names)
     if distance_to is not None:
-        others = open_source(distance_to)
-        for chunk in batches(read_pairs(others, None, pair_sources(others, None).pairs, failed), batch):
+        good = open_source(distance_to)
+        others = len(good)
+        for chunk in batches(read_pairs(good, None, pair_sources(good, None).pairs, failed), batch):
             gathered.compare_with(chunk, instruments)
     columns = {name: torch.cat(gathered.parts[name]).numpy() for name in gathered.parts}
     scores = _scores(instruments.names, columns, gathered)
@@ -162,7 +164,7 @@ def score_folder(
         gathered.names,
         {name: column.tolist() for name, column in columns.items()},
         scores,
-        instruments.notes + _gaps(scores, columns, len(gathered.names)),
+        instruments.notes + _gaps(scores, columns, len(gathered.names), others),
         failed,
         pairing.without_reference,
         pairing.without_result,
@@ -189,14 +191,16 @@ def _scores(
     return scores
 
 
-def _gaps(scores: dict[str, Score], columns: dict[str, npt.NDArray[np.float64]], images: int) -> list[str]:
-    """One line for each measure that some or all pictures lack."""
+def _gaps(
+    scores: dict[str, Score], columns: dict[str, npt.NDArray[np.float64]], images: int, others: int
+) -> list[str]:
+    """One line for each measure that some or all pictures lack; `others` are in the set compared with."""
     lines: list[str] = []
     for name, score in scores.items():
         measure, missing = MEASURES[name], images - score.images
         if missing:
             why = f"smaller than {measure.least_side} pixels" + (f", or {measure.gap}" if measure.gap else "")
-            if measure.needs == "set" and images < 2:
+            if measure.needs == "set" and min(images, others) < 2:
                 why = "a set is two or more"
             lines.append(f"{name}: not measured of {missing} of {images} pictures ({why})")
         if name in columns and (equal := int(np.isinf(columns[name]).sum())):

@@ -2,9 +2,9 @@
 
 Where no GPU is at hand, the game of generator and critic takes days to come to faces. An autoencoder comes to
 blurred ones in an hour, and with the generator as its decoder it leaves one that can draw, but knows no way
-from z to the codes of faces. That way is laid afterwards: a normal distribution is fitted to the codes of the
-training faces, and the mapping network set to draw from it (Ghosh et al. 2020, "From Variational to
-Deterministic Autoencoders", §4: ex-post density estimation). The game goes on from there.
+from z to the codes of faces. That way is laid afterwards (`Generator.lay_way`): a normal distribution is
+fitted to the codes of the training faces, and the mapping network set to draw from it (Ghosh et al. 2020,
+"From Variational to Deterministic Autoencoders", §4: ex-post density estimation). The game goes on there.
 """
 
 from __future__ import annotations
@@ -23,15 +23,10 @@ from lumiface.papers.fusion_bfr.feature_critic import FeatureCritic
 from lumiface.papers.fusion_bfr.generator import Generator
 from lumiface.papers.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig, Verdict
 from lumiface.papers.fusion_bfr.style_layers import (
-    GAIN,
     EqualConv2d,
     EqualLinear,
     activate,
-    deactivate,
 )
-
-RAISED = 4.0
-"""What z is raised by on its way through the mapping network: of 30,000 numbers drawn, one lies below -4."""
 
 
 class CodeEncoder(nn.Module):
@@ -142,30 +137,3 @@ class AutoencoderRecipe(nn.Module):
             (verdict,) = self.game.play(critic, drawn, draw).values()
             parts["adversarial"] = settings.adversarial * verdict
         return parts
-
-    def lay_way(self, generator: Generator, codes: Tensor) -> None:
-        """Lead z to the codes of faces, (N, latent), in place."""
-        lay_way(generator, codes)
-
-
-@torch.no_grad()
-def lay_way(generator: Generator, codes: Tensor) -> None:
-    """Set the mapping network so that z ~ N(0, I) becomes a normal distribution, that of codes (N, latent).
-
-    Exactly: all layers but the last copy z, raised by so much that no kink of an activation touches it; the
-    last holds mean and covariance. The normal distribution is of the codes before the last activation.
-    """
-    generator.mean_code.copy_(codes.mean(dim=0))
-    before = deactivate(codes)
-    variances, axes = torch.linalg.eigh(torch.cov(before.T))
-    root = axes * variances.clamp(min=0.0).sqrt()  # root @ z has the covariance
-    mean = before.mean(dim=0)
-    layers: list[Any] = list(generator.mapping.layers)
-    *copying, last = layers
-    copy = torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
-    for number, layer in enumerate(copying):
-        layer.set(copy if number == 0 else copy / GAIN, (RAISED if number == 0 else 0.0) * mean.new_ones(()))
-    if copying:
-        last.set(root / GAIN, mean - RAISED * root.sum(dim=1))
-    else:
-        last.set(root, mean)

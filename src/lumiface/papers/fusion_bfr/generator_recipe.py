@@ -35,9 +35,6 @@ class GeneratorRecipeConfig(BaseModel):
         description="steps in which the critic learns alone: a generator that can draw is not led astray by "
         "one that knows nothing yet",
     )
-    generator_rate: float = Field(
-        default=1.0, gt=0, description="the generator's learning rate over the critic's"
-    )
     mixing: float = Field(default=0.9, ge=0, le=1, description="share of faces drawn from two codes")
     augment: AugmentConfig | None = Field(
         default=AugmentConfig(), description="none: the critic sees faces as they are"

@@ -13,18 +13,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+SLOPE = 0.2
+"""Of the leaky ReLU, below 0."""
+
 GAIN = math.sqrt(2.0)
 """After a leaky ReLU, so that the signal's variance stays."""
 
 
 def activate(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2, times √2."""
-    return F.leaky_relu(x, 0.2) * GAIN
+    return F.leaky_relu(x, SLOPE) * GAIN
 
 
 def deactivate(x: Tensor) -> Tensor:
     """What `activate` makes x of."""
-    return torch.where(x > 0, x, 5.0 * x) / GAIN
+    return torch.where(x > 0, x, x / SLOPE) / GAIN
 
 
 class EqualLinear(nn.Module):
