@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from torch import Tensor
 from conftest import rand
 from lumiface.papers.fusion_bfr.critic import Critic, CriticConfig, spread_of_batch
 from lumiface.papers.fusion_bfr.generator import Generator, GeneratorConfig
-from lumiface.papers.fusion_bfr.style_layers import EqualConv2d, EqualLinear, ModulatedConv2d, enlarge
+from lumiface.papers.fusion_bfr.resampling_conv import conv_down, conv_up, enlarge
+from lumiface.papers.fusion_bfr.style_layers import EqualConv2d, EqualLinear, ModulatedConv2d
 
 SMALL = GeneratorConfig(resolution=32, latent=16, mapping=2, base=256, most=16)
 BLUR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
@@ -49,6 +51,21 @@ def test_halving_is_a_blur_and_a_stride(kernel: int, before: int, after: int) ->
     layer, x = EqualConv2d(4, 6, kernel, down=True), torch.randn(2, 4, 16, 16)
     expected = F.conv2d(blur(x, before, after), layer.weight * layer.scale, layer.bias, stride=2)
     torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("way", [lambda x, w, **how: conv_down(x, w, None, **how), conv_up])
+def test_a_gpu_and_a_cpu_resample_alike(way: Callable[..., Tensor], kernel: int) -> None:
+    """The result, its gradients, and theirs, which the penalties of the game need."""
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 8, 8, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(6, 4, kernel, kernel, dtype=torch.float64, requires_grad=True)
+    results = list[list[Tensor]]()
+    for as_one in (True, False):
+        y = way(x, weight, as_one=as_one)
+        (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        results.append([y, slope, *torch.autograd.grad(slope.square().sum(), [x, weight])])
+    torch.testing.assert_close(results[0], results[1])
 
 
 def test_enlarging_keeps_what_is_even_and_straight() -> None:

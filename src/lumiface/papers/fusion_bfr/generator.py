@@ -14,14 +14,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
-from lumiface.papers.fusion_bfr.style_layers import (
-    GAIN,
-    EqualLinear,
-    ModulatedConv2d,
-    activate,
-    deactivate,
-    enlarge,
-)
+from lumiface.papers.fusion_bfr.resampling_conv import enlarge
+from lumiface.papers.fusion_bfr.style_layers import GAIN, EqualLinear, ModulatedConv2d, activate, deactivate
 
 Lead = Callable[[Tensor, int], Tensor]
 """Features (B, C, H, W) and their side -> the same, changed."""

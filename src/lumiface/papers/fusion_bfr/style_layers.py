@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lumiface.papers.fusion_bfr.resampling_conv import conv_down, conv_up
+
 SLOPE = 0.2
 """Of the leaky ReLU, below 0."""
 
@@ -76,8 +78,7 @@ class EqualConv2d(nn.Module):
         weight = self.weight * self.scale
         if not self.down:
             return F.conv2d(x, weight, self.bias, padding=self.padding)
-        # The blur and the strided convolution as one: its kernel is blurred instead of the picture.
-        return F.conv2d(x, _blurred(weight), self.bias, stride=2, padding=self.padding + 1)
+        return conv_down(x, weight, self.bias)
 
 
 class ModulatedConv2d(nn.Module):
@@ -89,7 +90,7 @@ class ModulatedConv2d(nn.Module):
     Args:
         style: length of a code.
         demodulate: give the outputs a deviation of 1 (all but the layers that make colours).
-        up: double the size, by a transposed convolution and a blur, folded into one kernel.
+        up: double the size.
 
     Shape: (B, inputs, H, W) and (B, style) -> (B, outputs, H, W), or twice as large.
     """
@@ -114,43 +115,8 @@ class ModulatedConv2d(nn.Module):
         style = self.affine(code)  # s, (B, inputs)
         weight = self.weight * self.scale
         x = x * style[:, :, None, None]
-        if self.up:
-            x = F.conv_transpose2d(x, up_kernel(weight), stride=2, padding=self.padding + 1)
-        else:
-            x = F.conv2d(x, weight, padding=self.padding)
+        x = conv_up(x, weight) if self.up else F.conv2d(x, weight, padding=self.padding)
         if self.demodulate:
             power = style.square() @ weight.square().sum(dim=(2, 3)).T  # Σ (s·w)², (B, outputs)
             x = x * (power + 1e-8).rsqrt()[:, :, None, None]
         return x
-
-
-_BINOMIAL = (1.0, 3.0, 3.0, 1.0)
-
-
-def _binomial(like: Tensor) -> Tensor:
-    """(4, 4), sum 1: the filter that StyleGAN2 resamples with."""
-    row = like.new_tensor(_BINOMIAL) / 8.0
-    return row[:, None] * row
-
-
-def up_kernel(weight: Tensor) -> Tensor:
-    """The kernel of "transposed convolution by 2, then blur": (O, I, k, k) -> (I, O, k + 3, k + 3).
-
-    cuDNN runs it phase by phase, so that none of the zeros between the pixels is ever multiplied.
-    """
-    # Of zeros and pixels, a quarter is pixels.
-    return 4.0 * _blurred(weight).transpose(0, 1)
-
-
-def _blurred(weight: Tensor) -> Tensor:
-    """Every kernel of (O, I, k, k) blurred -> (O, I, k + 3, k + 3)."""
-    kernels = weight.flatten(0, 1)[:, None]
-    spread = F.conv2d(kernels, _binomial(weight)[None, None], padding=len(_BINOMIAL) - 1)
-    return spread[:, 0].unflatten(0, weight.shape[:2])
-
-
-def enlarge(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, 2H, 2W), by the binomial filter."""
-    channels = x.shape[1]
-    kernel = (4.0 * _binomial(x)).expand(channels, 1, -1, -1)
-    return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
