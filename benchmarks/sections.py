@@ -73,7 +73,7 @@ def budget_of(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def measured_here() -> dict[str, Any]:
     """Commit, versions and machine."""
-    return origin([], torch.device("cpu"), 1) | {"machine": machine_name("cpu")}
+    return origin(torch.device("cpu"), 1) | {"machine": machine_name("cpu")}
 
 
 def told(done: int, of: int) -> None:

@@ -22,7 +22,7 @@ from lumiface.data.llf import LLFPair, LLFSettings, llf_pairs, pixel_sha256
 from lumiface.data.llf_files import MANIFEST, built_settings, load_llf
 from lumiface.data.sources import open_source
 from lumiface.degradations.lowlight import DarkeningBatch
-from lumiface.engine.origin import data_name, origin
+from lumiface.engine.origin import data_name, origin, pairs_hash
 from lumiface.engine.pictures import PictureKeeper
 from lumiface.engine.references import REFERENCES, Reference
 from lumiface.engine.score import Row, Scorer, Tally
@@ -149,7 +149,8 @@ def evaluate(
         "images": len(hashes),
         "limit": limit,
         "conventions": CONVENTIONS,
-        **origin(hashes, device, batch),
+        "pairs_sha256": pairs_hash(hashes),
+        **origin(device, batch),
     }
     rows = [c.tally.row(c.name, c.params, settings.seed) for c in contenders]
     per_image = {c.name: c.tally.per_image() for c in contenders}

@@ -17,15 +17,15 @@ from PIL import features
 import lumiface
 
 
-def origin(pairs: Iterable[str], device: torch.device, batch: int) -> dict[str, Any]:
-    """What a stranger needs in order to get the same numbers, as plain values.
+def pairs_hash(pairs: Iterable[str]) -> str:
+    """SHA-256 of one line a pair, its name and the hashes of its pixels: equal where the data are."""
+    return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
-    Args:
-        pairs: one line a pair, its name and the hashes of its pixels.
-    """
+
+def origin(device: torch.device, batch: int) -> dict[str, Any]:
+    """What a stranger needs in order to get the same numbers, as plain values."""
     machine = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
-        "pairs_sha256": hashlib.sha256("\n".join(pairs).encode()).hexdigest(),
         "device": f"{device.type} ({machine})",
         "threads": torch.get_num_threads(),
         "batch": batch,

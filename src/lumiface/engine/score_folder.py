@@ -17,7 +17,7 @@ import torch
 from lumiface.data.sources import open_source
 from lumiface.engine.gather import Gathered, batches
 from lumiface.engine.measures import MEASURES, Instruments
-from lumiface.engine.origin import data_name, origin
+from lumiface.engine.origin import data_name, origin, pairs_hash
 from lumiface.engine.pairing import pair_sources, read_pairs, shortly
 from lumiface.engine.score import RESAMPLES, bootstrap_interval
 from lumiface.errors import AssetMissing, InputError
@@ -157,7 +157,8 @@ def score_folder(
         "no_face_in_target": instruments.no_face_in_target,
         "no_face_in_output": instruments.no_face_in_output,
         "conventions": conventions | {"pictures": "8-bit RGB files", "ci": _INTERVAL},
-        **origin(gathered.hashes, device, batch),
+        "pairs_sha256": pairs_hash(gathered.hashes),
+        **origin(device, batch),
     }
     return FolderScores(
         protocol,
