@@ -9,7 +9,7 @@ fitted to the codes of the training faces, and the mapping network set to draw f
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,14 +19,9 @@ from torch import Tensor, nn
 from lumiface.losses.pixel import l1_loss
 from lumiface.losses.vgg19 import Backbone, PreActivationLoss
 from lumiface.papers.fusion_bfr.critic import Critic, CriticConfig, halving_blocks
-from lumiface.papers.fusion_bfr.feature_critic import FeatureCritic
 from lumiface.papers.fusion_bfr.generator import Generator
 from lumiface.papers.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig, Verdict
-from lumiface.papers.fusion_bfr.style_layers import (
-    EqualConv2d,
-    EqualLinear,
-    activate,
-)
+from lumiface.papers.fusion_bfr.style_layers import EqualConv2d, EqualLinear, activate
 
 
 class CodeEncoder(nn.Module):
@@ -87,9 +82,6 @@ class AutoencoderRecipeConfig(BaseModel):
         default=0.01, ge=0, description="of the codes' mean square, so that they do not outgrow the noise"
     )
     adversarial: float = Field(default=0.0, ge=0, description="of a critic's verdicts; 0: there is no critic")
-    sees: Literal["pixels", "features"] = Field(
-        default="pixels", description="what the critic judges: faces, or VGG-19's features of them"
-    )
     game: dict[str, Any] = Field(
         default_factory=lambda: {"augment": None}, description="settings of the critic's side of that game"
     )
@@ -104,13 +96,9 @@ class AutoencoderRecipe(nn.Module):
         self.perceptual = PreActivationLoss(config.backbone) if config.perceptual else None
         self.game = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.game), seed)
 
-    def critic_for(self, generator: Generator) -> Critic | FeatureCritic | None:
+    def critic_for(self, generator: Generator) -> Critic | None:
         """An untrained critic of what is drawn again; None where nobody judges."""
-        if not self.config.adversarial:
-            return None
-        if self.config.sees == "features":
-            return FeatureCritic(self.config.backbone)
-        return self.game.critic_for(generator)
+        return self.game.critic_for(generator) if self.config.adversarial else None
 
     def assemble(self, generator: Generator) -> Autoencoder:
         """The network that is trained: an untrained encoder before the generator."""
