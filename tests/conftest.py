@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from pydantic import BaseModel
 from torch import Tensor
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
@@ -73,6 +76,18 @@ def dark(astronaut: Tensor) -> tuple[Tensor, Tensor]:
     """(1, 3, 128, 128), darkened and on the 8-bit grid, and what it was."""
     bright = F.interpolate(astronaut, scale_factor=0.25, mode="area")
     return (0.4 * bright**1.6 * 255).round() / 255, bright
+
+
+def train_on_two(settings: BaseModel, data: Path, folder: Path) -> Path:
+    """`lumiface train` in two processes, as on a machine with two GPUs; the run's folder."""
+    folder.mkdir()
+    config = folder / "config.yaml"
+    config.write_text(settings.model_dump_json())  # JSON is YAML
+    words = ["--data-root", data, "--out", folder / "run", "--accelerator", "cpu", "--devices", "2"]
+    command = [sys.executable, "-m", "lumiface", "train", config, *words, "--threads", "1"]
+    ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return folder / "run"
 
 
 def write_crops(photo: np.ndarray, folder: Path, count: int, side: int) -> None:

@@ -16,6 +16,7 @@ from lightning.fabric import Fabric
 from PIL import Image
 from safetensors.torch import load_file
 
+from conftest import train_on_two
 from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine import observe
 from lumiface.engine.checkpoint import load_state, save_state
@@ -72,6 +73,12 @@ def config(**changes: Any) -> TrainConfig:
 def run(folder: Path, faces: Path, settings: TrainConfig | None = None, **limits: Any) -> Outcome:
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     return train(settings or config(), folder, fabric, data_root=str(faces), limits=Limits(**limits))
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_run(faces: Path, tmp_path: Path) -> None:
+    folder = train_on_two(config(), faces, tmp_path / "two")
+    assert load_state(folder / "state.safetensors")[1]["step"] == config().steps
 
 
 # --- a run that is killed -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import torch
 from lightning.fabric import Fabric
 from PIL import Image
 
-from conftest import Find, write_crops
+from conftest import Find, train_on_two, write_crops
 from lumiface.engine.checkpoint import load_state
 from lumiface.engine.generate import GeneratorLesson
 from lumiface.engine.lesson import Place
@@ -84,6 +84,12 @@ def test_a_stopped_run_ends_with_the_same_bits(faces: Path, tmp_path: Path) -> N
             32,
             32,
         )
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_run(faces: Path, tmp_path: Path) -> None:
+    folder = train_on_two(config(), faces, tmp_path / "two")
+    assert load_state(folder / "state.safetensors")[1]["step"] == 4
 
 
 def test_whose_turn_it_is(faces: Path) -> None:

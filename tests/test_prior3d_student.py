@@ -15,7 +15,7 @@ from lightning.fabric import Fabric
 from PIL import Image
 from torch import Tensor
 
-from conftest import Find, rand
+from conftest import Find, rand, train_on_two
 from lumiface.engine import leads
 from lumiface.engine.checkpoint import load_state
 from lumiface.engine.enhance import EnhancerLesson
@@ -90,6 +90,12 @@ def fabric() -> Fabric:
 
 def run(folder: Path, faces: Path, settings: EnhancerRun, **limits: Any) -> Outcome:
     return start(settings, folder, fabric(), data_root=str(faces), limits=Limits(**limits))
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_run(faces: Path, tmp_path: Path) -> None:
+    folder = train_on_two(config(), faces, tmp_path / "two")
+    assert load_state(folder / "state.safetensors")[1]["step"] == config().steps
 
 
 # the run ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lightning.fabric import Fabric
 from PIL import Image
 from typer.testing import CliRunner
 
-from conftest import Find
+from conftest import Find, train_on_two
 from lumiface.cli import app
 from lumiface.data.views import ViewSet, load_views
 from lumiface.engine.checkpoint import load_state, save_state
@@ -110,6 +110,15 @@ def same_bits(one: Path, other: Path) -> None:
     for network, values in states[0]["networks"].items():
         for name, value in values.items():
             assert torch.equal(value, states[1]["networks"][network][name]), name
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_run(faces: Path, tmp_path: Path) -> None:
+    folder = train_on_two(config(), faces, tmp_path / "two")
+    assert load_state(folder / "state.safetensors")[1]["step"] == config().steps
+    led = prior_config(folder / "last.safetensors")
+    folder = train_on_two(led, faces, tmp_path / "led")
+    assert load_state(folder / "state.safetensors")[1]["step"] == led.steps
 
 
 def test_views_have_their_cameras(faces: Path) -> None:

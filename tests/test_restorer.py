@@ -11,7 +11,7 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
-from conftest import Find, rand, write_crops
+from conftest import Find, rand, train_on_two, write_crops
 from lumiface.engine.checkpoint import load_state, save_weights
 from lumiface.engine.decode import AutoencoderLesson
 from lumiface.engine.lesson import Place
@@ -105,6 +105,18 @@ def test_a_stopped_run_ends_with_the_same_bits(
     for network, values in states[0]["networks"].items():
         for name, value in values.items():
             assert torch.equal(value, states[1]["networks"][network][name]), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [(RestorerRun, {}), (RestorerRun, GAME), (AutoencoderRun, {}), (AutoencoderRun, JUDGED)],
+)
+def test_two_processes_train_as_one_run(
+    faces: Path, tmp_path: Path, kind: type[RunConfig], changes: dict[str, Any]
+) -> None:
+    folder = train_on_two(config(kind, **changes), faces, tmp_path / "two")
+    assert load_state(folder / "state.safetensors")[1]["step"] == 4
 
 
 def test_a_critic_may_join_a_run_later_and_is_heard_after_its_head_start(faces: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -66,6 +66,14 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str
             f"{path}: not a training state ({error}); delete it to start the run anew"
         ) from error
     return {name: _put_tensors(value, tensors) for name, value in tree["parts"].items()}, tree["facts"]
+
+
+def same_network(stored: Any, settings: BaseModel) -> bool:
+    """Whether a state is of a network of these settings; what the state does not say yet has its default."""
+    try:
+        return type(settings).model_validate(stored) == settings
+    except ValidationError:
+        return False
 
 
 def _take_tensors(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:

@@ -1,7 +1,7 @@
 """The training loop, for everything that is trained here; it can be read from top to bottom.
 
 Lightning Fabric carries it unchanged from a laptop's CPU to many machines: it places the networks, casts the
-arithmetic and sums the gradients; what happens, and in which order, stands here. *What* is learnt is a
+arithmetic and carries the gradients; what happens, and in which order, stands here. *What* is learnt is a
 `Lesson`'s: its networks, its batches, its losses.
 """
 
@@ -16,13 +16,14 @@ from typing import Any, Protocol
 
 import torch
 from lightning.fabric import Fabric
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.engine.checkpoint import load_state, save_state, save_weights
+from lumiface.engine.checkpoint import load_state, same_network, save_state, save_weights
 from lumiface.engine.config import RunConfig
 from lumiface.engine.observe import Observer
 from lumiface.engine.schedule import AveragedWeights, learning_rate
+from lumiface.engine.together import apart, average_gradients
 from lumiface.errors import LumifaceError, SettingError
 
 PATIENCE = 20
@@ -138,7 +139,7 @@ def run(
     state_file = folder / "state.safetensors"
     if state_file.is_file():
         parts, facts = load_state(state_file, fabric.device)
-        if not _alike(facts.get("network"), lesson.settings):
+        if not same_network(facts.get("network"), lesson.settings):
             raise SettingError(
                 f"{state_file} holds a run of another network ({facts.get('network')}); start with --fresh"
             )
@@ -201,19 +202,23 @@ def run(
     while step < last and not time_is_up():
         rate = learning_rate(step, config)
         finite, seen, images = True, dict[str, Tensor](), 0
-        for name, parts, count in lesson.turns(pupils, step):
-            network, optimizer = pupils.models[name], optimizers[name]
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad(set_to_none=True)
-            fabric.backward(torch.stack(list(parts.values())).sum())
-            norm = fabric.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)
-            if norm is None or bool(torch.isfinite(norm)):
-                optimizer.step()
-                pupils.averages[name].update(lesson.networks[name], step)
-            else:
-                finite = False
-            seen, images = seen | parts, count
+        with apart(fabric, pupils.models.values()):
+            for name, parts, count in lesson.turns(pupils, step):
+                network, optimizer = pupils.models[name], optimizers[name]
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                optimizer.zero_grad(set_to_none=True)
+                fabric.backward(torch.stack(list(parts.values())).sum())
+                average_gradients(fabric, network)
+                norm = fabric.clip_gradients(
+                    network, optimizer, max_norm=config.clip, error_if_nonfinite=False
+                )
+                if norm is None or bool(torch.isfinite(norm)):
+                    optimizer.step()
+                    pupils.averages[name].update(lesson.networks[name], step)
+                else:
+                    finite = False
+                seen, images = seen | parts, count
         bad_steps = 0 if finite else bad_steps + 1
         if not finite:
             observer.tell(f"step {step}: the gradient is not finite; step skipped ({bad_steps} in a row)")
@@ -237,11 +242,3 @@ def run(
     keep_state()
     observer.close()
     return Outcome(step, best, folder / ("best.safetensors" if best > -math.inf else "last.safetensors"))
-
-
-def _alike(stored: Any, settings: BaseModel) -> bool:
-    """Whether a state is of a network of these settings; what the state does not say yet has its default."""
-    try:
-        return type(settings).model_validate(stored) == settings
-    except ValidationError:
-        return False

@@ -101,7 +101,8 @@ class AutoencoderRecipe(nn.Module):
         return self.game.critic_for(generator) if self.config.adversarial else None
 
     def assemble(self, generator: Generator) -> Autoencoder:
-        """The network that is trained: an untrained encoder before the generator."""
+        """What is trained: an untrained encoder, and the generator but for its mapping network."""
+        generator.mapping.requires_grad_(requires_grad=False)
         return Autoencoder(generator)
 
     def noise(self, count: int, latent: int, draw: torch.Generator) -> Tensor:

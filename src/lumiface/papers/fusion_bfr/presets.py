@@ -8,7 +8,7 @@ GENERATORS: dict[str, dict[str, Any]] = {
     "512": {},
     "256": {"resolution": 256},
     "128": {"resolution": 128, "base": 16384},
-    "64": {"resolution": 64, "latent": 256, "mapping": 4, "base": 1024, "most": 128},
+    "64": {"resolution": 64, "latent": 256, "mapping": 4, "base": 2048, "most": 256},
 }
 
 _ENCODERS: dict[str, dict[str, Any]] = {
