@@ -137,6 +137,25 @@ def test_a_critic_may_join_a_run_later_and_is_heard_after_its_head_start(faces: 
         assert ("adversarial" in turns[0][1]) == (step == 3)
 
 
+def test_a_share_of_the_faces_is_restored_at_other_fidelities() -> None:
+    drawn = RestorerRecipe(
+        RestorerRecipeConfig(perceptual=0.0, identity=0.0, varied=0.25), seed=0
+    ).draw_fidelity(2000, torch.Generator().manual_seed(0))
+    others = drawn[drawn < 1]
+    assert len(others) / len(drawn) == pytest.approx(0.25, abs=0.03)
+    assert others.mean().item() == pytest.approx(0.5, abs=0.05)
+    torch.manual_seed(0)
+    network = FusionBFR(FusionBFRConfig.model_validate(NETWORK)).eval()
+    for branch in network.lead:  # as if trained: untrained, it leads nowhere
+        torch.nn.init.normal_(branch.beta[-1].weight, std=0.1)
+    faces = rand(2, 3, 32, 32)
+    with torch.no_grad():
+        apart = [network.restore(faces[row : row + 1], share) for row, share in enumerate((0.3, 1.0))]
+        together = network(faces, torch.tensor([0.3, 1.0]))
+        torch.testing.assert_close(together, torch.cat(apart))
+        assert (together[:1] - network(faces[:1])).abs().max() > 1e-3
+
+
 def test_the_generator_stays_as_it_is_unless_thawed(faces: Path, tmp_path: Path) -> None:
     prior = load_part(faces / "prior.safetensors", "stylegan2").state_dict()
     for thaw in (False, True):

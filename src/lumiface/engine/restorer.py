@@ -77,7 +77,8 @@ class RestorerLesson(Judged[RestorerRun]):
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
         truth = draw_mirrored(self.faces, count, rng)
         damaged = self.recipe.damage(truth, draw)
-        output = pupils.models["restorer"](damaged).float()
+        fidelity = self.recipe.draw_fidelity(count, draw).to(truth)
+        output = pupils.models["restorer"](damaged, fidelity).float()
         critic = pupils.models.get("critic")
         yield "restorer", self.recipe(output, truth, self.network.encoder, critic, draw), count
         yield from self.critic_turns(pupils, 2.0 * truth - 1.0, 2.0 * output - 1.0, step, draw)

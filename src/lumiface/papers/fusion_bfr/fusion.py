@@ -64,7 +64,8 @@ class SpatialTransform(nn.Module):
     The first half of the channels is modulated (fidelity), the second stays the generator's own (realism).
     What the picture adds to the first half is multiplied by a share that can be chosen at run time.
 
-    Shape: the generator's (B, C, H, W), the picture's (B, K, H, W) and a share in [0, 1] -> (B, C, H, W).
+    Shape: the generator's (B, C, H, W), the picture's (B, K, H, W), and a share in [0, 1], one for all or
+    (B, 1, 1, 1) -> (B, C, H, W).
     """
 
     def __init__(self, channels: int, features: int) -> None:
@@ -81,7 +82,7 @@ class SpatialTransform(nn.Module):
 
         self.gamma, self.beta = branch(), branch()
 
-    def forward(self, generated: Tensor, features: Tensor, share: float) -> Tensor:
+    def forward(self, generated: Tensor, features: Tensor, share: float | Tensor) -> Tensor:
         led, own = generated[:, : self.led], generated[:, self.led :]
         # NOTE(paper): γ is told as what it differs from 1.
         led = led + share * (self.gamma(features) * led + self.beta(features))

@@ -53,7 +53,7 @@ class FusionBFR(nn.Module):
     Attributes:
         fidelity: share of the input, 0 to 1; may be set at any time.
 
-    Shape: (B, 3, H, W) in [0, 1] -> the same.
+    Shape: (B, 3, H, W) in [0, 1] and, where each face has a fidelity of its own, (B,) -> (B, 3, H, W).
     """
 
     def __init__(self, config: FusionBFRConfig) -> None:
@@ -75,18 +75,19 @@ class FusionBFR(nn.Module):
             SpatialTransform(drawn.width(side), seen.width(side)) for side in seen.sides
         )
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, picture: Tensor, fidelity: Tensor | None = None) -> Tensor:
         side = self.config.generator.resolution
         size = picture.shape[-2:]
-        restored = self.restore(_resized(picture, (side, side)), self.fidelity)
+        share = self.fidelity if fidelity is None else fidelity
+        restored = self.restore(_resized(picture, (side, side)), share)
         return _resized(restored, (size[0], size[1]))
 
-    def restore(self, picture: Tensor, fidelity: float) -> Tensor:
+    def restore(self, picture: Tensor, fidelity: float | Tensor) -> Tensor:
         """The same at the network's own resolution, at another share of the input.
 
         Args:
             picture: (B, 3, R, R) in [0, 1].
-            fidelity: 0: the generator alone, led by its codes; 1: as the network has learnt.
+            fidelity: 0: the generator alone, led by its codes; 1: as the paper has it; one, or (B,).
         """
         codes, features = self.embed(picture)
         return self.draw(codes, features, fidelity)
@@ -116,15 +117,16 @@ class FusionBFR(nn.Module):
             codes = block(codes, seen)
         return codes, features
 
-    def draw(self, codes: Tensor, features: list[Tensor], fidelity: float) -> Tensor:
+    def draw(self, codes: Tensor, features: list[Tensor], fidelity: float | Tensor) -> Tensor:
         """Codes and features -> (B, 3, R, R) in about [0, 1], without any noise: the same face every time."""
+        share = fidelity[:, None, None, None] if isinstance(fidelity, Tensor) else fidelity
         by_side = {seen.shape[-1]: level for level, seen in enumerate(features)}
 
         def lead(generated: Tensor, side: int) -> Tensor:
             if side not in by_side:  # the 4x4 scale has no features
                 return generated
             level = by_side[side]
-            return self.lead[level](generated, features[level], fidelity)
+            return self.lead[level](generated, features[level], share)
 
         return 0.5 * (self.generator.synthesise(codes, self.generator.silence(), lead) + 1.0)
 

@@ -36,6 +36,10 @@ class RestorerRecipeConfig(BaseModel):
     game: dict[str, Any] = Field(
         default_factory=lambda: {"augment": None}, description="settings of the critic's side of that game"
     )
+    # NOTE(paper): it trains at 1 alone; what is never trained at 0 is no face there.
+    varied: float = Field(
+        default=0.0, ge=0, le=1, description="share of the faces restored at a fidelity drawn from 0 to 1"
+    )
     damage: BlindConfig = Field(default=BlindConfig(), description="ranges of the damage")
 
 
@@ -58,6 +62,11 @@ class RestorerRecipe(nn.Module):
         settings = self.config.damage
         drawn = draw_blind(len(bright), bright.shape[-1], settings, generator, bright.device, bright.dtype)
         return apply_blind(bright, drawn, generator)
+
+    def draw_fidelity(self, count: int, draw: torch.Generator) -> Tensor:
+        """The fidelity at which each of a step's faces is restored, (count,)."""
+        drawn = torch.rand(2, count, generator=draw)
+        return torch.where(drawn[0] < self.config.varied, drawn[1], 1.0)
 
     def forward(
         self,
