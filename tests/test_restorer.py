@@ -87,11 +87,13 @@ JUDGED = {
     "recipe": {"perceptual": 0.0, "adversarial": 0.1, "game": {"augment": {"images": 20}, "r1_every": 2}}
 }
 
-
-@pytest.mark.parametrize(
+RUNS = pytest.mark.parametrize(
     ("kind", "changes"),
     [(RestorerRun, {}), (RestorerRun, GAME), (AutoencoderRun, {}), (AutoencoderRun, JUDGED)],
 )
+
+
+@RUNS
 def test_a_stopped_run_ends_with_the_same_bits(
     faces: Path, tmp_path: Path, kind: type[RunConfig], changes: dict[str, Any]
 ) -> None:
@@ -108,10 +110,7 @@ def test_a_stopped_run_ends_with_the_same_bits(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "changes"),
-    [(RestorerRun, {}), (RestorerRun, GAME), (AutoencoderRun, {}), (AutoencoderRun, JUDGED)],
-)
+@RUNS
 def test_two_processes_train_as_one_run(
     faces: Path, tmp_path: Path, kind: type[RunConfig], changes: dict[str, Any]
 ) -> None:
