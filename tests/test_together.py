@@ -38,9 +38,7 @@ print("done", fabric.global_rank, flush=True)
 """
 
 
-def test_gradients_are_averaged_of_what_a_turn_has_asked(
-    tmp_path: Path,
-) -> None:
+def test_gradients_are_averaged_of_what_a_turn_has_asked(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)
     ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)

@@ -16,11 +16,13 @@ GENERATORS: dict[str, dict[str, Any]] = {
     "64": {"resolution": 64, "base": 2048, **_NARROW},
 }
 
+_NARROW_ENCODER: dict[str, Any] = {"latent": 256, "most": 128}
+
 _ENCODERS: dict[str, dict[str, Any]] = {
     "512": {},
-    "256": {"resolution": 256, "base": 4096, "most": 128, "latent": 256},
-    "128": {"resolution": 128, "base": 4096, "most": 128, "latent": 256},
-    "64": {"resolution": 64, "base": 1024, "most": 128, "latent": 256},
+    "256": {"resolution": 256, "base": 4096, **_NARROW_ENCODER},
+    "128": {"resolution": 128, "base": 4096, **_NARROW_ENCODER},
+    "64": {"resolution": 64, "base": 1024, **_NARROW_ENCODER},
 }
 
 RESTORERS: dict[str, dict[str, Any]] = {

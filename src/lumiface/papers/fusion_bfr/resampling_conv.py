@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _BINOMIAL = (1.0, 3.0, 3.0, 1.0)
-TAPS = len(_BINOMIAL)
+_TAPS = len(_BINOMIAL)
 
 
 def conv_up(x: Tensor, weight: Tensor, *, as_one: bool | None = None) -> Tensor:
@@ -34,7 +34,7 @@ def conv_up(x: Tensor, weight: Tensor, *, as_one: bool | None = None) -> Tensor:
         kernel = 4.0 * _blurred(weight).transpose(0, 1)
         return F.conv_transpose2d(x, kernel, stride=2, padding=reach + 1)
     spread = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    return _blur(spread, padding=TAPS // 2 - reach, gain=4.0)
+    return _blur(spread, padding=_TAPS // 2 - reach, gain=4.0)
 
 
 def conv_down(x: Tensor, weight: Tensor, bias: Tensor | None, *, as_one: bool | None = None) -> Tensor:
@@ -53,7 +53,7 @@ def conv_down(x: Tensor, weight: Tensor, bias: Tensor | None, *, as_one: bool | 
     padding = size // 2 + 1
     if _suits(x, as_one):
         return F.conv2d(x, _blurred(weight), bias, stride=2, padding=padding)
-    if size == 1:  # nothing that the convolution would skip need be blurred
+    if size == 1:  # the blur itself may skip what the convolution would
         return F.conv2d(_blur(x, padding=padding, stride=2), weight, bias)
     return F.conv2d(_blur(x, padding=padding), weight, bias, stride=2)
 
@@ -86,5 +86,5 @@ def _binomial(like: Tensor) -> Tensor:
 def _blurred(weight: Tensor) -> Tensor:
     """Every kernel of (O, I, k, k) blurred -> (O, I, k + 3, k + 3)."""
     kernels = weight.flatten(0, 1)[:, None]
-    spread = F.conv2d(kernels, _binomial(weight)[None, None], padding=TAPS - 1)
+    spread = F.conv2d(kernels, _binomial(weight)[None, None], padding=_TAPS - 1)
     return spread[:, 0].unflatten(0, weight.shape[:2])
