@@ -61,7 +61,7 @@ def measure_cost(
     The time is only as good as the machine is idle; threads are torch's current number.
     """
     device = torch.device(device)
-    network = network.eval().to(device)
+    network = network.to(device)
     run = _runner(network, _grey(side, device))
     run()
     with FlopCounterMode(display=False) as counter:
@@ -82,7 +82,7 @@ def measure_cost(
 @torch.inference_mode()
 def count_cost(network: nn.Module, side: int) -> tuple[float, float]:
     """`gflops` and `peak_mib` of `Cost` from a single pass on the CPU, which waits for no clock."""
-    run = _runner(network.eval(), _grey(side, torch.device("cpu")))
+    run = _runner(network, _grey(side, torch.device("cpu")))
     with FlopCounterMode(display=False) as counter, _LiveBytes() as live:
         run()
     return counter.get_total_flops() / 1e9, live.peak / 2**20
@@ -94,6 +94,9 @@ def _grey(side: int, device: torch.device) -> Tensor:
 
 
 def _runner(network: nn.Module, low: Tensor) -> Callable[[], None]:
+    # Frozen: torch's counter looks for the gradients of what requires any, and inference has none.
+    network.eval().requires_grad_(False)
+
     def run() -> None:
         network(low)
         if low.device.type == "cuda":
