@@ -45,14 +45,14 @@ def run(command: str, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """party.jpg, a folder holiday/, scans/*.tif, and my-faces/ with eight square faces."""
+    """party.jpg, old.jpg, a folder holiday/, scans/*.tif, and my-faces/ with eight square faces."""
     from skimage.data import astronaut
 
     rgb = torch.from_numpy(astronaut()).permute(2, 0, 1)[None].float() / 255.0
     folder = tmp_path_factory.mktemp("readme")
     small = F.interpolate(rgb[..., :320, 60:380], size=(96, 96), mode="area")
     dark: Tensor = 0.7 * small**3
-    for name in ("party.jpg", "holiday/beach.png", "holiday/night/fire.webp", "scans/one.tif"):
+    for name in ("party.jpg", "old.jpg", "holiday/beach.png", "holiday/night/fire.webp", "scans/one.tif"):
         write_picture(Picture(dark), folder / name)
     for index in range(8):
         face = rgb[..., 10 + index : 202 + index, 130:322]
@@ -75,6 +75,7 @@ def test_restore_as_written(workplace: Path) -> None:
     assert read_picture(workplace / "party_lumiface.jpg").rgb.shape[-2:] == (384, 384)
     assert (workplace / "bright/night").is_dir()
     assert {path.name for path in (workplace / "lit").iterdir()} >= {"party.jpg", "party_prior.png"}
+    assert (workplace / "sharp/old.jpg").is_file()
     assert len(list((workplace / "scans").iterdir())) == 2
 
 
@@ -82,6 +83,11 @@ def test_degrade_and_evaluate_as_written(workplace: Path) -> None:
     run(commands("degrade")[0], workplace)
     assert len((workplace / "my-benchmark/manifest.jsonl").read_text().splitlines()) == 8
     assert "oracle" in run(commands("evaluate")[0], workplace)
+
+
+def test_sample_as_written(workplace: Path) -> None:
+    run(commands("sample")[0], workplace)
+    assert read_picture(workplace / "nobody.png").rgb.shape[-1] >= 8 * 64
 
 
 def test_score_as_written(workplace: Path) -> None:
