@@ -52,7 +52,7 @@ FACE_TASKS: dict[FaceTaskName, FaceTask] = {
     # The enhancer's prior knows faces of one size; smaller ones are enlarged for it and come back small.
     "enhance": FaceTask("enhance", "lighten", 1, least=256, most=256, largest=256, quiet=False),
     # The restorer's generator draws faces of one size; what has more detail than that keeps its own.
-    "blind": FaceTask("blind", "blind", 1, least=64, most=64, largest=96, quiet=False, generative=True),
+    "blind": FaceTask("blind", "blind", 1, least=64, most=64, largest=64, quiet=False, generative=True),
 }
 
 BLURRED = 0.6
