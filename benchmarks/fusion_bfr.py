@@ -132,9 +132,11 @@ def on_photographs(given: argparse.Namespace, ways: dict[str, Restorer]) -> dict
 
 
 SECTIONS = {"prior": prior, "restorer": restorer, "shipped": restorer, "real": real, "fidelity": fidelity}
+RUN = "runs/blind/fusion-bfr-64{}/best.safetensors"
+VARIANTS = ("", "-without-mrfr", "-without-fusion", "-without-prior")
 MODELS = {
     "prior": ["stylegan2-64"],
-    "restorer": ["fusion-bfr-64"],
+    "restorer": [RUN.format(variant) for variant in VARIANTS],
     "shipped": ["fusion-bfr-64"],
     "real": ["fusion-bfr-64"],
     "fidelity": ["fusion-bfr-64"],

@@ -58,7 +58,8 @@ def measure_cost(
 ) -> Cost:
     """Cost of `network` for one face whose small side is `side` pixels.
 
-    The time is only as good as the machine is idle; threads are torch's current number.
+    The time is only as good as the machine is idle; threads are torch's current number. The network is
+    left in evaluation mode, its parameters frozen; `count_cost` leaves it so, too.
     """
     device = torch.device(device)
     network = network.to(device)
