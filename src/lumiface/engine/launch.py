@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import warnings
 from typing import Any, cast
 
@@ -49,7 +50,19 @@ def start_fabric(
         what = " ".join(str(error).split())
         raise SettingError(f"training cannot start on {accelerator}, devices {devices}: {what}") from error
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_part)
     return fabric
+
+
+def _part() -> None:
+    """Leave the other processes while Python still lives.
+
+    Threads of gloo that meet an interpreter in its last moments abort the process: a run that has ended well
+    would end in SIGABRT now and then. Lightning sees to this for NCCL only.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _has_bf16() -> bool:
