@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,12 +13,14 @@ from lumiface.losses import (
     FaceMaskLoss,
     FFTLoss,
     L1Loss,
+    LogMSELoss,
     MaskMode,
     MSELoss,
     block_mask,
     face_mask_loss,
     fft_loss,
     l1_loss,
+    log_mse_loss,
     mse_loss,
     pixel_mask,
 )
@@ -52,15 +56,20 @@ def test_pixel_losses_have_their_known_values() -> None:
     assert mse_loss(output, target).item() == pytest.approx(0.25)
     assert L1Loss()(output, target) == l1_loss(output, target)
     assert MSELoss()(output, target) == mse_loss(output, target)
+    # The mean over pictures of the logarithm, which is not the logarithm of the mean.
+    far, near = torch.tensor([0.2, 0.02]).view(2, 1, 1, 1).expand(2, 3, 4, 5), torch.zeros(2, 3, 4, 5)
+    assert log_mse_loss(far, near).item() == pytest.approx(0.5 * (math.log(0.04) + math.log(4e-4)), abs=0.01)
+    assert LogMSELoss()(output, target) == log_mse_loss(output, target)
+    assert log_mse_loss(output, output).isfinite()
 
 
-@pytest.mark.parametrize("loss", [l1_loss, mse_loss, fft_loss])
+@pytest.mark.parametrize("loss", [l1_loss, mse_loss, log_mse_loss, fft_loss])
 def test_losses_refuse_to_broadcast(loss) -> None:
     with pytest.raises(ValueError, match="same size"):
         loss(torch.rand(2, 3, 8, 8), torch.rand(1, 3, 8, 8))
 
 
-@pytest.mark.parametrize("loss", [l1_loss, mse_loss, fft_loss])
+@pytest.mark.parametrize("loss", [l1_loss, mse_loss, log_mse_loss, fft_loss])
 def test_gradients(loss) -> None:
     assert torch.autograd.gradcheck(loss, pair(1, 3, 5, 4))
 

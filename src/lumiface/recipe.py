@@ -10,18 +10,36 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from lumiface.degradations.camera import CameraConfig, apply_camera, draw_camera
 from lumiface.degradations.tasks import PairTask, task_pair
+from lumiface.errors import SettingError
 from lumiface.losses import l1_loss
 
 
 class PairedRecipe(nn.Module):
-    """Pairs by the LLF benchmark's darkening, for the task that the run is for; a subclass adds the loss."""
+    """Pairs by the LLF benchmark's darkening, for the task that the run is for; a subclass adds the loss.
+
+    Attributes:
+        camera: for the task "joint", pairs as a camera makes them, in place of the benchmark's.
+    """
+
+    camera: CameraConfig | None = None
 
     def degrade(
         self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) bright and large -> the network's input and its target; see `task_pair`."""
-        return task_pair(task, high, scale, generator)
+        """(B, 3, H, W) bright and large -> the network's input and its target; see `task_pair`.
+
+        Raises:
+            SettingError: pairs of a camera are wanted for another task.
+        """
+        if self.camera is None:
+            return task_pair(task, high, scale, generator)
+        if task != "joint":
+            raise SettingError(f"recipe.camera makes pairs for the task joint, not for {task}")
+        return apply_camera(
+            high, draw_camera(len(high), self.camera, generator, high.device), scale, generator
+        ), high
 
 
 class L1RecipeConfig(BaseModel):

@@ -8,6 +8,7 @@ from torch.func import functional_call
 
 from lumiface.data.llf import LLFSettings, build_task_pair
 from lumiface.data.sources import open_source
+from lumiface.degradations.camera import CameraConfig, apply_camera, draw_camera
 from lumiface.engine.config import TrainConfig
 from lumiface.image import from_uint8
 from lumiface.metrics.pixels import quantise
@@ -17,15 +18,26 @@ BATCH = 20
 
 
 class Validation:
-    """PSNR-Y over the task's pairs of the validation set (LLF, seed 0, 8-bit files on both sides)."""
+    """PSNR-Y over the task's pairs of the validation set (LLF or a camera's, seed 0, 8-bit on both sides)."""
 
-    def __init__(self, config: TrainConfig, source: str, scale: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        source: str,
+        scale: int,
+        device: torch.device,
+        camera: CameraConfig | None = None,
+    ) -> None:
         settings = LLFSettings(hr_size=config.hr_size, scale=scale, seed=0)
         pairs = [
             build_task_pair(data, name, settings, config.task) for name, data in open_source(source).items()
         ]
         self.low = torch.cat([from_uint8(low) for low, _ in pairs]).to(device)
         self.high = torch.cat([from_uint8(high) for _, high in pairs]).to(device)
+        if camera is not None:
+            draw = torch.Generator().manual_seed(0)
+            damage = draw_camera(len(pairs), camera, draw, device)
+            self.low = apply_camera(self.high, damage, scale, draw)
 
     @torch.inference_mode()
     def __call__(self, weights: dict[str, Tensor], network: nn.Module) -> tuple[float, Tensor]:

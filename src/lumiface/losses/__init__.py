@@ -22,7 +22,7 @@ from lumiface.losses.fft import FFTLoss, fft_loss
 from lumiface.losses.identity import IdentityLoss, identity_loss
 from lumiface.losses.mrfr import MRFRLoss, mrfr_loss
 from lumiface.losses.perceptual import PerceptualLoss, VGGFeatures, perceptual_loss
-from lumiface.losses.pixel import L1Loss, MSELoss, l1_loss, mse_loss
+from lumiface.losses.pixel import L1Loss, LogMSELoss, MSELoss, l1_loss, log_mse_loss, mse_loss
 from lumiface.losses.vgg19 import PreActivationLoss, PreActivations, pre_activation_loss
 from lumiface.losses.zero_reference import (
     ColourConstancyLoss,
@@ -51,6 +51,7 @@ __all__ = [
     "InterConsistencyLoss",
     "IntraConsistencyLoss",
     "L1Loss",
+    "LogMSELoss",
     "MRFRLoss",
     "MSELoss",
     "MaskMode",
@@ -73,6 +74,7 @@ __all__ = [
     "inter_consistency_loss",
     "intra_consistency_loss",
     "l1_loss",
+    "log_mse_loss",
     "mrfr_loss",
     "mse_loss",
     "path_length",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from lumiface.degradations.camera import CameraConfig
 from lumiface.losses import FaceMaskLoss, MaskMode, fft_loss, l1_loss
 from lumiface.recipe import PairedRecipe
 
@@ -14,6 +15,9 @@ class LFSRNetRecipeConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    camera: CameraConfig | None = Field(
+        default=None, description="darkening and noise as a camera's; none: LLF's"
+    )
     l1: float = Field(default=1.0, ge=0, description="w1: weight of the mean absolute difference")
     fft: float = Field(default=0.05, ge=0, description="w2: weight of the difference between the spectra")
     mask: float = Field(default=0.01, ge=0, description="w3: weight of faceMaskLoss")
@@ -26,7 +30,7 @@ class LFSRNetRecipe(PairedRecipe):
 
     def __init__(self, config: LFSRNetRecipeConfig, seed: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.camera = config, config.camera
         self.face_mask = FaceMaskLoss(config.mask_ratio, config.mask_mode, seed=seed)
 
     def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:

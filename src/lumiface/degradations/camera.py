@@ -1,0 +1,127 @@
+"""Dark, small faces as a camera takes and stores them: little light, blur, the sensor's noise, JPEG.
+
+The LLF benchmark's formula (`lowlight`) leaves hardly any noise and knows no picture in good light; a network
+that learnt from it alone draws noise as texture and brightens what is bright. Here
+
+    dark  = gain · I^gamma                   a tenth of the pictures keep their light: gain = gamma = 1
+    small = blur(shrink(dark))               bicubic, antialiased, by the network's scale; a Gaussian
+    bad   = JPEG(small + noise)              variance shot · small + read², at the size of the photograph
+
+The ranges are ours: gamma leans towards 1, because less light is a factor in what a sensor counts, and a
+power only where somebody or something has bent the curve.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+
+from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
+from lumiface.degradations.drawn import DrawnNumbers
+from lumiface.degradations.jpeg import jpeg
+from lumiface.degradations.lowlight import per_picture
+from lumiface.degradations.resample import resize
+
+Range = tuple[float, float]
+
+
+class CameraConfig(BaseModel):
+    """The ranges (low, high) that a picture's damage is drawn from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lit: float = Field(default=0.1, ge=0, le=1, description="share of pictures that keep their light")
+    gain: Range = Field(default=(0.3, 1.0), description="factor of the darkening; its logarithm is uniform")
+    gamma: Range = Field(default=(1.0, 5.0), description="power of the darkening; small ones come more often")
+    sigma: Range = Field(default=(0.0, 0.8), description="deviation of the blur, pixels of the small picture")
+    shot: Range = Field(default=(0.0, 0.002), description="variance of the noise per unit of light")
+    read: Range = Field(default=(0.0, 0.012), description="deviation of the noise in black, of 1")
+    quality: tuple[int, int] = Field(default=(75, 100), description="of JPEG, 1 to 100")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name, least, most in (
+            ("gain", 1e-3, 1.0), ("gamma", 1e-3, math.inf), ("sigma", 0.0, math.inf), ("shot", 0.0, math.inf),
+            ("read", 0.0, math.inf), ("quality", 1, 100),
+        ):  # fmt: skip
+            low, high = getattr(self, name)
+            if not least <= low <= high <= most or math.isinf(high):
+                raise ValueError(f"{name}: need {least:g} <= low <= high <= {most:g}, got ({low}, {high})")
+        return self
+
+
+CAMERA = CameraConfig()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraParameters(DrawnNumbers):
+    """What was drawn for a batch, (B,) each; with the same noise they make the same pictures again.
+
+    Attributes:
+        gain, gamma: of the darkening.
+        sigma: of the blur, pixels of the small picture.
+        shot, read: of the noise.
+        quality: of JPEG, int64.
+        largest: sigma that may come, one for all: it decides the kernels' size.
+    """
+
+    gain: Tensor
+    gamma: Tensor
+    sigma: Tensor
+    shot: Tensor
+    read: Tensor
+    quality: Tensor
+    largest: float
+
+    def __len__(self) -> int:
+        return len(self.gain)
+
+
+def draw_camera(
+    count: int, config: CameraConfig, generator: torch.Generator, device: torch.device | str
+) -> CameraParameters:
+    """Draw the damage of `count` pictures, from the caller's generator and where it lives, then move it.
+
+    All numbers are drawn whatever the config says, and a range that is changed changes no other number.
+    """
+    unit = torch.rand((7, count), generator=generator, device=generator.device)
+
+    def within(limits: Range, share: Tensor) -> Tensor:
+        return limits[0] + (limits[1] - limits[0]) * share
+
+    dark = unit[0] >= config.lit
+    gain = within((math.log(config.gain[0]), math.log(config.gain[1])), unit[1]).exp()
+    gamma = within(config.gamma, unit[2].square())
+    low, high = config.quality
+    return CameraParameters(
+        gain=torch.where(dark, gain, torch.ones_like(gain)),
+        gamma=torch.where(dark, gamma, torch.ones_like(gamma)),
+        sigma=within(config.sigma, unit[3]),
+        shot=within(config.shot, unit[4]),
+        read=within(config.read, unit[5]),
+        quality=(low + ((high - low + 1) * unit[6]).floor()).long().clamp(low, high),
+        largest=config.sigma[1],
+    ).to(device)
+
+
+def apply_camera(
+    pictures: Tensor, parameters: CameraParameters, scale: int, generator: torch.Generator
+) -> Tensor:
+    """(B, 3, H, W) bright pictures in [0, 1] -> dark ones (B, 3, H / scale, W / scale) on the 8-bit grid.
+
+    Args:
+        generator: draws the noise; required, so that no run is random by accident.
+    """
+    p, (height, width) = parameters, pictures.shape[-2:]
+    shape = (len(pictures), 3, height // scale, width // scale)
+    normal = torch.randn(shape, generator=generator, device=generator.device, dtype=pictures.dtype)
+    dark = per_picture(p.gain) * pictures.pow(per_picture(p.gamma))
+    kernels = gaussian_kernels(p.sigma, p.sigma, torch.zeros_like(p.sigma), max(1, blur_radius(p.largest)))
+    small = blur(resize(dark, shape[-2:]).clamp(0.0, 1.0), kernels.to(dark))
+    variance = per_picture(p.shot) * small + per_picture(p.read).square()
+    return jpeg((small + variance.sqrt() * normal.to(small.device)).clamp(0.0, 1.0), p.quality)
