@@ -21,10 +21,11 @@ from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine import observe
 from lumiface.engine.checkpoint import load_state, save_state
 from lumiface.engine.config import SizeShare, TrainConfig
-from lumiface.engine.loop import PATIENCE, Limits, Outcome
+from lumiface.engine.contract import Limits, Outcome
 from lumiface.engine.read_config import find_config, read_config, shipped_configs
 from lumiface.engine.schedule import AveragedWeights, Draw, learning_rate, mirror, turn
 from lumiface.engine.train import train
+from lumiface.engine.update import PATIENCE
 from lumiface.errors import InputError, LumifaceError, SettingError
 from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe
 from lumiface.registry import load_model, read_facts
@@ -75,6 +76,31 @@ def run(folder: Path, faces: Path, settings: TrainConfig | None = None, **limits
     return train(settings or config(), folder, fabric, data_root=str(faces), limits=Limits(**limits))
 
 
+def test_a_teachers_outputs_are_learnt_from(faces: Path, tmp_path: Path) -> None:
+    """Of two runs that differ in nothing else, the one with a teacher ends nearer to the teacher."""
+    told, alone, taught = tmp_path / "told", tmp_path / "alone", tmp_path / "taught"
+    run(told, faces, config(seed=7))
+    run(alone, faces, config(steps=25))
+    teacher = told / "last.safetensors"
+    run(taught, faces, config(steps=25, teacher=str(teacher), taught=20.0))
+    low = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.3
+    with torch.inference_mode():
+        wanted = load_model(str(teacher))(low)
+        far, near = (
+            float((load_model(str(folder / "last.safetensors"))(low) - wanted).abs().mean())
+            for folder in (alone, taught)
+        )
+    assert near < 0.8 * far
+
+
+def test_a_teacher_of_another_scale_is_refused(faces: Path, tmp_path: Path) -> None:
+    twice = {"channels": 16, "blocks": 1, "upsampler": "resize", "scale": 2}
+    run(tmp_path / "twice", faces, config(network=twice), max_steps=1)
+    teacher = str(tmp_path / "twice" / "last.safetensors")
+    with pytest.raises(SettingError, match="enlarges 2 times; the run needs 4"):
+        run(tmp_path / "run", faces, config(teacher=teacher), max_steps=1)
+
+
 @pytest.mark.slow
 def test_two_processes_train_as_one_run(faces: Path, tmp_path: Path) -> None:
     folder = train_on_two(config(), faces, tmp_path / "two")
@@ -112,8 +138,9 @@ train(TrainConfig.model_validate_json(config), Path(folder), fabric, data_root=d
 
 def curve(folder: Path) -> list[dict[str, float]]:
     """The log's lines without the speed, which is no run's twice."""
+    speed = ("images_per_s", "share_of_peak")
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "images_per_s"} for line in lines]
+    return [{key: value for key, value in line.items() if key not in speed} for line in lines]
 
 
 def test_a_killed_run_ends_with_the_same_bits(
@@ -241,6 +268,22 @@ def test_learning_rate() -> None:
     assert learning_rate(0, config(warmup=0, lr=0.5)) == 0.5
 
 
+def test_the_rate_by_the_clock() -> None:
+    timed = config(minutes=5.0, warmup=9, lr=0.5)
+    assert learning_rate(9, timed, 0.0) == learning_rate(1000, timed, 0.0) == 0.5
+    assert learning_rate(1000, timed, 0.5) == pytest.approx(0.5 * (0.01 + 0.99 / 2))
+    assert learning_rate(1000, timed, 1.0) == pytest.approx(0.005)
+
+
+def test_a_run_by_the_clock_ends_validated(faces: Path, tmp_path: Path) -> None:
+    timed = config(minutes=0.03, steps=3, validate_every=10**9, warmup=0)
+    outcome = run(tmp_path / "run", faces, timed)
+    assert outcome.step > 1
+    assert outcome.weights.name == "best.safetensors"
+    again = run(tmp_path / "run", faces, timed)  # its minutes are over
+    assert again.step == outcome.step
+
+
 def test_averaged_weights() -> None:
     network = torch.nn.BatchNorm1d(1)  # parameters, float buffers, and a whole number
     average = AveragedWeights(network, decay=0.9)
@@ -309,6 +352,15 @@ def test_the_draw_is_a_function_of_seed_and_step(face_set: FaceSet) -> None:
     other = Draw(face_set, config(seed=1), 4)
     drawn = [(one(step)[0], other(step)[0]) for step in range(4)]
     assert any(ours.shape != theirs.shape or not torch.equal(ours, theirs) for ours, theirs in drawn)
+
+
+def test_sizes_come_and_go(face_set: FaceSet) -> None:
+    sizes = [{"side": 16, "share": 0.9, "until": 0.5}, {"side": 24, "share": 0.1, "since": 0.5}]
+    draw = Draw(face_set, config(sizes=sizes), 4)
+    assert {draw(step, 0.49)[0].shape[-1] for step in range(5)} == {64}
+    assert {draw(step, 0.5)[0].shape[-1] for step in range(5)} == {96}
+    with pytest.raises(ValueError, match="none is drawn when 50% of the run are over"):
+        config(sizes=[{"side": 16, "share": 1.0, "until": 0.5}])
 
 
 def test_processes_share_one_draw(face_set: FaceSet) -> None:

@@ -13,9 +13,9 @@ from PIL import Image
 
 from conftest import Find, train_on_two, write_crops
 from lumiface.engine.checkpoint import load_state
+from lumiface.engine.contract import Limits, Outcome, Pupils
 from lumiface.engine.generate import GeneratorLesson
 from lumiface.engine.lesson import Place
-from lumiface.engine.loop import Limits, Outcome, Pupils
 from lumiface.engine.part_config import GeneratorRun
 from lumiface.engine.read_config import find_config, read_config
 from lumiface.engine.runs import start

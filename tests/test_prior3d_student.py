@@ -18,10 +18,10 @@ from torch import Tensor
 from conftest import Find, rand, train_on_two
 from lumiface.engine import leads
 from lumiface.engine.checkpoint import load_state
+from lumiface.engine.contract import Limits, Outcome, Pupils
 from lumiface.engine.enhance import EnhancerLesson
 from lumiface.engine.leads import LedFaces, draw_leads
 from lumiface.engine.lesson import Place
-from lumiface.engine.loop import Limits, Outcome, Pupils
 from lumiface.engine.part_config import EnhancerRun
 from lumiface.engine.runs import start
 from lumiface.engine.schedule import AveragedWeights

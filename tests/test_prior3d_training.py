@@ -20,7 +20,7 @@ from lumiface.cli import app
 from lumiface.data.views import ViewSet, load_views
 from lumiface.engine.checkpoint import load_state, save_state
 from lumiface.engine.config import RunConfig
-from lumiface.engine.loop import Limits, Outcome
+from lumiface.engine.contract import Limits, Outcome
 from lumiface.engine.measure_lifter import measure_lifter, turned_views
 from lumiface.engine.part_config import LifterRun, PriorRun
 from lumiface.engine.runs import start

@@ -13,9 +13,9 @@ from lightning.fabric import Fabric
 
 from conftest import Find, rand, train_on_two, write_crops
 from lumiface.engine.checkpoint import load_state, save_weights
+from lumiface.engine.contract import Limits, Outcome, Pupils
 from lumiface.engine.decode import AutoencoderLesson
 from lumiface.engine.lesson import Place
-from lumiface.engine.loop import Limits, Outcome, Pupils
 from lumiface.engine.part_config import AutoencoderRun, RestorerRun, RunConfig
 from lumiface.engine.runs import start
 from lumiface.engine.schedule import AveragedWeights

@@ -24,6 +24,7 @@ def train(
         float | None, typer.Option(help="stop after this time; go on another time")
     ] = None,
     steps: Annotated[int | None, typer.Option()] = None,
+    minutes: Annotated[float | None, typer.Option()] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="print configuration, parameters and FLOPs; read no data")
     ] = False,
@@ -51,15 +52,15 @@ def train(
 
     from lumiface.engine.read_config import find_config, read_config
 
-    settings = read_config(find_config(config), {"steps": steps, "precision": precision})
+    settings = read_config(find_config(config), {"steps": steps, "minutes": minutes, "precision": precision})
     if threads is not None:
         torch.set_num_threads(threads)
     if dry_run:
         _describe(settings)
         return
     try:
+        from lumiface.engine.contract import Limits
         from lumiface.engine.launch import start_fabric
-        from lumiface.engine.loop import Limits
         from lumiface.engine.runs import start
     except ModuleNotFoundError as error:
         raise SettingError(f"training needs {error.name}: pip install 'lumiface[train]'") from error
@@ -83,8 +84,9 @@ def train(
         limits=Limits(max_steps=max_steps, max_minutes=max_minutes, start_from=start_from),
     )
     if fabric.is_global_zero:
+        of = "" if settings.minutes else f" of {settings.steps}"
         best = f"best PSNR {outcome.best:.3f} dB, " if outcome.best > 0 else ""
-        typer.echo(f"step {outcome.step} of {settings.steps}: {best}weights in {outcome.weights}")
+        typer.echo(f"step {outcome.step}{of}: {best}weights in {outcome.weights}")
 
 
 def _describe(settings: RunConfig) -> None:

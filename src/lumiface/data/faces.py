@@ -47,23 +47,25 @@ class FaceSet:
         Returns:
             pictures (B, 3, side, side) float32 in [0, 1], and boxes (B, 4) in their pixels.
         """
+        numbers, before = np.asarray(indices), 0
         pictures: list[Tensor] = []
         boxes: list[Tensor] = []
-        for index in indices:
-            native, row = self._find(index, side)
-            face = self.shelves[native][row].unsqueeze(0).float() / 255.0
-            pictures.append(face if native == side else resize(face, (side, side)).clamp(0.0, 1.0))
-            boxes.append(self.boxes[native][row] * side)
-        return torch.cat(pictures), torch.stack(boxes)
-
-    def _find(self, index: int, least_side: int) -> tuple[int, int]:
-        for side, shelf in self.shelves.items():
-            if side < least_side:
+        places: list[np.ndarray] = []
+        for native, shelf in self.shelves.items():
+            if native < side:
                 continue
-            if index < len(shelf):
-                return side, index
-            index -= len(shelf)
-        raise IndexError(f"only {self.count(least_side)} faces are {least_side} pixels or larger")
+            here = (numbers >= before) & (numbers < before + len(shelf))
+            if here.any():  # a shelf at a time: a device likes few large pieces of work
+                rows = torch.from_numpy(numbers[here] - before).to(shelf.device)
+                faces = shelf[rows].float() / 255.0
+                pictures.append(faces if native == side else resize(faces, (side, side)).clamp(0.0, 1.0))
+                boxes.append(self.boxes[native][rows] * side)
+                places.append(np.flatnonzero(here))
+            before += len(shelf)
+        if numbers.min() < 0 or numbers.max() >= before:
+            raise IndexError(f"only {before} faces are {side} pixels or larger")
+        order = torch.from_numpy(np.argsort(np.concatenate(places))).to(pictures[0].device)
+        return torch.cat(pictures)[order], torch.cat(boxes)[order]
 
 
 def load_faces(
@@ -93,7 +95,7 @@ def load_faces(
         shelves[side] = torch.from_numpy(pile.transpose(0, 3, 1, 2).copy())
     boxes: dict[int, Tensor] = {}
     for side, shelf in shelves.items():
-        boxes[side], missed = _cached_boxes(shelf)
+        boxes[side], missed = _cached_boxes(shelf, device)
         tell(f"{len(shelf)} faces of {side} px; no face found in {missed} (their centre is taken)")
     return FaceSet(
         {side: shelf.to(device) for side, shelf in shelves.items()},
@@ -101,14 +103,14 @@ def load_faces(
     )
 
 
-def _cached_boxes(shelf: Tensor) -> tuple[Tensor, int]:
+def _cached_boxes(shelf: Tensor, device: torch.device | str) -> tuple[Tensor, int]:
     """Boxes of a shelf in the unit square, and how many faces were not found; kept in the user's cache."""
     digest = hashlib.sha256(shelf.numpy().data).hexdigest()[:32]
     kept = user_cache_path("lumiface") / "boxes" / f"{digest}.npz"
     if kept.is_file():
         with np.load(kept) as arrays:
             return torch.from_numpy(arrays["boxes"]), int(arrays["missed"])
-    pixels, found = largest_face_boxes(shelf, FaceDetector(min_face=shelf.shape[-1] * 0.3))
+    pixels, found = largest_face_boxes(shelf, FaceDetector(min_face=shelf.shape[-1] * 0.3).to(device))
     boxes = torch.where(found[:, None], pixels / shelf.shape[-1], torch.tensor(CENTRE_BOX)).clamp(0.0, 1.0)
     missed = int((~found).sum())
     kept.parent.mkdir(parents=True, exist_ok=True)

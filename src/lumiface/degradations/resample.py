@@ -70,8 +70,8 @@ def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
     `resize_exact`.
     """
     height, width = size
-    down = _weight_matrix(pictures.shape[-2], height).to(pictures)
-    across = _weight_matrix(pictures.shape[-1], width).to(pictures)
+    down = _weights_like(pictures.shape[-2], height, pictures.dtype, pictures.device)
+    across = _weights_like(pictures.shape[-1], width, pictures.dtype, pictures.device)
     return down @ pictures @ across.mT
 
 
@@ -122,11 +122,17 @@ def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 @lru_cache(maxsize=64)
-def _weight_matrix(length: int, new_length: int) -> Tensor:
-    """(new_length, length) float64, rows sum to 1."""
+def _weights_like(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`_weight_matrix` where the pictures are: training asks for the same few at every step."""
+    with torch.inference_mode(False):  # what is kept must serve training, too
+        return torch.from_numpy(_weight_matrix(length, new_length)).to(device, dtype)
+
+
+def _weight_matrix(length: int, new_length: int) -> npt.NDArray[np.float64]:
+    """(new_length, length), rows sum to 1."""
     if length == new_length:
-        return torch.eye(length, dtype=torch.float64)
+        return np.eye(length)
     indices, weights = resampling_weights(length, new_length)
     matrix = np.zeros((new_length, length))
     np.add.at(matrix, (np.arange(new_length)[:, None], indices), weights / (1 << _WEIGHT_BITS))
-    return torch.from_numpy(matrix)
+    return matrix

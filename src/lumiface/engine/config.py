@@ -21,6 +21,10 @@ class SizeShare(BaseModel):
 
     side: int = Field(ge=8, description="side of the small picture, pixels")
     share: float = Field(gt=0, description="relative frequency of batches of this size")
+    since: float = Field(
+        default=0.0, ge=0, lt=1, description="part of the run, 0 to 1, from which it is drawn"
+    )
+    until: float = Field(default=1.0, gt=0, le=1, description="part of the run until which it is drawn")
 
 
 class RunConfig(BaseModel):
@@ -35,6 +39,11 @@ class RunConfig(BaseModel):
     steps: int = Field(
         default=20_000, ge=1, description="length of the run; the schedule is laid out over it"
     )
+    minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="length of the run by the clock, in place of `steps`: the schedule is laid out over it",
+    )
     lr: float = Field(default=2e-4, gt=0, description="Adam's learning rate")
     warmup: int = Field(default=200, ge=0, description="steps over which the rate rises to `lr`")
     schedule: Literal["cosine", "milestones", "constant"] = Field(
@@ -44,6 +53,9 @@ class RunConfig(BaseModel):
     clip: float = Field(default=1.0, gt=0, description="the gradient's norm is cut at this")
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which ship")
     precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="arithmetic")
+    compile: Literal["never", "gpu", "always"] = Field(
+        default="never", description="where networks' forward passes are compiled (torch.compile)"
+    )
     seed: int = Field(
         default=0, ge=0, description="decides the order of the data, augmentation, darkening and masks"
     )
@@ -82,7 +94,23 @@ class TrainConfig(RunConfig):
         default_factory=lambda: [SizeShare(side=32, share=1.0)],
         description="sides of the small pictures; a step has the pixels of `batch` pictures of the first",
     )
+    teacher: str | None = Field(
+        default=None, description="model whose outputs are learnt from besides the truth (distillation)"
+    )
+    taught: float = Field(
+        default=1.0, gt=0, description="weight of the mean distance to the teacher's outputs"
+    )
     rotate: bool = Field(default=False, description="random turns by 90° (the paper's), besides the flips")
+
+    @model_validator(mode="after")
+    def _sizes_at_all_times(self) -> Self:
+        # Sizes are drawn in [since, until): nothing new begins between these points.
+        for point in (
+            {size.since for size in self.sizes} | {0.0} | {s.until for s in self.sizes if s.until < 1}
+        ):
+            if not any(size.since <= point < size.until for size in self.sizes):
+                raise ValueError(f"sizes: none is drawn when {point:.0%} of the run are over")
+        return self
 
 
 def bright_over_small(config: TrainConfig, network_scale: int) -> int:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from lumiface.data.stacks import draw_mirrored
+from lumiface.engine.contract import Pupils
 from lumiface.engine.drawn import DrawnFaces
 from lumiface.engine.lesson import Judged, Place
-from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import AutoencoderRun
 from lumiface.registry import build_part, build_part_recipe
 

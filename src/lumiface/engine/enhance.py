@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lumiface.engine.contract import Pupils
 from lumiface.engine.leads import LedBatch, LedFaces, draw_leads
 from lumiface.engine.lesson import Place, RemembersNothing
-from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import EnhancerRun
 from lumiface.errors import InputError, SettingError
 from lumiface.metrics.pixels import quantise

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from lumiface.data.stacks import draw_mirrored
+from lumiface.engine.contract import Pupils
 from lumiface.engine.drawn import DrawnFaces
 from lumiface.engine.lesson import Place
-from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import GeneratorRun
 from lumiface.registry import build_part, build_part_recipe, find_part
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lumiface.data.stacks import faces_at_side, stack_faces
 from lumiface.engine.config import RunConfig
-from lumiface.engine.loop import Pupils
+from lumiface.engine.contract import Pupils
 from lumiface.errors import InputError
 from lumiface.registry import load_part
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from lumiface.data.views import ViewSet, load_views
 from lumiface.degradations.resample import resize
+from lumiface.engine.contract import Pupils
 from lumiface.engine.lesson import Place, RemembersNothing
-from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import LifterRun, PriorRun
 from lumiface.geometry.camera import yaw_camera
 from lumiface.metrics.psnr import psnr_rgb

@@ -31,6 +31,7 @@ class Observer:
         self.console = Console(quiet=not enabled)
         self.parts: dict[str, Tensor] = {}
         self.images, self.since, self.clock = 0, 0, time.monotonic()
+        self.share = 0.0
         self.writer: SummaryWriter | None = None
         self.progress = Progress(
             TextColumn(config.name),
@@ -41,7 +42,9 @@ class Observer:
             console=self.console,
             disable=not (enabled and self.console.is_terminal),
         )
-        self.task = self.progress.add_task(config.name, total=config.steps, facts="")
+        self.task = self.progress.add_task(
+            config.name, total=None if config.minutes else config.steps, facts=""
+        )
 
     def tell(self, line: str) -> None:
         self.console.print(line, highlight=False)
@@ -60,6 +63,14 @@ class Observer:
         self.progress.update(self.task, completed=step)
         self.clock = time.monotonic()
 
+    def costs(self, flops: float, peak: float) -> None:
+        """What training with one picture costs, and what all devices could do in a second."""
+        self.share = flops / peak
+        self.tell(
+            f"{flops / 1e9:.3g} GFLOPs a picture; matrices are multiplied at {peak / 1e12:.3g} TFLOPs/s"
+        )
+        self.clock = time.monotonic()
+
     def step(self, step: int, parts: dict[str, Tensor], lr: float, images: int) -> None:
         """After each step; sums stay on the device until the next line of the log is due."""
         for name, value in parts.items():
@@ -72,7 +83,8 @@ class Observer:
         rate = self.images / (now - self.clock)
         losses = {name: float(value) / self.since for name, value in self.parts.items()}
         total = sum(losses.values())
-        self._write({"step": step, "loss": total, **losses, "lr": lr, "images_per_s": round(rate, 2)})
+        speed = {"images_per_s": round(rate, 2), "share_of_peak": round(rate * self.share, 4)}
+        self._write({"step": step, "loss": total, **losses, "lr": lr, **speed})
         self.progress.update(self.task, completed=step, facts=f"loss {total:.4f}  {rate:.1f} images/s")
         self.parts, self.images, self.since, self.clock = {}, 0, 0, now
 

@@ -11,9 +11,9 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from lumiface.engine.contract import Pupils
 from lumiface.engine.lesson import Place
 from lumiface.engine.lift import SHOWN, ViewLesson
-from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import PriorRun
 from lumiface.metrics.psnr import psnr_rgb
 from lumiface.registry import build_part, build_part_recipe

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from lumiface.data.stacks import draw_mirrored
+from lumiface.engine.contract import Pupils
 from lumiface.engine.lesson import Judged, Place
-from lumiface.engine.loop import Pupils
 from lumiface.engine.part_config import RestorerRun
 from lumiface.metrics.lpips import LPIPS
 from lumiface.metrics.pixels import quantise

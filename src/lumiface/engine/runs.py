@@ -7,12 +7,13 @@ from pathlib import Path
 from lightning.fabric import Fabric
 
 from lumiface.engine.config import RunConfig, TrainConfig
+from lumiface.engine.contract import NO_LIMITS, Lesson, Limits, Outcome
 from lumiface.engine.decode import AutoencoderLesson
 from lumiface.engine.enhance import EnhancerLesson
 from lumiface.engine.generate import GeneratorLesson
 from lumiface.engine.lesson import Place
 from lumiface.engine.lift import LifterLesson
-from lumiface.engine.loop import NO_LIMITS, Lesson, Limits, Outcome, run
+from lumiface.engine.loop import run
 from lumiface.engine.observe import Observer
 from lumiface.engine.part_config import (
     AutoencoderRun,

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lumiface.data.faces import FaceSet
 from lumiface.engine.config import RunConfig, TrainConfig
 
 
-def learning_rate(step: int, config: RunConfig) -> float:
-    """The rate at `step` (from 0): linear rise; then a cosine to 1 %, halvings at 50, 75, 90 %, or level."""
+def learning_rate(step: int, config: RunConfig, progress: float | None = None) -> float:
+    """The rate at `step` (from 0): linear rise; then a cosine to 1 %, halvings at 50, 75, 90 %, or level.
+
+    Args:
+        progress: how much of the run is over, 0 to 1, where it is not measured in steps.
+    """
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
     if config.schedule == "constant":
         return config.lr
-    progress = (step - config.warmup) / (config.steps - config.warmup)
+    if progress is None or config.minutes is None:
+        progress = (step - config.warmup) / (config.steps - config.warmup)
     if config.schedule == "milestones":
         return config.lr * 0.5 ** sum(progress >= point for point in (0.5, 0.75, 0.9))
     return config.lr * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
@@ -44,12 +51,17 @@ class AveragedWeights:
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         decay = min(self.decay, (1.0 + step) / (10.0 + step))
+        averages: list[Tensor] = []
+        values: list[Tensor] = []
         for key, value in network.state_dict().items():
             average = self.weights[key]
             if average.is_floating_point():
-                average.lerp_(value.detach(), 1.0 - decay)
+                averages.append(average)
+                values.append(value)
             else:
                 average.copy_(value)
+        average_all: Any = get_ema_multi_avg_fn(decay)
+        average_all(averages, values, step)  # in one call, not one for each tensor
 
 
 class Draw:
@@ -64,13 +76,12 @@ class Draw:
         self, faces: FaceSet, config: TrainConfig, scale: int, rank: int = 0, world: int = 1
     ) -> None:
         self.faces, self.config, self.scale, self.rank, self.world = faces, config, scale, rank, world
-        shares = np.array([size.share for size in config.sizes])
-        self.shares = shares / shares.sum()
 
-    def __call__(self, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
+    def __call__(self, step: int, progress: float = 0.0) -> tuple[Tensor, Tensor, torch.Generator]:
         """Bright pictures (B, 3, H, H), their faces' boxes (B, 4) in pixels, and a generator for the rest."""
         rng = np.random.default_rng([self.config.seed, step])
-        side = self.config.sizes[int(rng.choice(len(self.shares), p=self.shares))].side
+        shares = np.array([size.share * (size.since <= progress < size.until) for size in self.config.sizes])
+        side = self.config.sizes[int(rng.choice(len(shares), p=shares / shares.sum()))].side
         count = round(self.config.batch * (self.config.sizes[0].side / side) ** 2)
         count = max(self.world, count - count % self.world)
         indices = rng.choice(self.faces.count(side * self.scale), count, replace=False)
@@ -79,7 +90,8 @@ class Draw:
         pictures, boxes = mirror(pictures, boxes, mirrored.to(pictures.device))
         if self.config.rotate:
             pictures, boxes = turn(pictures, boxes, int(rng.integers(4)))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+        # Where the pictures are: a processor that draws a GPU's noise keeps it waiting.
+        generator = torch.Generator(pictures.device).manual_seed(int(rng.integers(2**62)) + self.rank)
         return pictures, boxes, generator
 
 

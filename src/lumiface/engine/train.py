@@ -13,11 +13,14 @@ from torch import Tensor, nn
 
 from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine.config import TrainConfig, bright_over_small
+from lumiface.engine.contract import NO_LIMITS, Limits, Outcome, Pupils
 from lumiface.engine.lesson import Place
-from lumiface.engine.loop import NO_LIMITS, Limits, Outcome, Pupils, run
+from lumiface.engine.loop import run
 from lumiface.engine.observe import Observer
 from lumiface.engine.schedule import Draw
 from lumiface.engine.validate import Validation
+from lumiface.errors import SettingError
+from lumiface.losses import l1_loss
 from lumiface.registry import build, build_recipe, load_model
 
 
@@ -35,9 +38,18 @@ class PairedLesson:
         self.scale = bright_over_small(config, network_config.scale)
         if place.start_from is not None:
             self.network.load_state_dict(load_model(place.start_from).state_dict())
+        self.teacher = None if config.teacher is None else self._teacher(place.path(config.teacher), place)
         self.examples = len(faces)
         self.draw = Draw(faces, config, self.scale, place.rank, place.fabric.world_size)
-        self.validation = Validation(config, place.path(config.validate_on), self.scale, place.device)
+        camera = getattr(self.recipe, "camera", None)
+        self.validation = Validation(config, place.path(config.validate_on), self.scale, place.device, camera)
+
+    def _teacher(self, model: str, place: Place) -> nn.Module:
+        teacher = load_model(model, place.device)
+        theirs: Any = teacher.config
+        if theirs.scale != self.scale:
+            raise SettingError(f"teacher {model} enlarges {theirs.scale} times; the run needs {self.scale}")
+        return teacher.requires_grad_(False)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -53,12 +65,17 @@ class PairedLesson:
         return torch.optim.Adam(parameters, lr=self.config.lr, fused=device.type == "cuda")
 
     def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        high, boxes, generator = self.draw(step)
+        high, boxes, generator = self.draw(step, pupils.progress)
         low, target = self.recipe.degrade(high, self.config.task, self.scale, generator)
         low = low.contiguous(memory_format=torch.channels_last)
         shrunk = target.shape[-1] / high.shape[-1]  # 1, save where the task ends at the small size
         output = pupils.models["network"](low).float()
-        yield "network", self.recipe(output, low, target, boxes * shrunk), len(high)
+        parts = self.recipe(output, low, target, boxes * shrunk)
+        if self.teacher is not None:
+            with torch.no_grad():
+                told = self.teacher(low).float()
+            parts["teacher"] = self.config.taught * l1_loss(output, told)
+        yield "network", parts, len(high)
 
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
         return self.validation(pupils.averages["network"].weights, self.network)

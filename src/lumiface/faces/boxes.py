@@ -13,7 +13,7 @@ def largest_face_boxes(pictures: Tensor, detector: FaceDetector, batch: int = 64
 
     `pictures` (N, 3, H, W) uint8 RGB. Returns boxes (N, 4) float32, x1, y1, x2, y2 in pixel-edge
     coordinates, clipped to the picture, and found (N,) bool, both on the CPU. Where no face is found the
-    box is the whole picture.
+    box is the whole picture. It works on the detector's device.
     """
     if pictures.dtype != torch.uint8:
         raise TypeError(f"pictures must be uint8, got {pictures.dtype}")
@@ -21,8 +21,10 @@ def largest_face_boxes(pictures: Tensor, detector: FaceDetector, batch: int = 64
     limit = torch.tensor([width, height, width, height], dtype=torch.float32)
     boxes = torch.tensor([0, 0, width, height], dtype=torch.float32).repeat(len(pictures), 1)
     found = torch.zeros(len(pictures), dtype=torch.bool)
+    device = next(detector.parameters()).device
     for start in range(0, len(pictures), batch):
-        for i, faces in enumerate(detector(pictures[start : start + batch].float() / 255.0), start):
+        some = pictures[start : start + batch].to(device).float() / 255.0
+        for i, faces in enumerate(detector(some), start):
             if faces:
                 box = torch.tensor(max(faces, key=lambda face: face.area).box)
                 boxes[i] = box.clamp(min=0.0).minimum(limit)

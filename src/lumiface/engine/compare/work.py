@@ -19,8 +19,8 @@ import torch
 from lumiface.data.faces import FaceSet, load_faces
 from lumiface.engine.compare.plan import FINISHED, is_finished
 from lumiface.engine.config import TrainConfig
+from lumiface.engine.contract import Limits
 from lumiface.engine.launch import start_fabric
-from lumiface.engine.loop import Limits
 from lumiface.engine.train import train
 from lumiface.errors import LumifaceError
 from lumiface.files import write_bytes
