@@ -16,6 +16,8 @@ from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
 from lumiface.papers.fusion_bfr.presets import RESTORERS
 from lumiface.papers.lfsrnet.model import LFSRNet, LFSRNetConfig
 from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe, LFSRNetRecipeConfig
+from lumiface.papers.lumiface_x4.model import LumifaceX4, LumifaceX4Config
+from lumiface.papers.lumiface_x4.recipe import LumifaceX4Recipe, LumifaceX4RecipeConfig
 from lumiface.papers.prior3d.model import Prior3D, Prior3DConfig
 from lumiface.papers.prior3d.presets import PAPER, SMALL
 from lumiface.papers.srcnn.model import SRCNN, SRCNNConfig
@@ -59,6 +61,17 @@ _PAPERS = (
             "lfsrnet-base": {"channels": 48, "upsampler": "resize"},
             "lfsrnet-lite": {"channels": 32, "upsampler": "resize"},
         },
+    ),
+    Method(
+        name="lumiface_x4",
+        title="Our own: light as two numbers a colour, detail by a U-Net",
+        source="this project: docs/lumiface-x4.md",
+        network=LumifaceX4,
+        config=LumifaceX4Config,
+        recipe=LumifaceX4Recipe,
+        recipe_config=LumifaceX4RecipeConfig,
+        capabilities=Capabilities(("joint",), 4, FLOATS, tiling=False, aligned_face=True),
+        presets={"lumiface-x4": {}},
     ),
     # Trained part by part (`registry/parts.py`): it has no recipe of its own.
     Method(
