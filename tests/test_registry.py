@@ -18,6 +18,7 @@ from lumiface.registry import (
     build_recipe,
     default_model,
     find_method,
+    knows_noise,
     list_models,
     load_model,
     read_facts,
@@ -237,6 +238,36 @@ def test_models_that_ship_load_and_say_where_they_come_from() -> None:
         run(load_model(name), picture(1, 3, 16, 16))
     if list_models():
         assert default_model() in list_models()
+
+
+def test_who_learnt_from_photographs_comes_first(
+    tmp_path: Path, networks: dict[str, nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores on pairs of different kinds cannot be compared: a camera's are harder than a benchmark's."""
+    files: dict[str, Path] = {}
+    network: Any = networks["lfsrnet-lite"]
+    for name, best, recipe in (
+        ("benchmark", 26.0, {}),
+        ("photographs", 24.0, {"camera": {}}),
+        ("photographs-worse", 23.0, {"camera": {"lit": 0.2}}),
+        ("benchmark-too", 25.0, {"camera": None}),
+    ):
+        files[name] = tmp_path / f"{name}.safetensors"
+        provenance = {"best_psnr_y": best, "run": {"recipe": recipe}}
+        save_weights(
+            files[name],
+            network.state_dict(),
+            method="lfsrnet-lite",
+            config=network.config,
+            provenance=provenance,
+        )
+    monkeypatch.setattr("lumiface.registry.weights.shipped_weights", lambda: files)
+    assert default_model("joint") == "photographs"
+    assert knows_noise("photographs-worse")
+    assert not any(knows_noise(name) for name in ("benchmark", "benchmark-too", "clahe"))
+    assert knows_noise(files["photographs"])
+    del files["photographs"], files["photographs-worse"]
+    assert default_model("joint") == "benchmark"
 
 
 def test_files_that_are_no_models(tmp_path: Path, networks) -> None:

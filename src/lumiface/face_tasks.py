@@ -26,7 +26,7 @@ class FaceTask:
         scale: how many times larger the photograph becomes unless another scale is asked for.
         least, most: sides of the aligned face, pixels, between which the shipped networks were trained.
         largest: above this a face has more detail of its own than the network gives; it is given light only.
-        quiet: the noise is taken out before, because the network has not learnt to.
+        quiet: the noise is taken out before, unless the network has learnt to see through it.
         generative: the network draws the face anew, led by what it sees: it can be led more or less closely
             (fidelity, refine), may colour what is grey, and goes by a face's detail, not by its size.
     """

@@ -18,7 +18,7 @@ from lumiface.faces.measure import FaceMeasures
 from lumiface.faces.own import keep_own_colour, keep_own_light, well_lit
 from lumiface.light import transfer_light
 from lumiface.prior_view import PriorView, look_at_prior
-from lumiface.registry import load_model
+from lumiface.registry import knows_noise, load_model
 from lumiface.restore_config import RestoreConfig
 
 BATCH = 16
@@ -83,6 +83,7 @@ class FaceWorker:
         if config.fidelity is not None and task.generative:
             self.network.fidelity = config.fidelity
         self.refine = config.refine if task.generative else 0
+        self.quiet = task.quiet and not knows_noise(model)
 
     def __call__(
         self,
@@ -100,7 +101,7 @@ class FaceWorker:
             measures: of each face, as `measure_face` gives them.
             tell: hears how far slow work is.
         """
-        source = quiet if self.task.quiet else rgb
+        source = quiet if self.quiet else rgb
         crops = [
             crop_face(source, face_matrix(face), self.task.side(seen.side))
             for face, seen in zip(faces, measures, strict=True)

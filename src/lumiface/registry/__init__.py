@@ -9,6 +9,7 @@ from lumiface.registry.table import METHODS
 from lumiface.registry.weights import (
     default_model,
     find_weights,
+    knows_noise,
     list_models,
     load_model,
     read_facts,
@@ -31,6 +32,7 @@ __all__ = [
     "find_method",
     "find_part",
     "find_weights",
+    "knows_noise",
     "list_models",
     "load_model",
     "load_part",

@@ -49,7 +49,10 @@ def list_models() -> list[str]:
 
 
 def default_model(task: Task = "joint") -> str:
-    """The shipped network that `restore` uses for a task when none is named: the best in validation.
+    """The shipped network that `restore` uses for a task when none is named.
+
+    Those that have learnt from photographs come before those that know a benchmark alone; then the best in
+    validation.
 
     Raises:
         InputError: no weights for it came with the package.
@@ -62,7 +65,23 @@ def default_model(task: Task = "joint") -> str:
     }
     if not shipped:
         raise InputError(f"no weights for the task {task!r} came with this installation; name a file")
-    return max(shipped, key=lambda name: _best(shipped[name]["provenance"]))
+    return max(
+        shipped, key=lambda name: (_learnt_from_camera(shipped[name]), _best(shipped[name]["provenance"]))
+    )
+
+
+def knows_noise(name_or_path: str | Path) -> bool:
+    """Whether a model has learnt from pictures as cameras make them (`degradations.camera`).
+
+    What has no file of its own (published weights, chains, methods that learn nothing) has not.
+    """
+    path = find_weights(name_or_path)
+    return path.is_file() and _learnt_from_camera(read_facts(path))
+
+
+def _learnt_from_camera(facts: dict[str, Any]) -> bool:
+    recipe = facts["provenance"].get("run", {}).get("recipe", {})
+    return recipe.get("camera") is not None
 
 
 def _best(provenance: dict[str, Any]) -> float:
