@@ -117,7 +117,7 @@ def ablation(given: argparse.Namespace) -> dict[str, Any]:
             fabric = start_fabric(accelerator="cpu", precision=config.precision)
             folder = RUNS / f"{name.replace(' ', '-')}-{seed}"
             reached.append(start(config, folder, fabric, data_root=given.data_root).best)
-        network = build(config.method, config.network)
+        network = build(changes.get("method", "lumiface-x4"), changes.get("network"))
         cost = measure_cost(network, 32)
         row = {"params": cost.params, "gflops": cost.gflops, "by_seed": reached}
         rows.append({"variant": name, "psnr_y": float(np.mean(reached)), **row})

@@ -2,15 +2,16 @@
 
     python benchmarks/zoo.py after --data-root DATA --json benchmarks/results/zoo.json
 
-before: those that shipped before their training was taken up again. after: those that ship. tones: the
-same by groups of people. Each section of the JSON file holds its own commit, machine and settings; the
-others stay as they are.
+before: those that shipped before their training was taken up again. after: those that ship. large: at 256
+px, from faces of 64. tones: by groups of people. Each section of the JSON file holds its own commit, machine
+and settings; the others stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,31 @@ from lumiface.registry import load_model, read_facts
 from lumiface.reports.compare.intervals import mean_interval
 
 SETS = ("faces256-test", "faces256-hq", "faces256-london", "wild128-test")
+LARGE_SETS = SETS[:3]
 TONES = "tones128"
 GAMMAS = (1, 2, 3, 4, 5)
-SIDE = 32
+SCALE = 4
 MODELS = ["lfsrnet-base", "lfsrnet-lite", "srcnn"]
 
 
-def on_all_sets(given: argparse.Namespace) -> dict[str, Any]:
+def at_128(given: argparse.Namespace) -> dict[str, Any]:
+    """All sets, from faces of 32 px."""
+    return measured(given, SETS, 128)
+
+
+def at_256(given: argparse.Namespace) -> dict[str, Any]:
+    """The sets that are large enough, from faces of 64 px."""
+    return measured(given, LARGE_SETS, 256)
+
+
+def measured(given: argparse.Namespace, sets: Sequence[str], hr_size: int) -> dict[str, Any]:
     """A row a model and set; PSNR by darkness, too."""
     networks: dict[str, Any] = {model: load_model(model) for model in given.models}
-    costs = {name: measure_cost(network, SIDE).as_dict() for name, network in networks.items()}
+    costs = {name: measure_cost(network, hr_size // SCALE).as_dict() for name, network in networks.items()}
     rows: list[dict[str, Any]] = []
-    for name in SETS:
+    for name in sets:
         source = open_source(Path(given.data_root) / f"{name}.tar")
-        columns, gammas = measure_joint(networks, source.first(given.limit or len(source)), told)
+        columns, gammas = measure_joint(networks, source.first(given.limit or len(source)), told, hr_size)
         first = next(iter(columns.values()))
         for model, column in columns.items():
             facts = read_facts(model)
@@ -53,7 +65,7 @@ def on_all_sets(given: argparse.Namespace) -> dict[str, Any]:
             rows.append(row | {"budget": budget_of(facts), "run": facts["provenance"]["run"]["name"]})
             print(json.dumps(rows[-1], indent=1))
     return {
-        "protocol": "LLF, 128 px, x4, seed 0; cost of one face of 32 px",
+        "protocol": f"LLF, {hr_size} px, x{SCALE}, seed 0; cost of one face of {hr_size // SCALE} px",
         "origin": measured_here(),
         "rows": rows,
     }
@@ -88,5 +100,5 @@ def tones(given: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sections = {"before": on_all_sets, "after": on_all_sets, "tones": tones}
+    sections = {"before": at_128, "after": at_128, "large": at_256, "tones": tones}
     run_section(__doc__, sections, dict.fromkeys(sections, MODELS))

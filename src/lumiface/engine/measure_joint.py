@@ -21,12 +21,13 @@ SCORES = ("psnr_y", "ssim_y", "lpips_squeeze", "landmark_px", "identity_edgeface
 
 @torch.inference_mode()
 def measure_joint(
-    networks: Mapping[str, Any], source: PictureSource, tell: Told | None = None
+    networks: Mapping[str, Any], source: PictureSource, tell: Told | None = None, hr_size: int = 128
 ) -> tuple[dict[str, Column], list[float]]:
-    """What each network makes of faces darkened and reduced by the LLF benchmark: 128 px, x4, seed 0.
+    """What each network makes of faces darkened and reduced by the LLF benchmark: x4, seed 0.
 
     Args:
         networks: name -> network that enlarges four times.
+        hr_size: side of the bright faces, pixels.
 
     Returns:
         Columns by name, with `luma_shift`, how much lighter than the truth a picture is, of 1; and γ of each
@@ -35,7 +36,7 @@ def measure_joint(
     columns = {name: Column() for name in networks}
     instruments = Instruments(torch.device("cpu"), with_reference=True, only=SCORES)
     gammas: list[float] = []
-    pairs = llf_pairs(source, LLFSettings(hr_size=128, scale=4, seed=0))
+    pairs = llf_pairs(source, LLFSettings(hr_size=hr_size, scale=4, seed=0))
     for done, pair in enumerate(islice(pairs, len(source)), start=1):
         low, high = _picture(pair.lr), _picture(pair.hr)
         for name, network in networks.items():
