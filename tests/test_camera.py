@@ -17,8 +17,8 @@ from lumiface.errors import SettingError
 from lumiface.registry import build_recipe
 
 NOTHING: dict[str, Any] = {
-    "lit": 0, "gain": (1, 1), "gamma": (1, 1), "sigma": (0, 0), "shot": (0, 0), "read": (0, 0),
-    "quality": (100, 100),
+    "lit": 0, "gain": (1, 1), "gamma": (1, 1), "shade": (0, 0), "sigma": (0, 0), "shot": (0, 0),
+    "read": (0, 0), "quality": (100, 100),
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_numbers_lie_in_their_ranges_and_a_tenth_keeps_its_light() -> None:
     found = draw_camera(20_000, CAMERA, seeded(), "cpu")
     lit = (found.gain == 1.0) & (found.gamma == 1.0)
     assert float(lit.float().mean()) == pytest.approx(CAMERA.lit, abs=0.01)
-    for name in ("gain", "gamma", "sigma", "shot", "read", "quality"):
+    for name in ("gain", "gamma", "shade", "sigma", "shot", "read", "quality"):
         low, high = getattr(CAMERA, name)
         values = getattr(found, name)[~lit].double()
         assert low - 1e-6 <= float(values.min()) <= low + 0.02 * (high - low)
@@ -59,6 +59,16 @@ def test_light_is_lost_by_the_formula(astronaut: Tensor) -> None:
     dark = apply_camera(pictures, drawn(gain=(0.6, 0.6), gamma=(2, 2)), 4, seeded())
     torch.testing.assert_close(dark, resize(0.6 * pictures**2, (32, 32)).clamp(0, 1), atol=0.06, rtol=0)
     assert float((dark - resize(0.6 * pictures**2, (32, 32))).abs().mean()) < 0.01  # JPEG's, at quality 100
+
+
+def test_a_shadow_is_smooth_and_leaves_one_place_alone() -> None:
+    grey = torch.full((64, 3, 64, 64), 0.5)
+    shaded = apply_camera(grey, drawn(64, shade=(0.4, 0.4)), 4, seeded()).mean(dim=1)
+    brightest, darkest = shaded.amax(dim=(1, 2)), shaded.amin(dim=(1, 2))
+    torch.testing.assert_close(brightest, torch.full((64,), 0.5), atol=0.06, rtol=0)  # the mean of 4 x 4
+    # Of nine normal numbers the largest and the least are 2.97 deviations apart on average.
+    assert float((darkest / brightest).log().mean()) == pytest.approx(-0.4 * 2.97, rel=0.1)
+    assert float(shaded.diff(dim=2).abs().max()) < 0.15
 
 
 def test_noise_has_the_variance_that_was_asked_for() -> None:

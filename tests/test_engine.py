@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from conftest import train_on_two
 from lumiface.data.faces import FaceSet, load_faces
+from lumiface.degradations.resample import resize
 from lumiface.engine import observe
 from lumiface.engine.checkpoint import load_state, save_state
 from lumiface.engine.config import SizeShare, TrainConfig
@@ -383,6 +384,25 @@ def test_batches_keep_the_number_of_pixels(face_set: FaceSet) -> None:
     draw = Draw(face_set, config(batch=9, sizes=sizes), 4)
     shapes = {tuple(draw(step)[0].shape) for step in range(20)}
     assert shapes == {(9, 3, 64, 64), (4, 3, 96, 96)}  # 9 x 16² = 4 x 24²; the large ones from large faces
+
+
+def test_less_is_taken_of_what_is_around_a_face(face_set: FaceSet) -> None:
+    whole, boxes = face_set.batch([25, 3], 64)  # of 96 and of 64 pixels
+    inner, moved = face_set.batch([25, 3], 64, share=0.75)
+    assert torch.equal(inner[1], whole[1])  # nothing is enlarged
+    assert torch.equal(moved[1], boxes[1])
+    middle = face_set.shelves[96][5][None, :, 12:84, 12:84].float() / 255
+    torch.testing.assert_close(inner[:1], resize(middle, (64, 64)).clamp(0, 1))
+    expected = ((face_set.boxes[96][5] * 96 - 12) * 64 / 72).clamp(0, 64)
+    torch.testing.assert_close(moved[0], expected)
+    large = FaceSet({96: face_set.shelves[96]}, face_set.boxes)
+    small = {"sizes": [{"side": 16, "share": 1.0}]}
+    spread = {
+        zoom: [float(Draw(large, config(zoom=zoom, **small), 4)(step)[0].std()) for step in range(12)]
+        for zoom in (1.0, 0.5)
+    }
+    assert max(spread[1.0]) < 1.05 * min(spread[1.0])
+    assert max(spread[0.5]) > 1.3 * max(spread[1.0])  # what is less reduced keeps more of its noise
 
 
 def test_faces_are_read_with_their_boxes(faces: Path) -> None:

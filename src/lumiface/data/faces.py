@@ -41,8 +41,12 @@ class FaceSet:
         """How many faces are at least `least_side` pixels large."""
         return sum(len(shelf) for side, shelf in self.shelves.items() if side >= least_side)
 
-    def batch(self, indices: Sequence[int], side: int) -> tuple[Tensor, Tensor]:
+    def batch(self, indices: Sequence[int], side: int, share: float = 1.0) -> tuple[Tensor, Tensor]:
         """Faces by their number among those of at least `side` pixels, reduced to `side`.
+
+        Args:
+            share: of each picture's side, around its middle, that is taken: less of what is around the face.
+                No picture is enlarged for it.
 
         Returns:
             pictures (B, 3, side, side) float32 in [0, 1], and boxes (B, 4) in their pixels.
@@ -57,9 +61,12 @@ class FaceSet:
             here = (numbers >= before) & (numbers < before + len(shelf))
             if here.any():  # a shelf at a time: a device likes few large pieces of work
                 rows = torch.from_numpy(numbers[here] - before).to(shelf.device)
-                faces = shelf[rows].float() / 255.0
-                pictures.append(faces if native == side else resize(faces, (side, side)).clamp(0.0, 1.0))
-                boxes.append(self.boxes[native][rows] * side)
+                rim = (native - max(side, round(native * share))) // 2
+                inner = native - 2 * rim
+                faces = shelf[rows][..., rim : rim + inner, rim : rim + inner].float() / 255.0
+                pictures.append(faces if inner == side else resize(faces, (side, side)).clamp(0.0, 1.0))
+                box = (self.boxes[native][rows] * native - rim) * (side / inner)
+                boxes.append(box.clamp(0.0, side))
                 places.append(np.flatnonzero(here))
             before += len(shelf)
         if numbers.min() < 0 or numbers.max() >= before:

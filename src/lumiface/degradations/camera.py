@@ -3,9 +3,11 @@
 The LLF benchmark's formula (`lowlight`) leaves hardly any noise and knows no picture in good light; a network
 that learnt from it alone draws noise as texture and brightens what is bright. Here
 
-    dark  = gain · I^gamma                   a tenth of the pictures keep their light: gain = gamma = 1
+    dark  = gain · shadow · I^gamma          a tenth of the pictures keep their light: gain = gamma = 1
     small = blur(shrink(dark))               bicubic, antialiased, by the network's scale; a Gaussian
     bad   = JPEG(small + noise)              variance shot · small + read², at the size of the photograph
+
+The shadow is 1 at one place and less elsewhere, smoothly, so that a face may stand against the light.
 
 The ranges are ours: gamma leans towards 1, because less light is a factor in what a sensor counts, and a
 power only where somebody or something has bent the curve.
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
+import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
@@ -38,6 +41,9 @@ class CameraConfig(BaseModel):
     lit: float = Field(default=0.1, ge=0, le=1, description="share of pictures that keep their light")
     gain: Range = Field(default=(0.3, 1.0), description="factor of the darkening; its logarithm is uniform")
     gamma: Range = Field(default=(1.0, 5.0), description="power of the darkening; small ones come more often")
+    shade: Range = Field(
+        default=(0.0, 0.4), description="deviation of the shadow's logarithm; small ones come more often"
+    )
     sigma: Range = Field(default=(0.0, 0.8), description="deviation of the blur, pixels of the small picture")
     shot: Range = Field(default=(0.0, 0.002), description="variance of the noise per unit of light")
     read: Range = Field(default=(0.0, 0.012), description="deviation of the noise in black, of 1")
@@ -46,8 +52,8 @@ class CameraConfig(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         for name, least, most in (
-            ("gain", 1e-3, 1.0), ("gamma", 1e-3, math.inf), ("sigma", 0.0, math.inf), ("shot", 0.0, math.inf),
-            ("read", 0.0, math.inf), ("quality", 1, 100),
+            ("gain", 1e-3, 1.0), ("gamma", 1e-3, math.inf), ("shade", 0.0, math.inf),
+            ("sigma", 0.0, math.inf), ("shot", 0.0, math.inf), ("read", 0.0, math.inf), ("quality", 1, 100),
         ):  # fmt: skip
             low, high = getattr(self, name)
             if not least <= low <= high <= most or math.isinf(high):
@@ -57,6 +63,9 @@ class CameraConfig(BaseModel):
 
 CAMERA = CameraConfig()
 
+COARSE = (3, 3)
+"""Independent numbers in a shadow: left, middle, right; above, at, below the face."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraParameters(DrawnNumbers):
@@ -64,6 +73,7 @@ class CameraParameters(DrawnNumbers):
 
     Attributes:
         gain, gamma: of the darkening.
+        shade: deviation of the shadow's logarithm.
         sigma: of the blur, pixels of the small picture.
         shot, read: of the noise.
         quality: of JPEG, int64.
@@ -72,6 +82,7 @@ class CameraParameters(DrawnNumbers):
 
     gain: Tensor
     gamma: Tensor
+    shade: Tensor
     sigma: Tensor
     shot: Tensor
     read: Tensor
@@ -89,7 +100,7 @@ def draw_camera(
 
     All numbers are drawn whatever the config says, and a range that is changed changes no other number.
     """
-    unit = torch.rand((7, count), generator=generator, device=generator.device)
+    unit = torch.rand((8, count), generator=generator, device=generator.device)
 
     def within(limits: Range, share: Tensor) -> Tensor:
         return limits[0] + (limits[1] - limits[0]) * share
@@ -101,6 +112,7 @@ def draw_camera(
     return CameraParameters(
         gain=torch.where(dark, gain, torch.ones_like(gain)),
         gamma=torch.where(dark, gamma, torch.ones_like(gamma)),
+        shade=torch.where(dark, within(config.shade, unit[7].square()), torch.zeros_like(gain)),
         sigma=within(config.sigma, unit[3]),
         shot=within(config.shot, unit[4]),
         read=within(config.read, unit[5]),
@@ -115,13 +127,21 @@ def apply_camera(
     """(B, 3, H, W) bright pictures in [0, 1] -> dark ones (B, 3, H / scale, W / scale) on the 8-bit grid.
 
     Args:
-        generator: draws the noise; required, so that no run is random by accident.
+        generator: draws the shadow and the noise; required, so that no run is random by accident.
     """
     p, (height, width) = parameters, pictures.shape[-2:]
     shape = (len(pictures), 3, height // scale, width // scale)
     normal = torch.randn(shape, generator=generator, device=generator.device, dtype=pictures.dtype)
-    dark = per_picture(p.gain) * pictures.pow(per_picture(p.gamma))
+    shadow = _shadow(p.shade, (height, width), generator)
+    dark = per_picture(p.gain) * shadow * pictures.pow(per_picture(p.gamma))
     kernels = gaussian_kernels(p.sigma, p.sigma, torch.zeros_like(p.sigma), max(1, blur_radius(p.largest)))
     small = blur(resize(dark, shape[-2:]).clamp(0.0, 1.0), kernels.to(dark))
     variance = per_picture(p.shot) * small + per_picture(p.read).square()
     return jpeg((small + variance.sqrt() * normal.to(small.device)).clamp(0.0, 1.0), p.quality)
+
+
+def _shadow(shade: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """(B,) deviations of its logarithm -> (B, 1, H, W) smooth factors, of which the largest is 1."""
+    coarse = torch.randn((len(shade), 1, *COARSE), generator=generator, device=generator.device)
+    smooth = F.interpolate(coarse.to(shade.device), size=size, mode="bicubic", align_corners=True)
+    return torch.exp(per_picture(shade) * (smooth - smooth.amax(dim=(2, 3), keepdim=True)))

@@ -100,6 +100,12 @@ class TrainConfig(RunConfig):
     taught: float = Field(
         default=1.0, gt=0, description="weight of the mean distance to the teacher's outputs"
     )
+    zoom: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="least share of a picture's side, around its middle, that is taken of large pictures",
+    )
     rotate: bool = Field(default=False, description="random turns by 90° (the paper's), besides the flips")
 
     @model_validator(mode="after")

@@ -85,7 +85,11 @@ class Draw:
         count = round(self.config.batch * (self.config.sizes[0].side / side) ** 2)
         count = max(self.world, count - count % self.world)
         indices = rng.choice(self.faces.count(side * self.scale), count, replace=False)
-        pictures, boxes = self.faces.batch(indices[self.rank :: self.world].tolist(), side * self.scale)
+        # One share a step, in eighths of what may be cut off: few sizes are few sets of resampling weights.
+        share = 1.0 - (1.0 - self.config.zoom) * int(rng.integers(9)) / 8 if self.config.zoom < 1 else 1.0
+        pictures, boxes = self.faces.batch(
+            indices[self.rank :: self.world].tolist(), side * self.scale, share
+        )
         mirrored = torch.from_numpy(rng.random(count) < 0.5)[self.rank :: self.world]
         pictures, boxes = mirror(pictures, boxes, mirrored.to(pictures.device))
         if self.config.rotate:
