@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lumiface.engine.speed import FlopsSeen, compiled, measured_peak
 from lumiface.engine.update import PATIENCE, Skipped, take_step
 from lumiface.errors import LumifaceError
+from lumiface.registry import build
 
 
 def slope_of(value: float, fused: bool) -> tuple[Tensor, Tensor]:
@@ -82,6 +83,23 @@ def test_a_compiled_network_is_counted_and_shares_its_weights() -> None:
         network(torch.rand(5, 8)).sum().backward()
     assert seen.flops == 2 * 2 * 5 * 8 * 8
     assert linear.weight.grad is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["lfsrnet-base", "lumiface-x4"])
+def test_compiled_networks_learn_as_others_do(preset: str) -> None:
+    """As the configurations for a GPU ask for it; channels last, which compiled kernels must have met."""
+    torch.manual_seed(0)
+    network = build(preset).to(memory_format=torch.channels_last)
+    low = torch.rand(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    slopes: list[Tensor] = []
+    for way in (network, compiled(network, "always", torch.device("cpu"))):
+        network.zero_grad()
+        way(low).square().mean().backward()
+        slopes.append(
+            torch.cat([value.grad.flatten() for value in network.parameters() if value.grad is not None])
+        )
+    torch.testing.assert_close(slopes[1], slopes[0], atol=1e-4 * float(slopes[0].abs().max()), rtol=1e-3)
 
 
 def test_the_peak_is_a_machines() -> None:

@@ -132,8 +132,9 @@ class LumifaceX4(nn.Module):
         freed, said = self.freed(low)  # of the picture itself: what is padded would count twice
         multiple = 2 ** (len(self.config.widths) - 1)
         padding = (0, -width % multiple, 0, -height % multiple)
-        told = [freed, said.expand(-1, -1, height, width)] if self.config.light else []
-        x = self.shallow(F.pad(torch.cat([low, *told], dim=1), padding, mode="replicate"))
+        low, freed = (F.pad(picture, padding, mode="replicate") for picture in (low, freed))
+        told = [freed, said.expand(-1, -1, *low.shape[-2:])] if self.config.light else []
+        x = self.shallow(torch.cat([low, *told], dim=1))
         skips: list[Tensor] = []
         for blocks, narrow in zip(self.down, self.narrow, strict=True):
             x = blocks(x)
@@ -144,12 +145,12 @@ class LumifaceX4(nn.Module):
         for level in reversed(range(len(self.up))):
             x = F.interpolate(self.widen[level](x), scale_factor=2.0, mode="nearest") + skips[level]
             if level == 0:
-                x = x + self.lit(F.pad(lit, padding, mode="replicate"))
+                x = x + self.lit(lit)
             x = self.up[level](x)
         x = F.silu(self.to_half(F.interpolate(x, scale_factor=2.0, mode="nearest")))
         x = F.silu(self.to_full(F.interpolate(x, scale_factor=2.0, mode="nearest")))
-        drawn = self.to_rgb(x)[..., : 4 * height, : 4 * width]
-        return drawn + F.interpolate(lit, scale_factor=4.0, mode="bilinear", align_corners=False)
+        high = self.to_rgb(x) + F.interpolate(lit, scale_factor=4.0, mode="bilinear", align_corners=False)
+        return high[..., : 4 * height, : 4 * width]
 
 
 def _blocks(channels: int, count: int) -> nn.Sequential:
