@@ -24,6 +24,7 @@ from lumiface.losses import (
     mse_loss,
     pixel_mask,
 )
+from lumiface.registry import build_recipe
 
 BOXES = torch.tensor([[5.0, 9.0, 45.0, 57.0], [0.0, 0.0, 64.0, 64.0], [-7.0, 20.0, 30.0, 90.0]])
 SIZE = (64, 64)
@@ -72,6 +73,16 @@ def test_losses_refuse_to_broadcast(loss) -> None:
 @pytest.mark.parametrize("loss", [l1_loss, mse_loss, log_mse_loss, fft_loss])
 def test_gradients(loss) -> None:
     assert torch.autograd.gradcheck(loss, pair(1, 3, 5, 4))
+
+
+@pytest.mark.parametrize("method", ["lfsrnet", "lumiface-x4"])
+def test_each_pictures_own_error_counts_where_it_is_asked_for(method: str) -> None:
+    output, target = pair(2, 3, 32, 32, dtype=torch.float32)
+    boxes = torch.tensor([[4.0, 4.0, 28.0, 28.0]]).repeat(2, 1)
+    plain, asked = (build_recipe(method, recipe, 0) for recipe in ({}, {"log_mse": 0.05}))
+    parts, more = (recipe(output, target, target, boxes) for recipe in (plain, asked))
+    assert set(more) - set(parts) == {"log_mse"}
+    assert more["log_mse"] == 0.05 * log_mse_loss(output, target)
 
 
 # fft --------------------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from lumiface.degradations.camera import CameraConfig
-from lumiface.losses import FaceMaskLoss, MaskMode, fft_loss, l1_loss
+from lumiface.losses import FaceMaskLoss, MaskMode, fft_loss, l1_loss, log_mse_loss
 from lumiface.recipe import PairedRecipe
 
 
 class LFSRNetRecipeConfig(BaseModel):
-    """The loss's settings; the defaults are the paper's (§3.2)."""
+    """The loss's settings; the defaults are the paper's (§3.2), which has neither `camera` nor `log_mse`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,6 +23,7 @@ class LFSRNetRecipeConfig(BaseModel):
     mask: float = Field(default=0.01, ge=0, description="w3: weight of faceMaskLoss")
     mask_ratio: float = Field(default=0.5, ge=0, le=1, description="r: share of the face's pixels that count")
     mask_mode: MaskMode = Field(default="block", description="how the face is masked: block or pixel")
+    log_mse: float = Field(default=0.0, ge=0, description="weight of each picture's logarithm of MSE")
 
 
 class LFSRNetRecipe(PairedRecipe):
@@ -42,8 +43,11 @@ class LFSRNetRecipe(PairedRecipe):
             boxes: (B, 4) faces in `target` as x1, y1, x2, y2 in pixels.
         """
         weights = self.config
-        return {
+        parts = {
             "l1": weights.l1 * l1_loss(output, target),
             "fft": weights.fft * fft_loss(output, target),
             "mask": weights.mask * self.face_mask(output, target, boxes),
         }
+        if weights.log_mse > 0:
+            parts["log_mse"] = weights.log_mse * log_mse_loss(output, target)
+        return parts
