@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from lumiface.degradations.tasks import PairTask, Task
 
+FLOATS = (torch.float32, torch.bfloat16)
+"""What most networks compute soundly in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
