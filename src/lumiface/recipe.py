@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from lumiface.degradations.camera import CameraConfig, apply_camera, draw_camera
+from lumiface.degradations.camera import CameraConfig, camera_picture
 from lumiface.degradations.tasks import PairTask, task_pair
 from lumiface.errors import SettingError
 from lumiface.losses import l1_loss
@@ -37,9 +37,7 @@ class PairedRecipe(nn.Module):
             return task_pair(task, high, scale, generator)
         if task != "joint":
             raise SettingError(f"recipe.camera makes pairs for the task joint, not for {task}")
-        return apply_camera(
-            high, draw_camera(len(high), self.camera, generator, high.device), scale, generator
-        ), high
+        return camera_picture(high, self.camera, scale, generator), high
 
 
 class L1RecipeConfig(BaseModel):

@@ -22,13 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
-from lumiface.degradations.drawn import DrawnNumbers
+from lumiface.degradations.drawn import DrawnNumbers, Range, require_order, whole_within, within
 from lumiface.degradations.jpeg import jpeg
 from lumiface.degradations.lowlight import per_picture
 from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
 from lumiface.image import luma, to_uint8
-
-Range = tuple[float, float]
 
 
 class BlindConfig(BaseModel):
@@ -50,12 +48,8 @@ class BlindConfig(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        for name, least, most in (
-            ("sigma", 0.0, math.inf), ("factor", 1e-3, math.inf), ("noise", 0.0, 255.0), ("quality", 1, 100)
-        ):  # fmt: skip
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most or math.isinf(high):
-                raise ValueError(f"{name}: need {least:g} <= low <= high <= {most:g}, got ({low}, {high})")
+        bounds = {"sigma": (0.0, math.inf), "factor": (1e-3, math.inf), "noise": (0.0, 255.0)}
+        require_order(self, bounds | {"quality": (1.0, 100.0)})
         return self
 
 
@@ -107,22 +101,17 @@ def draw_blind(
     """
     unit = torch.rand((12, count), generator=generator, device=generator.device, dtype=dtype)
 
-    def within(limits: Range, row: int) -> Tensor:
-        low, high = limits
-        return low + (high - low) * unit[row]
-
     pixels = side / 512.0
-    low, high = config.quality
-    sigma_x = within(config.sigma, 0) * pixels
-    sigma_y = torch.where(unit[1] < config.isotropic, sigma_x, within(config.sigma, 2) * pixels)
+    sigma_x = within(config.sigma, unit[0]) * pixels
+    sigma_y = torch.where(unit[1] < config.isotropic, sigma_x, within(config.sigma, unit[2]) * pixels)
     shifted = (unit[7] < config.colour).to(dtype) * config.shift
     return BlindParameters(
         sigma_x=sigma_x,
         sigma_y=sigma_y,
         angle=math.pi * unit[3],
-        factor=within(config.factor, 4).clamp(min=1.0),
-        noise=within(config.noise, 5) / 255.0,
-        quality=(low + ((high - low + 1) * unit[6]).floor()).long().clamp(low, high),
+        factor=within(config.factor, unit[4]).clamp(min=1.0),
+        noise=within(config.noise, unit[5]) / 255.0,
+        quality=whole_within(config.quality, unit[6]),
         red=shifted * (2.0 * unit[8] - 1.0),
         green=shifted * (2.0 * unit[9] - 1.0),
         blue=shifted * (2.0 * unit[10] - 1.0),

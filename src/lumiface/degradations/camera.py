@@ -25,12 +25,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
-from lumiface.degradations.drawn import DrawnNumbers
+from lumiface.degradations.drawn import DrawnNumbers, Range, require_order, whole_within, within
 from lumiface.degradations.jpeg import jpeg
-from lumiface.degradations.lowlight import per_picture
+from lumiface.degradations.lowlight import per_picture, sensor_noise
 from lumiface.degradations.resample import resize
-
-Range = tuple[float, float]
 
 
 class CameraConfig(BaseModel):
@@ -51,13 +49,8 @@ class CameraConfig(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        for name, least, most in (
-            ("gain", 1e-3, 1.0), ("gamma", 1e-3, math.inf), ("shade", 0.0, math.inf),
-            ("sigma", 0.0, math.inf), ("shot", 0.0, math.inf), ("read", 0.0, math.inf), ("quality", 1, 100),
-        ):  # fmt: skip
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most or math.isinf(high):
-                raise ValueError(f"{name}: need {least:g} <= low <= high <= {most:g}, got ({low}, {high})")
+        bounds = {"gain": (1e-3, 1.0), "gamma": (1e-3, math.inf), "quality": (1.0, 100.0)}
+        require_order(self, dict.fromkeys(("shade", "sigma", "shot", "read"), (0.0, math.inf)) | bounds)
         return self
 
 
@@ -102,13 +95,9 @@ def draw_camera(
     """
     unit = torch.rand((8, count), generator=generator, device=generator.device)
 
-    def within(limits: Range, share: Tensor) -> Tensor:
-        return limits[0] + (limits[1] - limits[0]) * share
-
     dark = unit[0] >= config.lit
     gain = within((math.log(config.gain[0]), math.log(config.gain[1])), unit[1]).exp()
     gamma = within(config.gamma, unit[2].square())
-    low, high = config.quality
     return CameraParameters(
         gain=torch.where(dark, gain, torch.ones_like(gain)),
         gamma=torch.where(dark, gamma, torch.ones_like(gamma)),
@@ -116,7 +105,7 @@ def draw_camera(
         sigma=within(config.sigma, unit[3]),
         shot=within(config.shot, unit[4]),
         read=within(config.read, unit[5]),
-        quality=(low + ((high - low + 1) * unit[6]).floor()).long().clamp(low, high),
+        quality=whole_within(config.quality, unit[6]),
         largest=config.sigma[1],
     ).to(device)
 
@@ -136,8 +125,14 @@ def apply_camera(
     dark = per_picture(p.gain) * shadow * pictures.pow(per_picture(p.gamma))
     kernels = gaussian_kernels(p.sigma, p.sigma, torch.zeros_like(p.sigma), max(1, blur_radius(p.largest)))
     small = blur(resize(dark, shape[-2:]).clamp(0.0, 1.0), kernels.to(dark))
-    variance = per_picture(p.shot) * small + per_picture(p.read).square()
-    return jpeg((small + variance.sqrt() * normal.to(small.device)).clamp(0.0, 1.0), p.quality)
+    return jpeg(sensor_noise(small, p.shot, p.read, normal.to(small.device)), p.quality)
+
+
+def camera_picture(pictures: Tensor, config: CameraConfig, scale: int, generator: torch.Generator) -> Tensor:
+    """`apply_camera` with damage drawn from the same generator."""
+    return apply_camera(
+        pictures, draw_camera(len(pictures), config, generator, pictures.device), scale, generator
+    )
 
 
 def _shadow(shade: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:

@@ -1,12 +1,43 @@
-"""What a degradation has drawn for a batch: numbers by name, which move between devices and can be told."""
+"""What a degradation draws for a batch: from which ranges, and the numbers, which move and can be told."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Self
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
+
+Range = tuple[float, float]
+"""Low and high, both included."""
+
+
+def require_order(config: BaseModel, bounds: Mapping[str, Range]) -> None:
+    """Check that the ranges of a configuration lie in order within their bounds, by name.
+
+    Raises:
+        ValueError: one does not; the line names it.
+    """
+    for name, (least, most) in bounds.items():
+        low, high = getattr(config, name)
+        if not least <= low <= high <= most or math.isinf(high):
+            bound = f"{least:g} <= low <= high" + (f" <= {most:g}" if most < math.inf else "")
+            raise ValueError(f"{name}: need {bound}, got ({low}, {high})")
+
+
+def within(limits: Range, unit: Tensor) -> Tensor:
+    """Numbers in [0, 1) -> numbers in the range."""
+    low, high = limits
+    return low + (high - low) * unit
+
+
+def whole_within(limits: tuple[int, int], unit: Tensor) -> Tensor:
+    """Numbers in [0, 1) -> int64 in the range, each as often as any other."""
+    low, high = limits
+    return (low + ((high - low + 1) * unit).floor()).long().clamp(low, high)
 
 
 class DrawnNumbers:

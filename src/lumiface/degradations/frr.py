@@ -26,13 +26,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
-from lumiface.degradations.drawn import DrawnNumbers
+from lumiface.degradations.drawn import DrawnNumbers, Range, require_order, whole_within, within
 from lumiface.degradations.jpeg import jpeg
-from lumiface.degradations.lowlight import per_picture
+from lumiface.degradations.lowlight import per_picture, sensor_noise
 from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
 from lumiface.image import to_uint8
-
-Range = tuple[float, float]
 
 
 class FRRConfig(BaseModel):
@@ -55,18 +53,10 @@ class FRRConfig(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        least = {"gamma": 1e-3, "gain": 1e-3, "factor": 1.0, "quality": 1.0}
-        most = {"quality": 100.0}
-        for name in _RANGES:
-            low, high = getattr(self, name)
-            bottom, top = least.get(name, 0.0), most.get(name, math.inf)
-            if not bottom <= low <= high <= top or math.isinf(high):
-                bound = f"{bottom:g} <= low <= high" + (f" <= {top:g}" if top < math.inf else "")
-                raise ValueError(f"{name}: need {bound}, got ({low}, {high})")
+        bounds = {"gamma": (1e-3, math.inf), "gain": (1e-3, math.inf), "factor": (1.0, math.inf)}
+        bounds |= {"quality": (1.0, 100.0)}
+        require_order(self, dict.fromkeys(("sigma", "shot", "read"), (0.0, math.inf)) | bounds)
         return self
-
-
-_RANGES = ("gamma", "gain", "sigma", "factor", "shot", "read", "quality")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,23 +108,18 @@ def draw_frr(
     """
     unit = torch.rand((10, count), generator=generator, device=generator.device, dtype=dtype)
 
-    def within(limits: Range, row: int) -> Tensor:
-        low, high = limits
-        return low + (high - low) * unit[row]
-
-    low, high = config.quality
-    sigma_x = within(config.sigma, 2)
-    sigma_y = torch.where(unit[9] < config.isotropic, sigma_x, within(config.sigma, 3))
+    sigma_x = within(config.sigma, unit[2])
+    sigma_y = torch.where(unit[9] < config.isotropic, sigma_x, within(config.sigma, unit[3]))
     return FRRParameters(
-        gamma=within(config.gamma, 0),
-        gain=within(config.gain, 1),
+        gamma=within(config.gamma, unit[0]),
+        gain=within(config.gain, unit[1]),
         sigma_x=sigma_x,
         sigma_y=sigma_y,
         angle=math.pi * unit[4],
-        factor=within(config.factor, 5),
-        shot=within(config.shot, 6),
-        read=within(config.read, 7),
-        quality=(low + ((high - low + 1) * unit[8]).floor()).long().clamp(low, high),
+        factor=within(config.factor, unit[5]),
+        shot=within(config.shot, unit[6]),
+        read=within(config.read, unit[7]),
+        quality=whole_within(config.quality, unit[8]),
         radius=blur_radius(config.sigma[1]),
         halve_chroma=config.halve_chroma,
         noise_at=config.noise_at,
@@ -166,12 +151,7 @@ def apply_frr_with(pictures: Tensor, parameters: FRRParameters, normal: Tensor) 
     small = shrink(soft, sides).clamp(0.0, 1.0)
     if p.noise_at == "full":
         full = enlarge(small, sides).clamp(0.0, 1.0)
-        return jpeg(_noisy(full, p, normal), p.quality, halve_chroma=p.halve_chroma)
-    noisy = repeat_edges(_noisy(small, p, normal), sides)
+        return jpeg(sensor_noise(full, p.shot, p.read, normal), p.quality, halve_chroma=p.halve_chroma)
+    noisy = repeat_edges(sensor_noise(small, p.shot, p.read, normal), sides)
     coded = jpeg(noisy, p.quality, halve_chroma=p.halve_chroma)
     return to_uint8(enlarge(coded, sides)).to(pictures.dtype) / 255.0
-
-
-def _noisy(light: Tensor, p: FRRParameters, normal: Tensor) -> Tensor:
-    variance = per_picture(p.shot) * light + per_picture(p.read).square()
-    return (light + variance.sqrt() * normal).clamp(0.0, 1.0)

@@ -124,6 +124,18 @@ def per_picture(parameter: Tensor) -> Tensor:
     return parameter[:, None, None, None]
 
 
+def sensor_noise(light: Tensor, shot: Tensor, read: Tensor, normal: Tensor) -> Tensor:
+    """Add a sensor's noise: of variance shot · light + read².
+
+    Args:
+        light: (B, 3, H, W) in [0, 1].
+        shot, read: (B,), variance per unit of light, and deviation in black, of 1.
+        normal: (B, 3, H, W), standard normal numbers.
+    """
+    variance = per_picture(shot) * light + per_picture(read).square()
+    return (light + variance.sqrt() * normal).clamp(0.0, 1.0)
+
+
 # --- The exact form -----------------------------------------------------------------------------------------
 #
 # NumPy promises the raw 64-bit stream of PCG64 for ever, but not how its Generator turns that stream into

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lumiface.degradations.tasks import ENLARGING, SAME_SIZE, PairTask
 from lumiface.errors import SettingError
 
+Compile = Literal["never", "gpu", "always"]
+"""Where networks are compiled."""
+
 
 class SizeShare(BaseModel):
     """One size of input that training draws, and how often."""
@@ -53,7 +56,7 @@ class RunConfig(BaseModel):
     clip: float = Field(default=1.0, gt=0, description="the gradient's norm is cut at this")
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which ship")
     precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="arithmetic")
-    compile: Literal["never", "gpu", "always"] = Field(
+    compile: Compile = Field(
         default="never", description="where networks' forward passes are compiled (torch.compile)"
     )
     seed: int = Field(

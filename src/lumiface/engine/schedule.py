@@ -14,17 +14,17 @@ from lumiface.data.faces import FaceSet
 from lumiface.engine.config import RunConfig, TrainConfig
 
 
-def learning_rate(step: int, config: RunConfig, progress: float | None = None) -> float:
+def learning_rate(step: int, config: RunConfig, progress: float = 0.0) -> float:
     """The rate at `step` (from 0): linear rise; then a cosine to 1 %, halvings at 50, 75, 90 %, or level.
 
     Args:
-        progress: how much of the run is over, 0 to 1, where it is not measured in steps.
+        progress: how much of the run is over, 0 to 1; asked of runs by the clock alone.
     """
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
     if config.schedule == "constant":
         return config.lr
-    if progress is None or config.minutes is None:
+    if config.minutes is None:
         progress = (step - config.warmup) / (config.steps - config.warmup)
     if config.schedule == "milestones":
         return config.lr * 0.5 ** sum(progress >= point for point in (0.5, 0.75, 0.9))

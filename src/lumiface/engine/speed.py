@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-Compile = Literal["never", "gpu", "always"]
+from lumiface.engine.config import Compile
 
 
 def compiled(network: nn.Module, when: Compile, device: torch.device) -> nn.Module:

@@ -41,8 +41,9 @@ class PairedLesson:
         self.teacher = None if config.teacher is None else self._teacher(place.path(config.teacher), place)
         self.examples = len(faces)
         self.draw = Draw(faces, config, self.scale, place.rank, place.fabric.world_size)
-        camera = getattr(self.recipe, "camera", None)
-        self.validation = Validation(config, place.path(config.validate_on), self.scale, place.device, camera)
+        self.validation = Validation(
+            config, place.path(config.validate_on), self.scale, place.device, self.recipe.camera
+        )
 
     def _teacher(self, model: str, place: Place) -> nn.Module:
         teacher = load_model(model, place.device)

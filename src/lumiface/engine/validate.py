@@ -8,7 +8,7 @@ from torch.func import functional_call
 
 from lumiface.data.llf import LLFSettings, build_task_pair
 from lumiface.data.sources import open_source
-from lumiface.degradations.camera import CameraConfig, apply_camera, draw_camera
+from lumiface.degradations.camera import CameraConfig, camera_picture
 from lumiface.engine.config import TrainConfig
 from lumiface.image import from_uint8
 from lumiface.metrics.pixels import quantise
@@ -35,9 +35,7 @@ class Validation:
         self.low = torch.cat([from_uint8(low) for low, _ in pairs]).to(device)
         self.high = torch.cat([from_uint8(high) for _, high in pairs]).to(device)
         if camera is not None:
-            draw = torch.Generator().manual_seed(0)
-            damage = draw_camera(len(pairs), camera, draw, device)
-            self.low = apply_camera(self.high, damage, scale, draw)
+            self.low = camera_picture(self.high, camera, scale, torch.Generator().manual_seed(0))
 
     @torch.inference_mode()
     def __call__(self, weights: dict[str, Tensor], network: nn.Module) -> tuple[float, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from lumiface.degradations.camera import CameraConfig
 from lumiface.degradations.tasks import PairTask, Task
 
 FLOATS = (torch.float32, torch.bfloat16)
@@ -40,6 +41,11 @@ class Capabilities:
 
 class Recipe(Protocol):
     """How a method is trained: what is done to a bright picture, and what is minimised."""
+
+    @property
+    def camera(self) -> CameraConfig | None:
+        """With which pairs are made as a camera makes them."""
+        ...
 
     def degrade(
         self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator

@@ -30,85 +30,72 @@ from lumiface.peers.zero_dce import ZeroDCE, ZeroDCEConfig, ZeroDCERecipe, ZeroD
 from lumiface.recipe import L1Recipe, L1RecipeConfig
 from lumiface.registry.method import FLOATS, Capabilities, Method
 
-# The peers' own papers train with the mean absolute difference, or something close to it; here all do, so
-# that a table compares networks.
+
+def _retrained(
+    name: str, title: str, source: str, network: Any, config: type[BaseModel], **facts: Any
+) -> Method:
+    """A peer that is trained here.
+
+    The peers' own papers train with the mean absolute difference, or something close to it; here all do, so
+    that a table compares networks.
+    """
+    known: dict[str, Any] = {"tasks": ENLARGING, "tiling": False, "aligned_face": False} | facts
+    can = Capabilities(min_size=1, dtypes=FLOATS, **known)
+    return Method(name, title, source, network, config, L1Recipe, L1RecipeConfig, can, {name: {}})
+
+
 PEERS = (
-    Method(
-        name="edsr",
-        title="EDSR, baseline: residual blocks without batch norm",
-        source="Lim et al.: Enhanced Deep Residual Networks for Single Image Super-Resolution (CVPRW 2017)",
-        network=EDSR,
-        config=EDSRConfig,
-        recipe=L1Recipe,
-        recipe_config=L1RecipeConfig,
-        capabilities=Capabilities(ENLARGING, 1, FLOATS, tiling=False, aligned_face=False),
-        presets={"edsr": {}},
+    _retrained(
+        "edsr",
+        "EDSR, baseline: residual blocks without batch norm",
+        "Lim et al.: Enhanced Deep Residual Networks for Single Image Super-Resolution (CVPRW 2017)",
+        EDSR,
+        EDSRConfig,
     ),
-    Method(
-        name="sparnet",
-        title="SPARNet: spatial attention for face super-resolution",
-        source="Chen et al.: Learning Spatial Attention for Face Super-Resolution (TIP 2021)",
-        network=SPARNet,
-        config=SPARNetConfig,
-        recipe=L1Recipe,
-        recipe_config=L1RecipeConfig,
-        capabilities=Capabilities(ENLARGING, 1, FLOATS, tiling=False, aligned_face=True),
-        presets={"sparnet": {}},
+    _retrained(
+        "sparnet",
+        "SPARNet: spatial attention for face super-resolution",
+        "Chen et al.: Learning Spatial Attention for Face Super-Resolution (TIP 2021)",
+        SPARNet,
+        SPARNetConfig,
+        aligned_face=True,
     ),
-    Method(
-        name="ctcnet",
-        title="CTCNet: convolutions and transformers together, for faces",
-        source="Gao et al.: A CNN-Transformer Cooperation Network for Face Image Super-Resolution (TIP 2023)",
-        network=CTCNet,
-        config=CTCNetConfig,
-        recipe=L1Recipe,
-        recipe_config=L1RecipeConfig,
-        capabilities=Capabilities(ENLARGING, 1, FLOATS, tiling=False, aligned_face=True),
-        presets={"ctcnet": {}},
+    _retrained(
+        "ctcnet",
+        "CTCNet: convolutions and transformers together, for faces",
+        "Gao et al.: A CNN-Transformer Cooperation Network for Face Image Super-Resolution (TIP 2023)",
+        CTCNet,
+        CTCNetConfig,
+        aligned_face=True,
     ),
-    Method(
-        name="swinir",
-        title="SwinIR, lightweight: shifted-window attention",
-        source="Liang et al.: SwinIR: Image Restoration Using Swin Transformer (ICCVW 2021)",
-        network=SwinIR,
-        config=SwinIRConfig,
-        recipe=L1Recipe,
-        recipe_config=L1RecipeConfig,
-        capabilities=Capabilities(ENLARGING, 1, FLOATS, tiling=False, aligned_face=False),
-        presets={"swinir": {}},
+    _retrained(
+        "swinir",
+        "SwinIR, lightweight: shifted-window attention",
+        "Liang et al.: SwinIR: Image Restoration Using Swin Transformer (ICCVW 2021)",
+        SwinIR,
+        SwinIRConfig,
     ),
-    Method(
-        name="omnisr",
-        title="Omni-SR: attention over space and channels at once",
-        source="Wang et al.: Omni Aggregation Networks for Lightweight Image Super-Resolution (CVPR 2023)",
-        network=OmniSR,
-        config=OmniSRConfig,
-        recipe=L1Recipe,
-        recipe_config=L1RecipeConfig,
-        capabilities=Capabilities(ENLARGING, 1, FLOATS, tiling=False, aligned_face=False),
-        presets={"omnisr": {}},
+    _retrained(
+        "omnisr",
+        "Omni-SR: attention over space and channels at once",
+        "Wang et al.: Omni Aggregation Networks for Lightweight Image Super-Resolution (CVPR 2023)",
+        OmniSR,
+        OmniSRConfig,
     ),
-    Method(
-        name="lsr",
-        title="LSR: super-resolution by lightening back-projection",
-        source="Lightening super-resolution deep network for low-light image enhancement",
-        network=LSR,
-        config=LSRConfig,
-        recipe=L1Recipe,
-        recipe_config=L1RecipeConfig,
-        capabilities=Capabilities(ENLARGING, 1, FLOATS, tiling=False, aligned_face=False),
-        presets={"lsr": {}},
+    _retrained(
+        "lsr",
+        "LSR: super-resolution by lightening back-projection",
+        "Lightening super-resolution deep network for low-light image enhancement",
+        LSR,
+        LSRConfig,
     ),
-    Method(
-        name="dln",
-        title="DLN: low-light enhancement by lightening back-projection",
-        source="Wang et al.: Lightening Network for Low-Light Image Enhancement (TIP 2020)",
-        network=DLN,
-        config=DLNConfig,
-        recipe=L1Recipe,
-        recipe_config=L1RecipeConfig,
-        capabilities=Capabilities(SAME_SIZE, 1, FLOATS, tiling=False, aligned_face=False),
-        presets={"dln": {}},
+    _retrained(
+        "dln",
+        "DLN: low-light enhancement by lightening back-projection",
+        "Wang et al.: Lightening Network for Low-Light Image Enhancement (TIP 2020)",
+        DLN,
+        DLNConfig,
+        tasks=SAME_SIZE,
     ),
 )
 
