@@ -35,7 +35,7 @@ from lumiface.reports.compare.intervals import mean_interval
 RUNS = Path("runs/x4-ablation")
 SEEDS = (0, 1)
 ALIKE: dict[str, Any] = {
-    "steps": 300, "warmup": 30, "lr": 1e-3, "ema": 0.98, "precision": "32-true",
+    "steps": 300, "warmup": 30, "lr": 1e-3, "ema": 0.98, "precision": "bf16-mixed",
     "sizes": [{"side": 32, "share": 1.0}], "validate_every": 300, "save_every": 300,
 }  # fmt: skip
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -45,9 +45,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "log_mse 0.02": {"recipe": {"log_mse": 0.02}},
     "log_mse 0.2": {"recipe": {"log_mse": 0.2}},
     "without spectra": {"recipe": {"fft": 0.0}},
+    "spectra 0.2": {"recipe": {"fft": 0.2}},
+    "charbonnier for l1": {"recipe": {"l1": 0.0, "charbonnier": 1.0}},
+    "lr 0.0005": {"lr": 5e-4},
+    "lr 0.002": {"lr": 2e-3},
+    "without warm-up": {"warmup": 0},
+    "averaged weights 0.95": {"ema": 0.95},
+    "averaged weights 0.99": {"ema": 0.99},
     "a fourth level": {"network": {"widths": [48, 96, 192, 256]}},
     "a deeper middle": {"network": {"middle": 4, "drawn": [24, 12]}},
-    "lfsrnet-base": {"method": "lfsrnet-base", "recipe": {}},
+    "lfsrnet-base": {"method": "lfsrnet-base", "recipe": {"log_mse": 0.0}},
+    "lfsrnet-base, log_mse": {"method": "lfsrnet-base"},
 }
 
 
@@ -112,7 +120,7 @@ def ablation(given: argparse.Namespace) -> dict[str, Any]:
         reached: list[float] = []
         for seed in SEEDS:
             changed = ALIKE | changes | {"seed": seed}
-            changed["recipe"] = ({} if "method" in changes else {"log_mse": 0.05}) | changes.get("recipe", {})
+            changed["recipe"] = {"log_mse": 0.05} | changes.get("recipe", {})
             config = read_config(find_config("lumiface-x4"), changed)
             fabric = start_fabric(accelerator="cpu", precision=config.precision)
             folder = RUNS / f"{name.replace(' ', '-')}-{seed}"

@@ -337,6 +337,10 @@ def test_models_are_listed_shown_and_published(model: Path, tmp_path: Path) -> N
     target = tmp_path / "weights" / "small-1.safetensors"
     assert target.stat().st_size < 0.7 * model.stat().st_size
     assert read_facts(target) == read_facts(model)
+    log = '{"step": 1, "loss": 0.1, "lr": 0.1}\n{"step": 2, "psnr_y": 9.5}\n{"step": 4, "psnr_y": 12.5}\n'
+    model.with_name("log.jsonl").write_text(log)
+    assert run("models", "publish", model, "small-1", "--to", tmp_path / "weights").exit_code == 0
+    assert read_facts(target)["provenance"] == {"best_psnr_y": 12.5, "curve": [[2, 9.5], [4, 12.5]]}
     picture = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(load_model(target)(picture), load_model(model)(picture), atol=1e-3, rtol=0)
     assert "made of a-z" in refusal(run("models", "publish", model, "../x", "--to", tmp_path), 2)

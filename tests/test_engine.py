@@ -94,6 +94,18 @@ def test_a_teachers_outputs_are_learnt_from(faces: Path, tmp_path: Path) -> None
     assert near < 0.8 * far
 
 
+def test_what_pictures_look_like_can_count(
+    faces: Path, tmp_path: Path, shared_asset: Callable[[str], Path]
+) -> None:
+    shared_asset("lpips_squeeze.pt")
+    settings = config(lpips=0.5, batch=2, validate_every=1000, sizes=[{"side": 16, "share": 1.0}])
+    folder = tmp_path / "run"
+    run(folder, faces, settings.model_copy(update={"steps": 50}))
+    line = json.loads((folder / "log.jsonl").read_text().splitlines()[0])
+    assert 0.05 < line["lpips"] < 0.5
+    assert line["loss"] == pytest.approx(sum(line[part] for part in ("l1", "fft", "mask", "lpips")))
+
+
 def test_a_teacher_of_another_scale_is_refused(faces: Path, tmp_path: Path) -> None:
     twice = {"channels": 16, "blocks": 1, "upsampler": "resize", "scale": 2}
     run(tmp_path / "twice", faces, config(network=twice), max_steps=1)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lumiface.errors import SettingError
 from lumiface.losses import (
+    CharbonnierLoss,
     FaceMaskLoss,
     FFTLoss,
     L1Loss,
@@ -17,6 +18,7 @@ from lumiface.losses import (
     MaskMode,
     MSELoss,
     block_mask,
+    charbonnier_loss,
     face_mask_loss,
     fft_loss,
     l1_loss,
@@ -57,6 +59,9 @@ def test_pixel_losses_have_their_known_values() -> None:
     assert mse_loss(output, target).item() == pytest.approx(0.25)
     assert L1Loss()(output, target) == l1_loss(output, target)
     assert MSELoss()(output, target) == mse_loss(output, target)
+    assert charbonnier_loss(output, target, 1.2).item() == pytest.approx(1.3)  # 5, 12, 13
+    assert charbonnier_loss(output, output).item() == pytest.approx(1e-3)
+    assert CharbonnierLoss(1.2)(output, target) == charbonnier_loss(output, target, 1.2)
     # The mean over pictures of the logarithm, which is not the logarithm of the mean.
     far, near = torch.tensor([0.2, 0.02]).view(2, 1, 1, 1).expand(2, 3, 4, 5), torch.zeros(2, 3, 4, 5)
     assert log_mse_loss(far, near).item() == pytest.approx(0.5 * (math.log(0.04) + math.log(4e-4)), abs=0.01)
@@ -64,13 +69,13 @@ def test_pixel_losses_have_their_known_values() -> None:
     assert log_mse_loss(output, output).isfinite()
 
 
-@pytest.mark.parametrize("loss", [l1_loss, mse_loss, log_mse_loss, fft_loss])
+@pytest.mark.parametrize("loss", [l1_loss, charbonnier_loss, mse_loss, log_mse_loss, fft_loss])
 def test_losses_refuse_to_broadcast(loss) -> None:
     with pytest.raises(ValueError, match="same size"):
         loss(torch.rand(2, 3, 8, 8), torch.rand(1, 3, 8, 8))
 
 
-@pytest.mark.parametrize("loss", [l1_loss, mse_loss, log_mse_loss, fft_loss])
+@pytest.mark.parametrize("loss", [l1_loss, charbonnier_loss, mse_loss, log_mse_loss, fft_loss])
 def test_gradients(loss) -> None:
     assert torch.autograd.gradcheck(loss, pair(1, 3, 5, 4))
 

@@ -122,12 +122,22 @@ def publish(
         network.state_dict(),
         method=kind,
         config=(PARTS[kind] if kind in PARTS else find_method(kind)[0]).config(**facts["config"]),
-        provenance=facts["provenance"],
+        provenance=facts["provenance"] | _curve(weights.with_name("log.jsonl")),
         dtype=torch.float16,
     )
     typer.echo(f"{target} ({target.stat().st_size / 1024:.0f} KiB)")
     if not target.with_suffix(".md").is_file():
         typer.echo(f"its card is missing: write {target.with_suffix('.md')}, with a line `Licence: ...`")
+
+
+def _curve(log: Path) -> dict[str, Any]:
+    """What validation said in the course of a run, {"curve": [[step, score], ...]}, if its log is there."""
+    import json
+
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    said = [json.loads(line) for line in lines]
+    curve = [list(line.values()) for line in said if len(line) == 2]  # step and score; others have losses
+    return {"curve": curve} if curve else {}
 
 
 def _size(method: str, config: dict[str, Any]) -> tuple[float, int]:

@@ -103,6 +103,9 @@ class TrainConfig(RunConfig):
     taught: float = Field(
         default=1.0, gt=0, description="weight of the mean distance to the teacher's outputs"
     )
+    lpips: float = Field(
+        default=0.0, ge=0, description="weight of LPIPS-squeeze between output and truth: sharper, less exact"
+    )
     zoom: float = Field(
         default=1.0,
         gt=0,

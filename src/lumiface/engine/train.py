@@ -21,6 +21,7 @@ from lumiface.engine.schedule import Draw
 from lumiface.engine.validate import Validation
 from lumiface.errors import SettingError
 from lumiface.losses import l1_loss
+from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import build, build_recipe, load_model
 
 
@@ -39,6 +40,7 @@ class PairedLesson:
         if place.start_from is not None:
             self.network.load_state_dict(load_model(place.start_from).state_dict())
         self.teacher = None if config.teacher is None else self._teacher(place.path(config.teacher), place)
+        self.lpips = LPIPS("squeeze").to(place.device) if config.lpips else None
         self.examples = len(faces)
         self.draw = Draw(faces, config, self.scale, place.rank, place.fabric.world_size)
         self.validation = Validation(
@@ -76,6 +78,8 @@ class PairedLesson:
             with torch.no_grad():
                 told = self.teacher(low).float()
             parts["teacher"] = self.config.taught * l1_loss(output, told)
+        if self.lpips is not None:
+            parts["lpips"] = self.config.lpips * self.lpips(output, target).mean()
         yield "network", parts, len(high)
 
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:

@@ -22,7 +22,16 @@ from lumiface.losses.fft import FFTLoss, fft_loss
 from lumiface.losses.identity import IdentityLoss, identity_loss
 from lumiface.losses.mrfr import MRFRLoss, mrfr_loss
 from lumiface.losses.perceptual import PerceptualLoss, VGGFeatures, perceptual_loss
-from lumiface.losses.pixel import L1Loss, LogMSELoss, MSELoss, l1_loss, log_mse_loss, mse_loss
+from lumiface.losses.pixel import (
+    CharbonnierLoss,
+    L1Loss,
+    LogMSELoss,
+    MSELoss,
+    charbonnier_loss,
+    l1_loss,
+    log_mse_loss,
+    mse_loss,
+)
 from lumiface.losses.vgg19 import PreActivationLoss, PreActivations, pre_activation_loss
 from lumiface.losses.zero_reference import (
     ColourConstancyLoss,
@@ -38,6 +47,7 @@ from lumiface.losses.zero_reference import (
 )
 
 __all__ = [
+    "CharbonnierLoss",
     "ColourConstancyLoss",
     "CriticLoss",
     "DistortionLoss",
@@ -61,6 +71,7 @@ __all__ = [
     "SpatialConsistencyLoss",
     "VGGFeatures",
     "block_mask",
+    "charbonnier_loss",
     "colour_constancy_loss",
     "critic_loss",
     "distortion_loss",

@@ -1,4 +1,4 @@
-"""Distances pixel by pixel: L1 (LFSRNet, section 2.4), the mean squared error (SRCNN), and its logarithm."""
+"""Distances pixel by pixel: L1 (LFSRNet, section 2.4), Charbonnier's, squares (SRCNN) and their logarithm."""
 
 from __future__ import annotations
 
@@ -70,6 +70,27 @@ def log_mse_loss(output: Tensor, target: Tensor) -> Tensor:
     return ((output - target).square().mean(dim=(1, 2, 3)) + 1e-6).log().mean()
 
 
+def charbonnier_loss(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
+    r"""Mean absolute difference, rounded off at zero, :math:`\frac{1}{BCHW} \sum \sqrt{d^2 + \epsilon^2}`.
+
+    Args:
+        output: (B, 3, H, W), RGB in [0, 1].
+        target: (B, 3, H, W), RGB in [0, 1].
+        epsilon: below it the loss is nearly a square, above it nearly L1; > 0, in the pictures' unit.
+
+    Returns:
+        Scalar, in the pictures' unit; `epsilon` for equal pictures.
+
+    Raises:
+        ValueError: the two shapes differ.
+
+    Source:
+        Lai et al., "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", section 3.2.
+    """
+    require_same_pictures(output, target)
+    return ((output - target).square() + epsilon**2).sqrt().mean()
+
+
 class L1Loss(nn.Module):
     """`l1_loss` as a module."""
 
@@ -82,6 +103,17 @@ class MSELoss(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return mse_loss(output, target)
+
+
+class CharbonnierLoss(nn.Module):
+    """`charbonnier_loss` as a module."""
+
+    def __init__(self, epsilon: float = 1e-3) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        return charbonnier_loss(output, target, self.epsilon)
 
 
 class LogMSELoss(nn.Module):

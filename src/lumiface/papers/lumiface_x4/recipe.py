@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from lumiface.degradations.camera import CameraConfig
-from lumiface.losses import fft_loss, l1_loss, log_mse_loss
+from lumiface.losses import charbonnier_loss, fft_loss, l1_loss, log_mse_loss
 from lumiface.recipe import PairedRecipe
 
 
@@ -19,6 +19,7 @@ class LumifaceX4RecipeConfig(BaseModel):
         default=None, description="darkening and noise as a camera's; none: LLF's"
     )
     l1: float = Field(default=1.0, ge=0, description="weight of the mean absolute difference")
+    charbonnier: float = Field(default=0.0, ge=0, description="weight of the same, rounded off at zero")
     fft: float = Field(default=0.05, ge=0, description="weight of the difference between the spectra")
     log_mse: float = Field(default=0.0, ge=0, description="weight of each picture's logarithm of MSE")
 
@@ -35,6 +36,7 @@ class LumifaceX4Recipe(PairedRecipe):
         weights = self.config
         parts = {
             "l1": (weights.l1, l1_loss),
+            "charbonnier": (weights.charbonnier, charbonnier_loss),
             "fft": (weights.fft, fft_loss),
             "log_mse": (weights.log_mse, log_mse_loss),
         }
