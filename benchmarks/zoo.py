@@ -4,12 +4,16 @@
 
 before: those that shipped before their training was taken up again. after: those that ship. large: at 256
 px, from faces of 64. tones: by groups of people. Each section of the JSON file holds its own commit, machine
-and settings; the others stay as they are.
+and settings; the others stay as they are. `benchmarks/zoo_pages.py` writes the cards' tables from it.
+
+Scores picture by picture are kept in `runs/zoo`, by set and by the weights' hash: a model that was measured
+is not measured again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +26,8 @@ from lumiface.data.sources import open_source
 from lumiface.engine.column import Column
 from lumiface.engine.cost import measure_cost
 from lumiface.engine.measure_joint import measure_joint
-from lumiface.registry import load_model, read_facts
+from lumiface.files import write_bytes
+from lumiface.registry import find_weights, load_model, read_facts
 from lumiface.reports.compare.intervals import mean_interval
 
 SETS = ("faces256-test", "faces256-hq", "faces256-london", "wild128-test")
@@ -30,7 +35,10 @@ LARGE_SETS = SETS[:3]
 TONES = "tones128"
 GAMMAS = (1, 2, 3, 4, 5)
 SCALE = 4
-MODELS = ["lfsrnet-base", "lfsrnet-lite", "srcnn"]
+MODELS = [
+    "lfsrnet-base", "lfsrnet-lite", "lfsrnet-paper", "lumiface-x4", "lumiface-x4-real", "srcnn",
+]  # fmt: skip
+KEPT = Path("runs/zoo")
 
 
 def at_128(given: argparse.Namespace) -> dict[str, Any]:
@@ -45,30 +53,56 @@ def at_256(given: argparse.Namespace) -> dict[str, Any]:
 
 def measured(given: argparse.Namespace, sets: Sequence[str], hr_size: int) -> dict[str, Any]:
     """A row a model and set; PSNR by darkness, too."""
-    networks: dict[str, Any] = {model: load_model(model) for model in given.models}
-    costs = {name: measure_cost(network, hr_size // SCALE).as_dict() for name, network in networks.items()}
+    costs = {model: measure_cost(load_model(model), hr_size // SCALE).as_dict() for model in given.models}
     rows: list[dict[str, Any]] = []
     for name in sets:
-        source = open_source(Path(given.data_root) / f"{name}.tar")
-        columns, gammas = measure_joint(networks, source.first(given.limit or len(source)), told, hr_size)
+        columns, gammas = columns_of(given, name, hr_size)
         first = next(iter(columns.values()))
         for model, column in columns.items():
-            facts = read_facts(model)
             scores = column.as_dict(None if column is first else first)
-            row = {
-                "model": model,
-                "set": name,
-                **costs[model],
-                **scores,
-                "psnr_y_by_gamma": by_gamma(column, gammas),
-            }
-            rows.append(row | {"budget": budget_of(facts), "run": facts["provenance"]["run"]["name"]})
+            row = {"model": model, "set": name, **costs[model], **scores}
+            rows.append(row | {"psnr_y_by_gamma": by_gamma(column, gammas)})
             print(json.dumps(rows[-1], indent=1))
-    return {
-        "protocol": f"LLF, {hr_size} px, x{SCALE}, seed 0; cost of one face of {hr_size // SCALE} px",
-        "origin": measured_here(),
-        "rows": rows,
+    protocol = f"LLF, {hr_size} px, x{SCALE}, seed 0; cost of one face of {hr_size // SCALE} px"
+    return {"protocol": protocol, "origin": measured_here(), "models": origins(given.models), "rows": rows}
+
+
+def origins(models: Sequence[str]) -> dict[str, Any]:
+    """Of each model: the hash of its weights, its budget and the settings of its run."""
+    told_of: dict[str, Any] = {}
+    for model in models:
+        facts = read_facts(model)
+        provenance = facts["provenance"]
+        about = {"sha256": sha256(model), "budget": budget_of(facts), "settings": provenance["run"]}
+        told_of[model] = about | {key: provenance[key] for key in ("curve",) if key in provenance}
+    return told_of
+
+
+def columns_of(given: argparse.Namespace, name: str, hr_size: int) -> tuple[dict[str, Column], list[float]]:
+    """The scores of the models on one set, those that are kept and those that are not; gammas likewise."""
+    source = open_source(Path(given.data_root) / f"{name}.tar")
+    source = source.first(given.limit or len(source))
+    files = {
+        model: KEPT / f"{name}-{hr_size}-{len(source)}-{sha256(model)[:12]}.json" for model in given.models
     }
+    missing: dict[str, Any] = {
+        model: load_model(model) for model, file in files.items() if not file.is_file()
+    }
+    if missing:
+        print(f"{name}: {', '.join(missing)}", flush=True)
+        found, gammas = measure_joint(missing, source, told, hr_size)
+        for model, column in found.items():
+            facts = {"model": model, "gammas": gammas, "scores": column.scores}
+            write_bytes(files[model], json.dumps(facts).encode())
+    kept = {model: json.loads(file.read_bytes()) for model, file in files.items()}
+    return {model: Column(facts["scores"]) for model, facts in kept.items()}, next(iter(kept.values()))[
+        "gammas"
+    ]
+
+
+def sha256(model: str) -> str:
+    """Of its file of weights."""
+    return hashlib.sha256(find_weights(model).read_bytes()).hexdigest()
 
 
 def by_gamma(column: Column, gammas: list[float]) -> dict[str, float]:
@@ -80,10 +114,9 @@ def by_gamma(column: Column, gammas: list[float]) -> dict[str, float]:
 
 def tones(given: argparse.Namespace) -> dict[str, Any]:
     """Scores by groups of people, and how much lighter than in truth their faces come out."""
-    networks: dict[str, Any] = {model: load_model(model) for model in given.models}
     whole = open_source(Path(given.data_root) / f"{TONES}.tar")
     names = [Path(name).stem.rsplit("_", 1)[0] for name in whole.names]
-    columns, _ = measure_joint(networks, whole.first(given.limit or len(whole)), told)
+    columns, _ = columns_of(given, TONES, 128)
     rows: list[dict[str, Any]] = []
     for model, column in columns.items():
         groups = names[: len(column.scores["psnr_y"])]
@@ -96,7 +129,8 @@ def tones(given: argparse.Namespace) -> dict[str, Any]:
                 row |= {score: float(found.mean()), f"{score}_ci": list(mean_interval(found))}
             rows.append(row)
             print(json.dumps(row, indent=1))
-    return {"protocol": f"{TONES}: LLF, 128 px, x4, seed 0", "origin": measured_here(), "rows": rows}
+    protocol = f"{TONES}: LLF, 128 px, x4, seed 0"
+    return {"protocol": protocol, "origin": measured_here(), "models": origins(given.models), "rows": rows}
 
 
 if __name__ == "__main__":

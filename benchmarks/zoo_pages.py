@@ -1,0 +1,171 @@
+"""Write the tables of `benchmarks/results/zoo.json` into the models' cards and into `docs/zoo.md`.
+
+python benchmarks/zoo_pages.py            # between the lines "<!-- zoo -->" and "<!-- /zoo -->" of each
+python benchmarks/zoo_pages.py --check    # write nothing; exit 1 and name the pages that are not up to date
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lumiface.files import write_bytes
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
+CARDS = ROOT / "src" / "lumiface" / "weights"
+PAGE = ROOT / "docs" / "zoo.md"
+BEGIN, END = "<!-- zoo -->", "<!-- /zoo -->"
+
+SCORES = (  # key, heading, digits, the better direction
+    ("psnr_y", "PSNR-Y, dB", 2, max),
+    ("ssim_y", "SSIM-Y", 3, max),
+    ("lpips_squeeze", "LPIPS", 3, min),
+    ("landmark_px", "landmarks, px", 2, min),
+    ("identity_edgeface", "identity", 3, max),
+)
+SETS = {
+    "faces256-test": "300 held-out faces of the training sources",
+    "faces256-hq": "114 faces of CelebA-HQ and FFHQ samples",
+    "faces256-london": "102 studio portraits, London Set",
+    "wild128-test": "200 people in news photographs, LFW",
+}
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def table(headings: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
+    """Markdown; the first column is text, the others are numbers."""
+    heads = list(headings)
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *map(list, lines)])
+
+
+def cell(row: Mapping[str, Any], key: str, digits: int, *, interval: bool = True) -> str:
+    """A score with its 95 % interval."""
+    low, high = row[f"{key}_ci"]
+    return f"{row[key]:.{digits}f}" + (f" ({low:.{digits}f}–{high:.{digits}f})" if interval else "")
+
+
+def card_of(model: str, zoo: Mapping[str, Any]) -> str:
+    """What the zoo knows of one model."""
+
+    def rows(section: str) -> Rows:
+        return [row for row in zoo.get(section, {"rows": []})["rows"] if row["model"] == model]
+
+    parts: list[str] = []
+    for section, sides in (("after", "32 to 128"), ("large", "64 to 256")):
+        if here := rows(section):
+            cost, machine = here[0], zoo[section]["origin"]["machine"]
+            spent = f"{cost['gflops']:.2f} GFLOPs and {cost['ms_per_face']:.0f} ms a face ({machine})"
+            parts += [f"From {sides} px: {spent}.", by_set(here)]
+    if here := rows("after"):
+        parts += ["By darkness, the power γ of the darkening; PSNR-Y, dB:", by_darkness(here)]
+    if here := rows("tones"):
+        what = (
+            "By group, 80 people each (tones128, 32 to 128 px), and how much lighter than the truth, of 255:"
+        )
+        parts += [what, by_group(here)]
+    if curve := zoo["after"]["models"].get(model, {}).get("curve"):
+        shown = [curve[round(part * (len(curve) - 1) / 7)] for part in range(8)] if len(curve) > 8 else curve
+        said = ", ".join(f"{score:.2f} after {step:,}" for step, score in shown)
+        parts.append(f"In validation, dB: {said} steps.")
+    return "\n\n".join(parts)
+
+
+HEADINGS = [heading for _, heading, _, _ in SCORES]
+
+
+def scores_of(row: Mapping[str, Any]) -> list[str]:
+    """All scores of a row, with their intervals."""
+    return [cell(row, key, digits) for key, _, digits, _ in SCORES]
+
+
+def by_set(rows: Rows) -> str:
+    """A line a set."""
+    lines = [[f"{row['set']}: {SETS[row['set']]}", *scores_of(row)] for row in rows]
+    return table(["set", *HEADINGS], lines)
+
+
+def by_darkness(rows: Rows) -> str:
+    """A column a range of the darkening's power."""
+    ranges = list(rows[0]["psnr_y_by_gamma"])
+    lines = [[row["set"], *(f"{row['psnr_y_by_gamma'][name]:.2f}" for name in ranges)] for row in rows]
+    return table(["set", *(name.replace("-", "–") for name in ranges)], lines)
+
+
+def by_group(rows: Rows) -> str:
+    """A line a group of people."""
+
+    def lighter(row: Mapping[str, Any]) -> str:
+        levels = [255 * value for value in (row["luma_shift"], *row["luma_shift_ci"])]
+        return "{:+.1f} ({:+.1f} to {:+.1f})".format(*levels)
+
+    lines = [[row["group"], *scores_of(row), lighter(row)] for row in rows]
+    return table(["group", *HEADINGS, "lighter"], lines)
+
+
+def page_of(zoo: Mapping[str, Any]) -> str:
+    """All models beside one another: after, before, and at 256 px."""
+    titles = {"after": "From 32 to 128 px", "before": "The same, before", "large": "From 64 to 256 px"}
+    parts: list[str] = []
+    for section, title in titles.items():
+        if section not in zoo:
+            continue
+        rows: Rows = zoo[section]["rows"]
+        about = f"{zoo[section]['protocol']}; commit {zoo[section]['origin']['commit'][:10]}."
+        parts += [f"## {title}\n{about}", costs(rows)]
+        for name in dict.fromkeys(row["set"] for row in rows):
+            parts += [f"{name}: {SETS[name]}", by_model([row for row in rows if row["set"] == name])]
+    return "\n\n".join(parts)
+
+
+def costs(rows: Rows) -> str:
+    """A line a model."""
+    models = {row["model"]: row for row in rows}
+    lines = [
+        [model, f"{row['params'] / 1e6:.2f}", f"{row['gflops']:.2f}", f"{row['ms_per_face']:.0f}"]
+        for model, row in models.items()
+    ]
+    return table(["model", "parameters, M", "GFLOPs", "ms a face, one core"], lines)
+
+
+def by_model(rows: Rows) -> str:
+    """A line a model, the best of each column in bold."""
+    best = {key: choose(row[key] for row in rows) for key, _, _, choose in SCORES}
+
+    def said(row: Mapping[str, Any], key: str, digits: int) -> str:
+        text = cell(row, key, digits, interval=key == "psnr_y")
+        return f"**{text}**" if row[key] == best[key] else text
+
+    lines = [[row["model"], *(said(row, key, digits) for key, _, digits, _ in SCORES)] for row in rows]
+    return table(["model", *HEADINGS], lines)
+
+
+def filled(text: str, what: str) -> str:
+    """A page with `what` between its two lines."""
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    return f"{before}{BEGIN}\n{what}\n{END}{after}"
+
+
+def pages() -> dict[Path, str]:
+    """Every page that has the two lines, as it should be."""
+    zoo = json.loads(RESULTS.read_text(encoding="utf-8"))
+    wanted: dict[Path, str] = {}
+    for path in [*sorted(CARDS.glob("*.md")), PAGE]:
+        text = path.read_text(encoding="utf-8")
+        if BEGIN in text:
+            wanted[path] = filled(text, page_of(zoo) if path == PAGE else card_of(path.stem, zoo))
+    return wanted
+
+
+if __name__ == "__main__":
+    stale = {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
+    for path, text in stale.items():
+        print(path.relative_to(ROOT))
+        if "--check" not in sys.argv[1:]:
+            write_bytes(path, text.encode())
+    sys.exit(1 if stale and "--check" in sys.argv[1:] else 0)
