@@ -50,6 +50,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lr 0.0005": {"lr": 5e-4},
     "lr 0.002": {"lr": 2e-3},
     "without warm-up": {"warmup": 0},
+    "small faces first": {
+        "sizes": [{"side": 32, "share": 1.0, "since": 0.5}, {"side": 16, "share": 1.0, "until": 0.5}]
+    },
     "averaged weights 0.95": {"ema": 0.95},
     "averaged weights 0.99": {"ema": 0.99},
     "a fourth level": {"network": {"widths": [48, 96, 192, 256]}},

@@ -3,7 +3,8 @@
     python benchmarks/zoo.py after --data-root DATA --json benchmarks/results/zoo.json
 
 before: those that shipped before their training was taken up again. after: those that ship. large: at 256
-px, from faces of 64. tones: by groups of people. Each section of the JSON file holds its own commit, machine
+px, from faces of 64. camera: from faces of 64 that are dark, noisy and compressed as a camera makes them.
+tones: by groups of people. Each section of the JSON file holds its own commit, machine
 and settings; the others stay as they are. `benchmarks/zoo_pages.py` writes the cards' tables from it.
 
 Scores picture by picture are kept in `runs/zoo`, by set and by the weights' hash: a model that was measured
@@ -23,6 +24,7 @@ import numpy as np
 from sections import budget_of, measured_here, run_section, told
 
 from lumiface.data.sources import open_source
+from lumiface.degradations.camera import CAMERA, CameraConfig
 from lumiface.engine.column import Column
 from lumiface.engine.cost import measure_cost
 from lumiface.engine.measure_joint import measure_joint
@@ -51,19 +53,27 @@ def at_256(given: argparse.Namespace) -> dict[str, Any]:
     return measured(given, LARGE_SETS, 256)
 
 
-def measured(given: argparse.Namespace, sets: Sequence[str], hr_size: int) -> dict[str, Any]:
-    """A row a model and set; PSNR by darkness, too."""
+def at_256_by_camera(given: argparse.Namespace) -> dict[str, Any]:
+    """The same sets as a camera makes them: `degradations.camera`'s own ranges."""
+    return measured(given, LARGE_SETS, 256, CAMERA)
+
+
+def measured(
+    given: argparse.Namespace, sets: Sequence[str], hr_size: int, camera: CameraConfig | None = None
+) -> dict[str, Any]:
+    """A row a model and set; PSNR by darkness, too, where the benchmark's formula darkened."""
     costs = {model: measure_cost(load_model(model), hr_size // SCALE).as_dict() for model in given.models}
     rows: list[dict[str, Any]] = []
     for name in sets:
-        columns, gammas = columns_of(given, name, hr_size)
+        columns, gammas = columns_of(given, name, hr_size, camera)
         first = next(iter(columns.values()))
         for model, column in columns.items():
             scores = column.as_dict(None if column is first else first)
             row = {"model": model, "set": name, **costs[model], **scores}
-            rows.append(row | {"psnr_y_by_gamma": by_gamma(column, gammas)})
+            rows.append(row if camera else row | {"psnr_y_by_gamma": by_gamma(column, gammas)})
             print(json.dumps(rows[-1], indent=1))
-    protocol = f"LLF, {hr_size} px, x{SCALE}, seed 0; cost of one face of {hr_size // SCALE} px"
+    damage = f"camera {camera.model_dump_json()}" if camera else "LLF"
+    protocol = f"{damage}, {hr_size} px, x{SCALE}, seed 0; cost of one face of {hr_size // SCALE} px"
     return {"protocol": protocol, "origin": measured_here(), "models": origins(given.models), "rows": rows}
 
 
@@ -78,19 +88,20 @@ def origins(models: Sequence[str]) -> dict[str, Any]:
     return told_of
 
 
-def columns_of(given: argparse.Namespace, name: str, hr_size: int) -> tuple[dict[str, Column], list[float]]:
+def columns_of(
+    given: argparse.Namespace, name: str, hr_size: int, camera: CameraConfig | None = None
+) -> tuple[dict[str, Column], list[float]]:
     """The scores of the models on one set, those that are kept and those that are not; gammas likewise."""
     source = open_source(Path(given.data_root) / f"{name}.tar")
     source = source.first(given.limit or len(source))
-    files = {
-        model: KEPT / f"{name}-{hr_size}-{len(source)}-{sha256(model)[:12]}.json" for model in given.models
-    }
+    what = f"{name}-{hr_size}-{len(source)}" + ("-camera" if camera else "")
+    files = {model: KEPT / f"{what}-{sha256(model)[:12]}.json" for model in given.models}
     missing: dict[str, Any] = {
         model: load_model(model) for model, file in files.items() if not file.is_file()
     }
     if missing:
         print(f"{name}: {', '.join(missing)}", flush=True)
-        found, gammas = measure_joint(missing, source, told, hr_size)
+        found, gammas = measure_joint(missing, source, told, hr_size, camera)
         for model, column in found.items():
             facts = {"model": model, "gammas": gammas, "scores": column.scores}
             write_bytes(files[model], json.dumps(facts).encode())
@@ -134,5 +145,11 @@ def tones(given: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sections = {"before": at_128, "after": at_128, "large": at_256, "tones": tones}
+    sections = {
+        "before": at_128,
+        "after": at_128,
+        "large": at_256,
+        "camera": at_256_by_camera,
+        "tones": tones,
+    }
     run_section(__doc__, sections, dict.fromkeys(sections, MODELS))

@@ -57,11 +57,12 @@ def card_of(model: str, zoo: Mapping[str, Any]) -> str:
         return [row for row in zoo.get(section, {"rows": []})["rows"] if row["model"] == model]
 
     parts: list[str] = []
-    for section, sides in (("after", "32 to 128"), ("large", "64 to 256")):
+    damage = "64 to 256 px, of pictures as a camera makes them"
+    for section, sides in (("after", "32 to 128 px"), ("large", "64 to 256 px"), ("camera", damage)):
         if here := rows(section):
             cost, machine = here[0], zoo[section]["origin"]["machine"]
             spent = f"{cost['gflops']:.2f} GFLOPs and {cost['ms_per_face']:.0f} ms a face ({machine})"
-            parts += [f"From {sides} px: {spent}.", by_set(here)]
+            parts += [f"From {sides}: {spent}.", by_set(here)]
     if here := rows("after"):
         parts += ["By darkness, the power γ of the darkening; PSNR-Y, dB:", by_darkness(here)]
     if here := rows("tones"):
@@ -110,7 +111,12 @@ def by_group(rows: Rows) -> str:
 
 def page_of(zoo: Mapping[str, Any]) -> str:
     """All models beside one another: after, before, and at 256 px."""
-    titles = {"after": "From 32 to 128 px", "before": "The same, before", "large": "From 64 to 256 px"}
+    titles = {
+        "after": "From 32 to 128 px",
+        "before": "The same, before",
+        "large": "From 64 to 256 px",
+        "camera": "From 64 to 256 px, as a camera makes them",
+    }
     parts: list[str] = []
     for section, title in titles.items():
         if section not in zoo:

@@ -12,6 +12,8 @@ from torch import Tensor
 from conftest import Find, write_crops
 from lumiface.data.llf import LLFSettings, llf_pairs
 from lumiface.data.sources import open_source
+from lumiface.degradations.camera import CameraConfig
+from lumiface.degradations.resample import resize
 from lumiface.engine.measure_joint import SCORES, measure_joint
 from lumiface.image import from_uint8
 
@@ -34,6 +36,16 @@ def test_truth_is_best_and_too_light_is_told(
             return 0.8 * next(left) + change
 
         return network
+
+    def bicubic(low: Tensor) -> Tensor:
+        return resize(low, (128, 128))
+
+    shown = {"bicubic": bicubic}
+    dark, _ = measure_joint(shown, source)
+    lit, _ = measure_joint(shown, source, camera=CameraConfig(lit=1.0))
+    again, _ = measure_joint(shown, source, camera=CameraConfig(lit=1.0))
+    assert min(lit["bicubic"].scores["psnr_y"]) > 20 > max(dark["bicubic"].scores["psnr_y"])
+    assert lit["bicubic"].scores == again["bicubic"].scores
 
     columns, gammas = measure_joint({"near": answers(0.1), "light": answers(0.2)}, source)
     assert gammas == [pair.darkening.gamma for pair in pairs]

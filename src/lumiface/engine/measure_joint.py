@@ -1,4 +1,4 @@
-"""Networks that light and enlarge, side by side on one set of the LLF benchmark."""
+"""Networks that light and enlarge, side by side on one set: faces of the LLF benchmark, or a camera's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lumiface.data.llf import LLFSettings, llf_pairs
 from lumiface.data.sources import PictureSource
+from lumiface.degradations.camera import CameraConfig, camera_picture
 from lumiface.engine.column import Column, Told
 from lumiface.engine.measures import Instruments
 from lumiface.image import from_uint8, luma
@@ -21,24 +22,32 @@ SCORES = ("psnr_y", "ssim_y", "lpips_squeeze", "landmark_px", "identity_edgeface
 
 @torch.inference_mode()
 def measure_joint(
-    networks: Mapping[str, Any], source: PictureSource, tell: Told | None = None, hr_size: int = 128
+    networks: Mapping[str, Any],
+    source: PictureSource,
+    tell: Told | None = None,
+    hr_size: int = 128,
+    camera: CameraConfig | None = None,
 ) -> tuple[dict[str, Column], list[float]]:
-    """What each network makes of faces darkened and reduced by the LLF benchmark: x4, seed 0.
+    """What each network makes of faces that were darkened and reduced: x4, seed 0.
 
     Args:
         networks: name -> network that enlarges four times.
         hr_size: side of the bright faces, pixels.
+        camera: damage as a camera's (`degradations.camera`), drawn from seed 0; None: the LLF benchmark's.
 
     Returns:
         Columns by name, with `luma_shift`, how much lighter than the truth a picture is, of 1; and γ of each
-        picture's darkening: the larger, the darker.
+        picture's darkening by the benchmark: the larger, the darker.
     """
     columns = {name: Column() for name in networks}
     instruments = Instruments(torch.device("cpu"), with_reference=True, only=SCORES)
     gammas: list[float] = []
+    generator = torch.Generator().manual_seed(0)
     pairs = llf_pairs(source, LLFSettings(hr_size=hr_size, scale=4, seed=0))
     for done, pair in enumerate(islice(pairs, len(source)), start=1):
         low, high = _picture(pair.lr), _picture(pair.hr)
+        if camera is not None:
+            low = camera_picture(high, camera, 4, generator)
         for name, network in networks.items():
             output = quantise(network(low))
             lighter = (luma(output) - luma(high)).mean(dim=(1, 2, 3))
