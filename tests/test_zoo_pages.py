@@ -1,0 +1,28 @@
+"""The tables of cards and docs say what was measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from lumiface.registry import find_weights, read_facts
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_cards_and_pages_are_up_to_date() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "zoo_pages.py"), "--check"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"run benchmarks/zoo_pages.py for:\n{result.stdout}{result.stderr}"
+
+
+def test_what_was_measured_is_what_ships() -> None:
+    zoo = json.loads((ROOT / "benchmarks" / "results" / "zoo.json").read_text(encoding="utf-8"))
+    for section in ("after", "large", "camera", "tones"):
+        measured = zoo[section]["models"]
+        assert {"lumiface-x4", "lumiface-x4-real", "lfsrnet-base", "lfsrnet-lite", "srcnn"} <= set(measured)
+        for model, facts in measured.items():
+            assert facts["budget"]["step"] == read_facts(model)["provenance"]["step"]
+            assert find_weights(model).is_file()
