@@ -22,7 +22,7 @@ from lumiface.engine.validate import Validation
 from lumiface.errors import SettingError
 from lumiface.losses import l1_loss
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import build, build_recipe, load_model
+from lumiface.registry import begin_as, build, build_recipe, load_model
 
 
 class PairedLesson:
@@ -38,7 +38,7 @@ class PairedLesson:
         network_config: Any = self.network.config
         self.scale = bright_over_small(config, network_config.scale)
         if place.start_from is not None:
-            self.network.load_state_dict(load_model(place.start_from).state_dict())
+            begin_as(self.network, config.method, place.start_from)
         self.teacher = None if config.teacher is None else self._teacher(place.path(config.teacher), place)
         self.lpips = LPIPS("squeeze").to(place.device) if config.lpips else None
         self.examples = len(faces)

@@ -7,6 +7,7 @@ from lumiface.registry.method import Capabilities, Method, Recipe
 from lumiface.registry.parts import PARTS, build_part, build_part_recipe, find_part, load_part
 from lumiface.registry.table import METHODS
 from lumiface.registry.weights import (
+    begin_as,
     default_model,
     find_weights,
     knows_noise,
@@ -23,6 +24,7 @@ __all__ = [
     "Capabilities",
     "Method",
     "Recipe",
+    "begin_as",
     "build",
     "build_part",
     "build_part_recipe",

@@ -70,6 +70,7 @@ class Method:
         recipe, recipe_config: how it is trained; None where there is nothing to learn.
         capabilities: what a caller must know.
         presets: name -> settings of the network.
+        widen: gives a network of it the weights of a narrower one.
         in_parts: it is trained part by part (`PARTS`), and has no recipe of its own.
         published: name -> the asset with the authors' own weights, and the function that loads it.
     """
@@ -83,5 +84,6 @@ class Method:
     recipe_config: type[BaseModel] | None
     capabilities: Capabilities
     presets: dict[str, dict[str, Any]]
+    widen: Callable[[Any, Any], None] | None = None
     in_parts: bool = False
     published: dict[str, tuple[str, Callable[[Path], nn.Module]]] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from lumiface.papers.fusion_bfr.model import FusionBFR, FusionBFRConfig
 from lumiface.papers.fusion_bfr.presets import RESTORERS
 from lumiface.papers.lfsrnet.model import LFSRNet, LFSRNetConfig
 from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe, LFSRNetRecipeConfig
+from lumiface.papers.lfsrnet.widen import widen
 from lumiface.papers.lumiface_x4.model import LumifaceX4, LumifaceX4Config
 from lumiface.papers.lumiface_x4.recipe import LumifaceX4Recipe, LumifaceX4RecipeConfig
 from lumiface.papers.prior3d.model import Prior3D, Prior3DConfig
@@ -32,6 +33,7 @@ PAPERS = (
             "lfsrnet-base": {"channels": 48, "upsampler": "resize"},
             "lfsrnet-lite": {"channels": 32, "upsampler": "resize"},
         },
+        widen=widen,
     ),
     Method(
         name="lumiface_x4",

@@ -18,7 +18,7 @@ from torch import nn
 from lumiface.assets import find_asset
 from lumiface.chain import Chain
 from lumiface.degradations.tasks import Task
-from lumiface.errors import InputError
+from lumiface.errors import InputError, SettingError
 from lumiface.registry.lookup import build, find_method, needs_training
 from lumiface.registry.table import METHODS
 
@@ -112,6 +112,26 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
     network = build(facts["method"], facts["config"])
     fill(network, path)
     return network.eval().to(device)
+
+
+def begin_as(network: nn.Module, method: str, name_or_path: str | Path) -> None:
+    """Give an untrained network of a method or preset a trained one's weights, or a narrower one's.
+
+    Raises:
+        InputError: there is no such model, or it is of another method.
+        SettingError: it is not narrower, or differs in more than that.
+    """
+    given: Any = load_model(name_or_path)
+    kind, widen = type(network), find_method(method)[0].widen
+    if type(given) is not kind:
+        raise InputError(f"{name_or_path}: a {type(given).__name__}; {method} starts from a {kind.__name__}")
+    ours: Any = network.config
+    if widen is not None and given.config != ours:
+        widen(given, network)
+    elif given.config == ours:
+        network.load_state_dict(given.state_dict())
+    else:
+        raise SettingError(f"{name_or_path} was built with other settings than {method}; name other weights")
 
 
 def fill(network: nn.Module, path: Path) -> None:
