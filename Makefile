@@ -35,13 +35,13 @@ check: $(DEV)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-SETS := faces256-test faces256-hq faces256-london wild128-test
 bench: $(DEV)
 	@test -n "$(LUMIFACE_DATA)" || { echo "set LUMIFACE_DATA to the folder of the test sets (*.tar)"; exit 2; }
-	for set in $(SETS); do \
-	  $(BIN)/lumiface evaluate lfsrnet-lite lfsrnet-base --data "$(LUMIFACE_DATA)/$$set.tar" --protocol llf \
-	    --hr-size 128 --seed 0 --json benchmarks/results/llf128-$$set.json || exit 1; \
+	for section in after large camera tones; do \
+	  OMP_NUM_THREADS=1 $(BIN)/python benchmarks/zoo.py $$section --data-root "$(LUMIFACE_DATA)" \
+	    --json benchmarks/results/zoo.json || exit 1; \
 	done
+	$(BIN)/python benchmarks/zoo_pages.py
 	$(BIN)/python benchmarks/grid.py lfsrnet-base --data "$(LUMIFACE_DATA)/faces256-london.tar"
 
 tables: $(DEV)

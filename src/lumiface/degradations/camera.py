@@ -40,7 +40,7 @@ class CameraConfig(BaseModel):
     gain: Range = Field(default=(0.3, 1.0), description="factor of the darkening; its logarithm is uniform")
     gamma: Range = Field(default=(1.0, 5.0), description="power of the darkening; small ones come more often")
     shade: Range = Field(
-        default=(0.0, 0.4), description="deviation of the shadow's logarithm; small ones come more often"
+        default=(0.0, 0.7), description="deviation of the shadow's logarithm; small ones come more often"
     )
     sigma: Range = Field(default=(0.0, 0.8), description="deviation of the blur, pixels of the small picture")
     shot: Range = Field(default=(0.0, 0.002), description="variance of the noise per unit of light")
