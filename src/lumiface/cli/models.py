@@ -56,7 +56,9 @@ def overview(ctx: typer.Context) -> None:
         return
     trained = Table(title="Trained models", title_justify="left")
     for heading in ("name", "method", "parameters", "scale", "validation, PSNR-Y", "licence"):
-        trained.add_column(heading, justify="right" if heading in ("parameters", "scale") else "left")
+        side = "right" if heading in ("parameters", "scale") else "left"
+        # Names are there to be typed: where the screen is narrow, other columns fold.
+        trained.add_column(heading, justify=side, no_wrap=heading == "name", overflow="fold")
     for name, path in shipped.items():
         facts = read_facts(path)
         parameters, scale = _size(facts["method"], facts["config"])
