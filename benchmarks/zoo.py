@@ -74,18 +74,26 @@ def measured(
             print(json.dumps(rows[-1], indent=1))
     damage = f"camera {camera.model_dump_json()}" if camera else "LLF"
     protocol = f"{damage}, {hr_size} px, x{SCALE}, seed 0; cost of one face of {hr_size // SCALE} px"
+    return section_of(given, protocol, rows)
+
+
+def section_of(given: argparse.Namespace, protocol: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A section of the file: how, where and of what its rows were measured."""
     return {"protocol": protocol, "origin": measured_here(), "models": origins(given.models), "rows": rows}
 
 
 def origins(models: Sequence[str]) -> dict[str, Any]:
     """Of each model: the hash of its weights, its budget and the settings of its run."""
-    told_of: dict[str, Any] = {}
-    for model in models:
-        facts = read_facts(model)
-        provenance = facts["provenance"]
-        about = {"sha256": sha256(model), "budget": budget_of(facts), "settings": provenance["run"]}
-        told_of[model] = about | {key: provenance[key] for key in ("curve",) if key in provenance}
-    return told_of
+    facts = {model: read_facts(model) for model in models}
+    return {
+        model: {
+            "sha256": sha256(model),
+            "budget": budget_of(of),
+            "settings": of["provenance"]["run"],
+            "curve": of["provenance"].get("curve", []),
+        }
+        for model, of in facts.items()
+    }
 
 
 def columns_of(
@@ -94,7 +102,8 @@ def columns_of(
     """The scores of the models on one set, those that are kept and those that are not; gammas likewise."""
     source = open_source(Path(given.data_root) / f"{name}.tar")
     source = source.first(given.limit or len(source))
-    what = f"{name}-{hr_size}-{len(source)}" + ("-camera" if camera else "")
+    damage = f"-camera-{_digest(camera.model_dump_json().encode())[:8]}" if camera else ""
+    what = f"{name}-{hr_size}-{len(source)}{damage}"
     files = {model: KEPT / f"{what}-{sha256(model)[:12]}.json" for model in given.models}
     missing: dict[str, Any] = {
         model: load_model(model) for model, file in files.items() if not file.is_file()
@@ -106,14 +115,17 @@ def columns_of(
             facts = {"model": model, "gammas": gammas, "scores": column.scores}
             write_bytes(files[model], json.dumps(facts).encode())
     kept = {model: json.loads(file.read_bytes()) for model, file in files.items()}
-    return {model: Column(facts["scores"]) for model, facts in kept.items()}, next(iter(kept.values()))[
-        "gammas"
-    ]
+    columns = {model: Column(facts["scores"]) for model, facts in kept.items()}
+    return columns, next(iter(kept.values()))["gammas"]
 
 
 def sha256(model: str) -> str:
     """Of its file of weights."""
-    return hashlib.sha256(find_weights(model).read_bytes()).hexdigest()
+    return _digest(find_weights(model).read_bytes())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def by_gamma(column: Column, gammas: list[float]) -> dict[str, float]:
@@ -140,8 +152,7 @@ def tones(given: argparse.Namespace) -> dict[str, Any]:
                 row |= {score: float(found.mean()), f"{score}_ci": list(mean_interval(found))}
             rows.append(row)
             print(json.dumps(row, indent=1))
-    protocol = f"{TONES}: LLF, 128 px, x4, seed 0"
-    return {"protocol": protocol, "origin": measured_here(), "models": origins(given.models), "rows": rows}
+    return section_of(given, f"{TONES}: LLF, 128 px, x4, seed 0", rows)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Write the tables of `benchmarks/results/zoo.json` into the models' cards and into `docs/zoo.md`.
 
-python benchmarks/zoo_pages.py            # between the lines "<!-- zoo -->" and "<!-- /zoo -->" of each
-python benchmarks/zoo_pages.py --check    # write nothing; exit 1 and name the pages that are not up to date
+python benchmarks/zoo_pages.py            # between "<!-- zoo -->" and "<!-- /zoo -->" of each
+python benchmarks/zoo_pages.py --check    # write nothing; exit 1, and name what is not up to date
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ SCORES = (  # key, heading, digits, the better direction
     ("landmark_px", "landmarks, px", 2, min),
     ("identity_edgeface", "identity", 3, max),
 )
+HEADINGS = [heading for _, heading, _, _ in SCORES]
 SETS = {
     "faces256-test": "300 held-out faces of the training sources",
     "faces256-hq": "114 faces of CelebA-HQ and FFHQ samples",
@@ -75,9 +76,6 @@ def card_of(model: str, zoo: Mapping[str, Any]) -> str:
         said = ", ".join(f"{score:.2f} after {step:,}" for step, score in shown)
         parts.append(f"In validation, dB: {said} steps.")
     return "\n\n".join(parts)
-
-
-HEADINGS = [heading for _, heading, _, _ in SCORES]
 
 
 def scores_of(row: Mapping[str, Any]) -> list[str]:
