@@ -2,9 +2,12 @@
 
     python benchmarks/lumiface_x4.py told --data-root DATA --json benchmarks/results/lumiface_x4.json
     python benchmarks/lumiface_x4.py ablation --data-root DATA --json benchmarks/results/lumiface_x4.json
+    python benchmarks/lumiface_x4.py further --data-root DATA --json benchmarks/results/lumiface_x4.json
 
 told: the 100 validation faces of the LLF benchmark, had somebody told the network what it lacks.
-ablation: each variant trained for 300 steps into `runs/x4-ablation`, twice; a run that was stopped goes on.
+ablation: each variant trained for 300 steps into `runs/x4-ablation`, twice.
+further: networks that ship, trained on in two ways each: without LPIPS or with it, for all sizes or for one.
+A run that was stopped goes on; one that is done is not trained again.
 """
 
 from __future__ import annotations
@@ -18,14 +21,20 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sections import measured_here, run_section
+from sections import told as tell
 from torch import Tensor
 
+from lumiface.data.faces import FaceSet, load_faces
 from lumiface.data.llf import LLFSettings, llf_pairs
 from lumiface.data.sources import open_source
+from lumiface.degradations.camera import CAMERA
+from lumiface.engine.config import TrainConfig
+from lumiface.engine.contract import NO_LIMITS, Limits
 from lumiface.engine.cost import measure_cost
 from lumiface.engine.launch import start_fabric
+from lumiface.engine.measure_joint import measure_joint
 from lumiface.engine.read_config import find_config, read_config
-from lumiface.engine.runs import start
+from lumiface.engine.train import train
 from lumiface.image import from_uint8
 from lumiface.metrics import psnr_y
 from lumiface.metrics.pixels import quantise
@@ -38,6 +47,7 @@ ALIKE: dict[str, Any] = {
     "steps": 300, "warmup": 30, "lr": 1e-3, "ema": 0.98, "precision": "bf16-mixed",
     "sizes": [{"side": 32, "share": 1.0}], "validate_every": 300, "save_every": 300,
 }  # fmt: skip
+SIXTY_FOUR = [{"side": 64, "share": 1.0}]
 VARIANTS: dict[str, dict[str, Any]] = {
     "lumiface-x4": {},
     "light not apart": {"network": {"light": False}},
@@ -59,7 +69,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "a deeper middle": {"network": {"middle": 4, "drawn": [24, 12]}},
     "lfsrnet-base": {"method": "lfsrnet-base", "recipe": {"log_mse": 0.0}},
     "lfsrnet-base, log_mse": {"method": "lfsrnet-base"},
+    "lfsrnet-lite, log_mse": {"method": "lfsrnet-lite"},
+    "lfsrnet-lite, log_mse, taught 0.5": {"method": "lfsrnet-lite", "teacher": "lumiface-x4", "taught": 0.5},
+    "lfsrnet-lite, log_mse, taught 2": {"method": "lfsrnet-lite", "teacher": "lumiface-x4", "taught": 2.0},
 }
+ON: dict[str, Any] = {"lr": 3e-4, "warmup": 50, "ema": 0.98, "validate_every": 1000, "save_every": 250}
+FURTHER: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
+    "LPIPS": {
+        "0": ("lumiface-x4-real", "lumiface-x4", {"steps": 600, "lpips": 0.0}),
+        "0.1": ("lumiface-x4-real", "lumiface-x4", {"steps": 600}),
+    },
+    "sizes": {
+        "all": ("lfsrnet-base-again", "lfsrnet-base", {"steps": 600}),
+        "64 px alone": (
+            "lfsrnet-base-again",
+            "lfsrnet-base",
+            {"steps": 600, "batch": 2, "sizes": SIXTY_FOUR},
+        ),
+    },
+}
+"""By question and answer: configuration, what it starts from, and what is changed."""
 
 
 @torch.inference_mode()
@@ -119,15 +148,14 @@ def tiles(output: Tensor, high: Tensor) -> Tensor:
 def ablation(given: argparse.Namespace) -> dict[str, Any]:
     """A row a variant: its cost, and its PSNR-Y on the validation faces after equal training."""
     rows: list[dict[str, Any]] = []
+    faces: list[FaceSet] = []
     for name, changes in VARIANTS.items():
         reached: list[float] = []
         for seed in SEEDS:
             changed = ALIKE | changes | {"seed": seed}
             changed["recipe"] = {"log_mse": 0.05} | changes.get("recipe", {})
-            config = read_config(find_config("lumiface-x4"), changed)
-            fabric = start_fabric(accelerator="cpu", precision=config.precision)
             folder = RUNS / f"{name.replace(' ', '-')}-{seed}"
-            reached.append(start(config, folder, fabric, data_root=given.data_root).best)
+            reached.append(_train("lumiface-x4", changed, folder, given.data_root, faces))
         network = build(changes.get("method", "lumiface-x4"), changes.get("network"))
         cost = measure_cost(network, 32)
         row = {"params": cost.params, "gflops": cost.gflops, "by_seed": reached}
@@ -136,5 +164,49 @@ def ablation(given: argparse.Namespace) -> dict[str, Any]:
     return {"alike": ALIKE, "seeds": SEEDS, "origin": measured_here(), "rows": rows}
 
 
+def further(given: argparse.Namespace) -> dict[str, Any]:
+    """A row an answer and a kind of validation pairs: all scores, and how they differ from the first."""
+    rows: list[dict[str, Any]] = []
+    faces: list[FaceSet] = []
+    source = open_source(Path(given.data_root) / "faces256-val.tar")
+    source = source.first(given.limit or len(source))
+    for question, answers in FURTHER.items():
+        networks: dict[str, torch.nn.Module] = {}
+        for answer, (config, start_from, changes) in answers.items():
+            folder = RUNS / f"{question}-{answer}".replace(" ", "-")
+            _train(config, ON | changes, folder, given.data_root, faces, Limits(start_from=start_from))
+            networks[answer] = load_model(folder / "last.safetensors")
+        for pairs, hr_size, camera in (("LLF", 128, None), ("LLF", 256, None), ("camera", 256, CAMERA)):
+            columns, _ = measure_joint(networks, source, tell, hr_size, camera)
+            first = next(iter(columns.values()))
+            for answer, column in columns.items():
+                scores = column.as_dict(None if column is first else first)
+                rows.append({question: answer, "pairs": pairs, "hr_size": hr_size, **scores})
+                print(rows[-1], flush=True)
+    return {"alike": ON, "ways": FURTHER, "origin": measured_here(), "rows": rows}
+
+
+def _train(
+    name: str,
+    changes: dict[str, Any],
+    folder: Path,
+    data_root: str,
+    faces: list[FaceSet],
+    limits: Limits = NO_LIMITS,
+) -> float:
+    """The best PSNR-Y in validation of a run, trained or taken up; the first run loads the faces."""
+    config = read_config(find_config(name), changes)
+    if not isinstance(config, TrainConfig):
+        raise TypeError(f"{name} trains no method")
+    if not faces:
+        faces.append(load_faces([source.format(data=data_root) for source in config.train]))
+    fabric = start_fabric(accelerator="cpu", precision=config.precision)
+    return train(config, folder, fabric, data_root=data_root, limits=limits, faces=faces[0]).best
+
+
 if __name__ == "__main__":
-    run_section(__doc__, {"told": told, "ablation": ablation}, {"told": ["lfsrnet-base"], "ablation": []})
+    run_section(
+        __doc__,
+        {"told": told, "ablation": ablation, "further": further},
+        {"told": ["lfsrnet-base"], "ablation": [], "further": []},
+    )

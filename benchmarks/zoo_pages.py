@@ -1,54 +1,31 @@
-"""Write the tables of `benchmarks/results/zoo.json` into the models' cards and into `docs/zoo.md`.
+"""Write the tables of `benchmarks/results/zoo.json` into the models' cards, README and `docs/zoo.md`.
 
-python benchmarks/zoo_pages.py            # between "<!-- zoo -->" and "<!-- /zoo -->" of each
+python benchmarks/zoo_pages.py            # what stands between the marks that `pages` knows
 python benchmarks/zoo_pages.py --check    # write nothing; exit 1, and name what is not up to date
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lumiface.files import write_bytes
+from pages import HEADINGS, RESULTS, ROOT, SCORES, Rows, cell, filled, has, refresh, table
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
 CARDS = ROOT / "src" / "lumiface" / "weights"
 PAGE = ROOT / "docs" / "zoo.md"
-BEGIN, END = "<!-- zoo -->", "<!-- /zoo -->"
+README = ROOT / "README.md"
 
-SCORES = (  # key, heading, digits, the better direction
-    ("psnr_y", "PSNR-Y, dB", 2, max),
-    ("ssim_y", "SSIM-Y", 3, max),
-    ("lpips_squeeze", "LPIPS", 3, min),
-    ("landmark_px", "landmarks, px", 2, min),
-    ("identity_edgeface", "identity", 3, max),
-)
-HEADINGS = [heading for _, heading, _, _ in SCORES]
 SETS = {
     "faces256-test": "300 held-out faces of the training sources",
     "faces256-hq": "114 faces of CelebA-HQ and FFHQ samples",
     "faces256-london": "102 studio portraits, London Set",
     "wild128-test": "200 people in news photographs, LFW",
 }
-
-Rows = Sequence[Mapping[str, Any]]
-
-
-def table(headings: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
-    """Markdown; the first column is text, the others are numbers."""
-    heads = list(headings)
-    rule = ["---", *["---:"] * (len(heads) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *map(list, lines)])
-
-
-def cell(row: Mapping[str, Any], key: str, digits: int, *, interval: bool = True) -> str:
-    """A score with its 95 % interval."""
-    low, high = row[f"{key}_ci"]
-    return f"{row[key]:.{digits}f}" + (f" ({low:.{digits}f}–{high:.{digits}f})" if interval else "")
+BESIDE = ("bicubic", "mean-gamma + bicubic", "srcnn", "oracle")
+"""Rows of README's tables that are no model of the zoo's, or not one to boast of."""
+OURS = ("lfsrnet-lite", "lfsrnet-base", "lfsrnet-paper", "lumiface-x4-real", "lumiface-x4")
 
 
 def card_of(model: str, zoo: Mapping[str, Any]) -> str:
@@ -149,27 +126,39 @@ def by_model(rows: Rows) -> str:
     return table(["model", *HEADINGS], lines)
 
 
-def filled(text: str, what: str) -> str:
-    """A page with `what` between its two lines."""
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    return f"{before}{BEGIN}\n{what}\n{END}{after}"
+def readme_of(text: str, zoo: Mapping[str, Any]) -> str:
+    """README's two tables: all scores on the first set, and PSNR-Y on the others."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for name in SETS:
+        simple = json.loads((RESULTS / f"llf128-{name}.json").read_text(encoding="utf-8"))["rows"]
+        found[name] = {row["method"]: row for row in simple if row["method"] in BESIDE}
+        found[name] |= {row["model"]: row for row in zoo["after"]["rows"] if row["set"] == name}
+    first, *others = SETS
+
+    def line(method: str) -> list[str]:
+        row = found[first][method]
+        scores = [cell(row, "psnr_y", 2), *(f"{row[key]:.{digits}f}" for key, _, digits, _ in SCORES[1:-1])]
+        return [f"**{method}**" if method in OURS else method, *scores]
+
+    methods = [*BESIDE, *OURS]
+    scores = table(["method", "PSNR-Y, dB (95 % interval)", *HEADINGS[1:-1]], map(line, methods))
+    further = table(
+        ["method", "CelebA-HQ and FFHQ samples (114)", "London Set (102)", "LFW (200)"],
+        ([method, *(f"{found[name][method]['psnr_y']:.2f}" for name in others)] for method in methods),
+    )
+    return filled(filled(text, "scores", scores), "scores elsewhere", further)
 
 
 def pages() -> dict[Path, str]:
-    """Every page that has the two lines, as it should be."""
-    zoo = json.loads(RESULTS.read_text(encoding="utf-8"))
-    wanted: dict[Path, str] = {}
+    """Every page that has the marks, as it should be."""
+    zoo = json.loads((RESULTS / "zoo.json").read_text(encoding="utf-8"))
+    wanted = {README: readme_of(README.read_text(encoding="utf-8"), zoo)}
     for path in [*sorted(CARDS.glob("*.md")), PAGE]:
         text = path.read_text(encoding="utf-8")
-        if BEGIN in text:
-            wanted[path] = filled(text, page_of(zoo) if path == PAGE else card_of(path.stem, zoo))
+        if has(text, "zoo"):
+            wanted[path] = filled(text, "zoo", page_of(zoo) if path == PAGE else card_of(path.stem, zoo))
     return wanted
 
 
 if __name__ == "__main__":
-    stale = {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
-    for path, text in stale.items():
-        print(path.relative_to(ROOT))
-        if "--check" not in sys.argv[1:]:
-            write_bytes(path, text.encode())
-    sys.exit(1 if stale and "--check" in sys.argv[1:] else 0)
+    refresh(pages)

@@ -39,9 +39,11 @@ def test_numbers_lie_in_their_ranges_and_a_tenth_keeps_its_light() -> None:
         values = getattr(found, name)[~lit].double()
         assert low - 1e-6 <= float(values.min()) <= low + 0.02 * (high - low)
         assert high - 0.02 * (high - low) <= float(values.max()) <= high + 1e-6
-    # Logarithms of gains are uniform; gamma is the square of a uniform number, from 1 on.
+    # Logarithms of gains are uniform; gamma is the square of a uniform number, from 1 on; so is noise.
     assert float(found.gain[~lit].log().mean()) == pytest.approx(0.5 * math.log(0.3), abs=0.01)
     assert float(found.gamma[~lit].mean()) == pytest.approx(1.0 + 4.0 / 3.0, abs=0.03)
+    assert float(found.read.mean()) == pytest.approx(0.012 / 3.0, rel=0.03)
+    assert float((found.quality >= 99).float().mean()) == pytest.approx((2.0 / 26.0) ** 0.5, abs=0.02)
 
 
 def test_the_same_numbers_make_the_same_picture(astronaut: Tensor) -> None:

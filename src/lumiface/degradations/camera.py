@@ -10,7 +10,8 @@ that learnt from it alone draws noise as texture and brightens what is bright. H
 The shadow is 1 at one place and less elsewhere, smoothly, so that a face may stand against the light.
 
 The ranges are ours: gamma leans towards 1, because less light is a factor in what a sensor counts, and a
-power only where somebody or something has bent the curve.
+power only where somebody or something has bent the curve. Noise and JPEG lean towards none: a network that
+always meets them takes the faint detail of a clean, dark picture for noise.
 """
 
 from __future__ import annotations
@@ -43,9 +44,15 @@ class CameraConfig(BaseModel):
         default=(0.0, 0.7), description="deviation of the shadow's logarithm; small ones come more often"
     )
     sigma: Range = Field(default=(0.0, 0.8), description="deviation of the blur, pixels of the small picture")
-    shot: Range = Field(default=(0.0, 0.002), description="variance of the noise per unit of light")
-    read: Range = Field(default=(0.0, 0.012), description="deviation of the noise in black, of 1")
-    quality: tuple[int, int] = Field(default=(75, 100), description="of JPEG, 1 to 100")
+    shot: Range = Field(
+        default=(0.0, 0.002), description="variance of the noise per unit of light; small ones are frequent"
+    )
+    read: Range = Field(
+        default=(0.0, 0.012), description="deviation of the noise in black, of 1; small ones are frequent"
+    )
+    quality: tuple[int, int] = Field(
+        default=(75, 100), description="of JPEG, 1 to 100; high ones come more often"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -103,9 +110,9 @@ def draw_camera(
         gamma=torch.where(dark, gamma, torch.ones_like(gamma)),
         shade=torch.where(dark, within(config.shade, unit[7].square()), torch.zeros_like(gain)),
         sigma=within(config.sigma, unit[3]),
-        shot=within(config.shot, unit[4]),
-        read=within(config.read, unit[5]),
-        quality=whole_within(config.quality, unit[6]),
+        shot=within(config.shot, unit[4].square()),
+        read=within(config.read, unit[5].square()),
+        quality=whole_within(config.quality, 1.0 - unit[6].square()),
         largest=config.sigma[1],
     ).to(device)
 

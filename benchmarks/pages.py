@@ -1,0 +1,63 @@
+"""What the benchmarks that write tables into pages share: tables, their cells, and the pages themselves.
+
+A table stands between the lines `<!-- name -->` and `<!-- /name -->` of a page; the rest is written by hand.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lumiface.files import write_bytes
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+SCORES = (  # key, heading, digits, the better direction
+    ("psnr_y", "PSNR-Y, dB", 2, max),
+    ("ssim_y", "SSIM-Y", 3, max),
+    ("lpips_squeeze", "LPIPS", 3, min),
+    ("landmark_px", "landmarks, px", 2, min),
+    ("identity_edgeface", "identity", 3, max),
+)
+HEADINGS = [heading for _, heading, _, _ in SCORES]
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def table(headings: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
+    """Markdown; the first column is text, the others are numbers."""
+    heads = list(headings)
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *map(list, lines)])
+
+
+def cell(row: Mapping[str, Any], key: str, digits: int, *, interval: bool = True) -> str:
+    """A score with its 95 % interval."""
+    low, high = row[f"{key}_ci"]
+    return f"{row[key]:.{digits}f}" + (f" ({low:.{digits}f}–{high:.{digits}f})" if interval else "")
+
+
+def has(text: str, mark: str) -> bool:
+    """Does a page keep a place of this name?"""
+    return f"<!-- {mark} -->" in text
+
+
+def filled(text: str, mark: str, what: str) -> str:
+    """A page with `what` in the place of this name."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, after = text.split(begin)[0], text.split(end)[1]
+    return f"{before}{begin}\n{what}\n{end}{after}"
+
+
+def refresh(pages: Callable[[], Mapping[Path, str]]) -> None:
+    """Write the pages that are not as they should be, and name them; `--check`: write nothing, exit 1."""
+    check = "--check" in sys.argv[1:]
+    stale = {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
+    for path, text in stale.items():
+        print(path.relative_to(ROOT))
+        if not check:
+            write_bytes(path, text.encode())
+    sys.exit(1 if stale and check else 0)
