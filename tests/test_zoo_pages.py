@@ -8,15 +8,18 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from lumiface.registry import find_weights
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_cards_and_pages_are_up_to_date() -> None:
-    command = [sys.executable, str(ROOT / "benchmarks" / "zoo_pages.py"), "--check"]
+@pytest.mark.parametrize("writer", ["zoo_pages", "x4_pages"])
+def test_cards_and_pages_are_up_to_date(writer: str) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{writer}.py"), "--check"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"run benchmarks/zoo_pages.py for:\n{result.stdout}{result.stderr}"
+    assert result.returncode == 0, f"run benchmarks/{writer}.py for:\n{result.stdout}{result.stderr}"
 
 
 def test_what_was_measured_is_what_ships() -> None:
