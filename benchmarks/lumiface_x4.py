@@ -63,8 +63,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "small faces first": {
         "sizes": [{"side": 32, "share": 1.0, "since": 0.5}, {"side": 16, "share": 1.0, "until": 0.5}]
     },
-    "averaged weights 0.95": {"ema": 0.95},
-    "averaged weights 0.99": {"ema": 0.99},
+    "averaged weights 0.9": {"ema": 0.9},
+    "without averaged weights": {"ema": 0.0},
     "a fourth level": {"network": {"widths": [48, 96, 192, 256]}},
     "a deeper middle": {"network": {"middle": 4, "drawn": [24, 12]}},
     "lfsrnet-base": {"method": "lfsrnet-base", "recipe": {"log_mse": 0.0}},

@@ -51,7 +51,7 @@ def card_of(model: str, zoo: Mapping[str, Any]) -> str:
     if curve := zoo["after"]["models"].get(model, {}).get("curve"):
         shown = [curve[round(part * (len(curve) - 1) / 7)] for part in range(8)] if len(curve) > 8 else curve
         said = ", ".join(f"{score:.2f} after {step:,}" for step, score in shown)
-        parts.append(f"In validation, dB: {said} steps.")
+        parts.append(f"In validation, dB, in the course of its last run: {said} steps.")
     return "\n\n".join(parts)
 
 
