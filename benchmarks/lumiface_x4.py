@@ -76,15 +76,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
 ON: dict[str, Any] = {"lr": 3e-4, "warmup": 50, "ema": 0.98, "validate_every": 1000, "save_every": 250}
 FURTHER: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
     "LPIPS": {
-        "0": ("lumiface-x4-real", "lumiface-x4", {"steps": 600, "lpips": 0.0}),
-        "0.1": ("lumiface-x4-real", "lumiface-x4", {"steps": 600}),
+        "0": ("lumiface-x4-real", "lumiface-x4", {"steps": 400, "lpips": 0.0}),
+        "0.1": ("lumiface-x4-real", "lumiface-x4", {"steps": 400}),
     },
     "sizes": {
-        "all": ("lfsrnet-base-again", "lfsrnet-base", {"steps": 600}),
+        "all": ("lfsrnet-base-again", "lfsrnet-base", {"steps": 400}),
         "64 px alone": (
             "lfsrnet-base-again",
             "lfsrnet-base",
-            {"steps": 600, "batch": 2, "sizes": SIXTY_FOUR},
+            {"steps": 400, "batch": 2, "sizes": SIXTY_FOUR},
         ),
     },
 }
