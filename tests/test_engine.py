@@ -25,7 +25,7 @@ from lumiface.engine.config import SizeShare, TrainConfig
 from lumiface.engine.contract import Limits, Outcome
 from lumiface.engine.read_config import find_config, read_config, shipped_configs
 from lumiface.engine.schedule import AveragedWeights, Draw, learning_rate, mirror, turn
-from lumiface.engine.train import shift, train
+from lumiface.engine.train import train
 from lumiface.engine.update import PATIENCE
 from lumiface.errors import InputError, LumifaceError, SettingError
 from lumiface.papers.lfsrnet.recipe import LFSRNetRecipe
@@ -104,14 +104,6 @@ def test_what_pictures_look_like_can_count(
     line = json.loads((folder / "log.jsonl").read_text().splitlines()[0])
     assert 0.05 < line["lpips"] < 0.5
     assert line["loss"] == pytest.approx(sum(line[part] for part in ("l1", "fft", "mask", "lpips")))
-
-
-def test_lpips_sees_other_pixels_at_each_step() -> None:
-    where = torch.arange(64).reshape(1, 1, 8, 8)
-    cuts = [where[shift(0, step)] for step in range(600)]
-    assert {int(cut[0, 0, 0, 0]) for cut in cuts} == set(range(64))  # every offset, down and to the right
-    assert all(torch.equal(cut, where[shift(0, step)]) for step, cut in enumerate(cuts))
-    assert any(cut.shape != where[shift(1, step)].shape for step, cut in enumerate(cuts))
 
 
 def test_a_teacher_of_another_scale_is_refused(faces: Path, tmp_path: Path) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import EllipsisType
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
 from pydantic import BaseModel
@@ -25,9 +23,6 @@ from lumiface.errors import SettingError
 from lumiface.losses import l1_loss
 from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import begin_as, build, build_recipe, load_model
-
-_STRIDE, _SHIFTS = 8, 1
-"""Of the pixels that LPIPS weighs most, and the stream of random numbers that the cuts below come from."""
 
 
 class PairedLesson:
@@ -84,8 +79,7 @@ class PairedLesson:
                 told = self.teacher(low).float()
             parts["teacher"] = self.config.taught * l1_loss(output, told)
         if self.lpips is not None:
-            cut = shift(self.config.seed, step)
-            parts["lpips"] = self.config.lpips * self.lpips(output[cut], target[cut]).mean()
+            parts["lpips"] = self.config.lpips * self.lpips(output, target).mean()
         yield "network", parts, len(high)
 
     def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
@@ -99,16 +93,6 @@ class PairedLesson:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.recipe.load_state_dict(state_dict)
-
-
-def shift(seed: int, step: int) -> tuple[EllipsisType, slice, slice]:
-    """What to cut off above and at the left, 0 to 7 pixels each; a pure function of (seed, step).
-
-    LPIPS looks at every second, fourth, eighth pixel. Where these are others at each step, a picture gains
-    nothing by a pattern that repeats with them, which would show as a faint grid.
-    """
-    down, right = np.random.default_rng([seed, step, _SHIFTS]).integers(_STRIDE, size=2).tolist()
-    return ..., slice(down, None), slice(right, None)
 
 
 def train(
