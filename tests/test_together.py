@@ -8,11 +8,15 @@ from pathlib import Path
 
 SCRIPT = """
 import atexit
+import os
 import torch
 from lumiface.engine.launch import start_fabric
 from lumiface.engine.together import apart, average_gradients
 
-atexit.register(lambda: print("parted", not torch.distributed.is_initialized(), flush=True))  # runs last
+def say(line):
+    os.write(1, f"{line}\\n".encode())  # at once: what two processes print may mix within a line
+
+atexit.register(lambda: say(f"parted {not torch.distributed.is_initialized()}"))  # runs last
 fabric = start_fabric(accelerator="cpu", devices="2")
 torch.manual_seed(fabric.global_rank)  # what the first process has drawn is everybody's
 asked, passed_by = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
@@ -35,7 +39,7 @@ for _ in range(2):
     optimizer.step()
 weights = fabric.all_gather(asked.weight)
 assert torch.equal(weights[0], weights[1])
-print("done", fabric.global_rank, flush=True)
+say(f"done {fabric.global_rank}")
 """
 
 
