@@ -24,7 +24,7 @@ def test_cards_and_pages_are_up_to_date(writer: str) -> None:
 
 def test_what_was_measured_is_what_ships() -> None:
     zoo = json.loads((ROOT / "benchmarks" / "results" / "zoo.json").read_text(encoding="utf-8"))
-    assert {"before", "after", "tones"} <= set(zoo)
+    assert {"before", "after", "large", "camera", "tones"} <= set(zoo)
     for section in set(zoo) - {"before"}:
         measured = zoo[section]["models"]
         assert {"lumiface-x4", "lumiface-x4-real", "lfsrnet-base", "lfsrnet-lite", "srcnn"} <= set(measured)

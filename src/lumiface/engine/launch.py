@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import warnings
 from typing import Any, cast
 
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch.nn.parallel import DistributedDataParallel
 
 from lumiface.errors import SettingError
 
@@ -62,10 +64,14 @@ def _part() -> None:
     """Leave the other processes while Python still lives.
 
     Threads of gloo that meet an interpreter in its last moments abort the process: a run that has ended well
-    would end in SIGABRT now and then. Lightning sees to this for NCCL only.
+    would end in SIGABRT now and then. They end when nothing holds their group any more; wrapped networks do.
+    Lightning sees to this for NCCL only.
     """
     if torch.distributed.is_initialized():
+        for wrapped in [thing for thing in gc.get_objects() if type(thing) is DistributedDataParallel]:
+            vars(wrapped).clear()
         torch.distributed.destroy_process_group()
+        gc.collect()
 
 
 def _has_bf16() -> bool:
