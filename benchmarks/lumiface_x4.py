@@ -148,7 +148,7 @@ def tiles(output: Tensor, high: Tensor) -> Tensor:
 def ablation(given: argparse.Namespace) -> dict[str, Any]:
     """A row a variant: its cost, and its PSNR-Y on the validation faces after equal training."""
     rows: list[dict[str, Any]] = []
-    faces: list[FaceSet] = []
+    faces = _faces(given.data_root)
     for name, changes in VARIANTS.items():
         reached: list[float] = []
         for seed in SEEDS:
@@ -167,7 +167,7 @@ def ablation(given: argparse.Namespace) -> dict[str, Any]:
 def further(given: argparse.Namespace) -> dict[str, Any]:
     """A row an answer and a kind of validation pairs: all scores, and how they differ from the first."""
     rows: list[dict[str, Any]] = []
-    faces: list[FaceSet] = []
+    faces = _faces(given.data_root)
     source = open_source(Path(given.data_root) / "faces256-val.tar")
     source = source.first(given.limit or len(source))
     for question, answers in FURTHER.items():
@@ -186,22 +186,30 @@ def further(given: argparse.Namespace) -> dict[str, Any]:
     return {"alike": ON, "ways": FURTHER, "origin": measured_here(), "rows": rows}
 
 
+def _faces(data_root: str) -> FaceSet:
+    """What all runs here are trained on, decoded once."""
+    return load_faces([source.format(data=data_root) for source in _config("lumiface-x4", {}).train])
+
+
 def _train(
     name: str,
     changes: dict[str, Any],
     folder: Path,
     data_root: str,
-    faces: list[FaceSet],
+    faces: FaceSet,
     limits: Limits = NO_LIMITS,
 ) -> float:
-    """The best PSNR-Y in validation of a run, trained or taken up; the first run loads the faces."""
+    """The best PSNR-Y in validation of a run, trained or taken up."""
+    config = _config(name, changes)
+    fabric = start_fabric(accelerator="cpu", precision=config.precision)
+    return train(config, folder, fabric, data_root=data_root, limits=limits, faces=faces).best
+
+
+def _config(name: str, changes: dict[str, Any]) -> TrainConfig:
     config = read_config(find_config(name), changes)
     if not isinstance(config, TrainConfig):
         raise TypeError(f"{name} trains no method")
-    if not faces:
-        faces.append(load_faces([source.format(data=data_root) for source in config.train]))
-    fabric = start_fabric(accelerator="cpu", precision=config.precision)
-    return train(config, folder, fabric, data_root=data_root, limits=limits, faces=faces[0]).best
+    return config
 
 
 if __name__ == "__main__":
