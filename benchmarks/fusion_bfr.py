@@ -19,15 +19,15 @@ import torch
 from sections import budget_of, measured_here, rows_of, run_section, told
 
 from lumiface.data.sources import PictureSource, open_source
-from lumiface.data.stacks import faces_at_side, stack_faces
-from lumiface.engine.measure_blind import INPUT, measure_real, measure_restorers
-from lumiface.image import Picture, write_picture
+from lumiface.data.training.face_tensor import faces_at_side, stack_faces
+from lumiface.evaluation.studies.blind import INPUT, measure_real, measure_restorers
+from lumiface.figures.grid import picture_grid
+from lumiface.imaging.io import Picture, write_picture
 from lumiface.metrics.frechet import FrechetDistance, frechet_distance
-from lumiface.photo import Restorer
 from lumiface.registry import find_weights, load_model, read_facts
-from lumiface.reports.grid import picture_grid
-from lumiface.restore_config import RestoreConfig
-from lumiface.sample import FaceGenerator
+from lumiface.restore.config import RestoreConfig
+from lumiface.restore.face_generator import FaceGenerator
+from lumiface.restore.restorer import Restorer
 
 TEST = "faces256-test"
 REAL = "real-degraded"

@@ -15,10 +15,11 @@ import argparse
 import torch
 from torch import Tensor
 
-from lumiface.data.llf import LLFSettings, llf_pairs
+from lumiface.data.benchmarks.llf import LLFSettings, llf_pairs
 from lumiface.data.sources import open_source
-from lumiface.filters import box_mean
-from lumiface.image import from_uint8, luma
+from lumiface.imaging.color import luma
+from lumiface.imaging.filters import box_mean
+from lumiface.imaging.quantize import from_uint8
 from lumiface.registry import load_model
 
 PERIODS = (2, 4, 8, 16, 32)

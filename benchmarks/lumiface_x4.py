@@ -24,22 +24,21 @@ from sections import measured_here, run_section
 from sections import told as tell
 from torch import Tensor
 
-from lumiface.data.faces import FaceSet, load_faces
-from lumiface.data.llf import LLFSettings, llf_pairs
+from lumiface.data.benchmarks.llf import LLFSettings, llf_pairs
 from lumiface.data.sources import open_source
-from lumiface.degradations.camera import CAMERA
-from lumiface.engine.config import TrainConfig
-from lumiface.engine.contract import NO_LIMITS, Limits
-from lumiface.engine.cost import measure_cost
-from lumiface.engine.launch import start_fabric
-from lumiface.engine.measure_joint import measure_joint
-from lumiface.engine.read_config import find_config, read_config
-from lumiface.engine.train import train
-from lumiface.image import from_uint8
+from lumiface.data.training.face_set import FaceSet, load_faces
+from lumiface.degradations.camera_pipeline import CAMERA
+from lumiface.evaluation.bootstrap import mean_interval
+from lumiface.evaluation.cost import measure_cost
+from lumiface.evaluation.studies.joint import measure_joint
+from lumiface.imaging.quantize import from_uint8, quantize
 from lumiface.metrics import psnr_y
-from lumiface.metrics.pixels import quantise
 from lumiface.registry import build, load_model
-from lumiface.reports.compare.intervals import mean_interval
+from lumiface.training.config import TrainConfig
+from lumiface.training.launch import start_fabric
+from lumiface.training.read_config import find_config, read_config
+from lumiface.training.task import NO_LIMITS, Limits
+from lumiface.training.tasks.paired import train
 
 RUNS = Path("runs/x4-ablation")
 SEEDS = (0, 1)
@@ -109,7 +108,7 @@ def told(given: argparse.Namespace) -> dict[str, Any]:
         low, high = from_uint8(pair.lr.copy()), from_uint8(pair.hr.copy())
         output = network(low).clamp(0.0, 1.0)
         for way, correct in ways.items():
-            scores[way].append(float(psnr_y(quantise(correct(output, high)), high)))
+            scores[way].append(float(psnr_y(quantize(correct(output, high)), high)))
     rows = [
         {"told": way, "psnr_y": float(np.mean(values)), "psnr_y_ci": list(mean_interval(np.array(values)))}
         for way, values in scores.items()

@@ -18,19 +18,19 @@ from typing import Any
 from sections import budget_of, measured_here, rows_of, run_section, told
 
 from lumiface.data.sources import open_source
-from lumiface.data.views import load_views
-from lumiface.engine.cost import measure_cost
-from lumiface.engine.measure_lifter import YAWS, measure_lifter, turned_views
-from lumiface.engine.measure_prior3d import (
+from lumiface.data.training.view_set import load_views
+from lumiface.evaluation.cost import measure_cost
+from lumiface.evaluation.studies.lifter import YAWS, measure_lifter, turned_views
+from lumiface.evaluation.studies.prior3d import (
     dark_pictures,
     frr_pictures,
     measure_enhancers,
     measure_priors,
 )
-from lumiface.image import Picture, write_picture
+from lumiface.figures.grid import picture_grid
+from lumiface.imaging.io import Picture, write_picture
 from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import build, load_model, load_part, read_facts, shipped_weights
-from lumiface.reports.grid import picture_grid
 
 SETS = ("faces256-test",)
 DARK = "dark256-test"

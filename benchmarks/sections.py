@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from lumiface.engine.column import Column
-from lumiface.engine.cost import machine_name
-from lumiface.engine.origin import origin
-from lumiface.files import write_bytes
+from lumiface.core.files import write_bytes
+from lumiface.evaluation.column import Column
+from lumiface.evaluation.cost import machine_name
+from lumiface.evaluation.provenance import origin
 from lumiface.registry import read_facts
 
 Section = Callable[[argparse.Namespace], dict[str, Any]]

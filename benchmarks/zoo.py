@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 from sections import budget_of, measured_here, run_section, told
 
+from lumiface.core.files import write_bytes
 from lumiface.data.sources import open_source
-from lumiface.degradations.camera import CAMERA, CameraConfig
-from lumiface.engine.column import Column
-from lumiface.engine.cost import measure_cost
-from lumiface.engine.measure_joint import measure_joint
-from lumiface.files import write_bytes
+from lumiface.degradations.camera_pipeline import CAMERA, CameraConfig
+from lumiface.evaluation.bootstrap import mean_interval
+from lumiface.evaluation.column import Column
+from lumiface.evaluation.cost import measure_cost
+from lumiface.evaluation.studies.joint import measure_joint
 from lumiface.registry import find_weights, load_model, read_facts
-from lumiface.reports.compare.intervals import mean_interval
 
 SETS = ("faces256-test", "faces256-hq", "faces256-london", "wild128-test")
 LARGE_SETS = SETS[:3]

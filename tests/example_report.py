@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lumiface.reports.compare import write_report
-from lumiface.reports.compare.intervals import mean_interval
+from lumiface.comparison.html import write_report
+from lumiface.evaluation.bootstrap import mean_interval
 
 EVIL = "<script>alert('x')</script> & |A_b*|"
 SHIFTS = {"bicubic": -9.0, "Net": 0.0, EVIL: -0.02, "slow": -1.5, "oracle": 2.0}

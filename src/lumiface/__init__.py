@@ -11,16 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lumiface.photo import Restorer, restore
     from lumiface.registry import list_models, load_model
+    from lumiface.restore.restorer import Restorer, restore
 
 __version__ = "0.1.0"
 
 __all__ = ["Restorer", "__version__", "list_models", "load_model", "restore"]
 
 _HOMES = {
-    "restore": "lumiface.photo",
-    "Restorer": "lumiface.photo",
+    "restore": "lumiface.restore.restorer",
+    "Restorer": "lumiface.restore.restorer",
     "load_model": "lumiface.registry",
     "list_models": "lumiface.registry",
 }

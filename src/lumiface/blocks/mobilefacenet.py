@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lumiface.assets import find_asset
+from lumiface.core.assets import find_asset
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What the published weights were trained with: RGB in [0, 1], less the one, over the other."""

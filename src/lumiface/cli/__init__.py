@@ -50,8 +50,8 @@ def main(
     warnings.formatwarning = lambda message, *_where, **_line: f"lumiface: {message}\n"
 
 
-app.command(cls=Described.by("lumiface.photo", "RestoreConfig"), no_args_is_help=True)(restore)
-app.command(cls=Described.by("lumiface.engine.config", "TrainConfig"), no_args_is_help=True)(train)
+app.command(cls=Described.by("lumiface.restore.restorer", "RestoreConfig"), no_args_is_help=True)(restore)
+app.command(cls=Described.by("lumiface.training.config", "TrainConfig"), no_args_is_help=True)(train)
 app.command()(evaluate)
 app.command(no_args_is_help=True)(compare)
 app.command(no_args_is_help=True)(score)

@@ -39,14 +39,14 @@ def compare(
 
     import torch
 
-    from lumiface.engine.compare.plan import is_finished, plan_rows, planned_runs
-    from lumiface.engine.compare.run import compare as run
-    from lumiface.engine.compare.scores import is_measured
-    from lumiface.engine.compare.table import read_budget, read_table
-    from lumiface.engine.compare.work import Machine
-    from lumiface.engine.device import choose_device
-    from lumiface.files import write_bytes
-    from lumiface.reports.compare import write_report
+    from lumiface.comparison.config import read_budget, read_table
+    from lumiface.comparison.html import write_report
+    from lumiface.comparison.plan import is_finished, plan_rows, planned_runs
+    from lumiface.comparison.run import compare as run
+    from lumiface.comparison.scores import is_measured
+    from lumiface.comparison.workers import Machine
+    from lumiface.core.device import choose_device
+    from lumiface.core.files import write_bytes
 
     wanted = read_table(table)
     if budget is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lumiface.cli.shared import BAD_INPUT, Config, complain
-from lumiface.errors import InputError, SettingError
+from lumiface.core.errors import InputError, SettingError
 
 PROTOCOLS = {
     "llf": ("scale", "seed", "hr_size"),
@@ -88,10 +88,10 @@ def _build_pairs(sources: list[str], output: Path, protocol: str, given: dict[st
     import hashlib
 
     from lumiface.cli.progress import progress_bar
-    from lumiface.data.damaged import PROTOCOLS as DAMAGE
-    from lumiface.data.damaged import DamageSettings, build_damaged
-    from lumiface.data.llf import LLFSettings
-    from lumiface.data.llf_files import build_llf
+    from lumiface.data.benchmarks.damaged import PROTOCOLS as DAMAGE
+    from lumiface.data.benchmarks.damaged import DamageSettings, build_damaged
+    from lumiface.data.benchmarks.llf import LLFSettings
+    from lumiface.data.benchmarks.llf_files import build_llf
 
     size = given.get("hr_size", 128 if protocol == "llf" else 256) or None
     seed = given.get("seed", 0)
@@ -111,10 +111,10 @@ def _build_pairs(sources: list[str], output: Path, protocol: str, given: dict[st
 
 def _find_dark_faces(sources: list[str], output: Path, given: dict[str, Any]) -> None:
     from lumiface.cli.progress import progress_bar
-    from lumiface.data.dark_frame_files import collect_dark_faces
-    from lumiface.data.dark_frames import DarkFrameConfig
-    from lumiface.data.frames import open_frames
-    from lumiface.engine.device import choose_device
+    from lumiface.core.device import choose_device
+    from lumiface.data.collect.dark_frame_files import collect_dark_faces
+    from lumiface.data.collect.dark_frames import DarkFrameConfig
+    from lumiface.data.collect.frames import open_frames
 
     overrides = {name: given[name] for name in ("every", "max_luma") if name in given}
     settings = _read(DarkFrameConfig, given.get("config"), overrides)
@@ -137,7 +137,7 @@ def _read(model: type[Config], path: Path | None, overrides: dict[str, Any]) -> 
     import yaml
     from pydantic import ValidationError
 
-    from lumiface.files import read_bytes
+    from lumiface.core.files import read_bytes
 
     raw: Any = {}
     if path is not None:

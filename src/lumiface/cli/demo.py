@@ -21,9 +21,9 @@ def demo(
 
     It is made dark and small as the benchmark does, restored, and laid beside the original.
     """
-    from lumiface.demo import make_demo
-    from lumiface.engine.device import choose_device
-    from lumiface.photo import Restorer
+    from lumiface.core.device import choose_device
+    from lumiface.restore.demo import make_demo
+    from lumiface.restore.restorer import Restorer
 
     pictures = make_demo(output, Restorer(model, device=str(choose_device(device))))
     typer.echo(f"dark and small: {pictures.dark}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lumiface.errors import SettingError
+from lumiface.core.errors import SettingError
 
 PROTOCOLS = ("llf",)
 
@@ -58,10 +58,10 @@ def evaluate(
     from rich.console import Console
 
     from lumiface.cli.progress import progress_bar
-    from lumiface.engine.device import choose_device
-    from lumiface.engine.evaluate import evaluate as run
-    from lumiface.files import write_bytes
-    from lumiface.reports.tables import score_table
+    from lumiface.core.device import choose_device
+    from lumiface.core.files import write_bytes
+    from lumiface.evaluation.benchmark import evaluate as run
+    from lumiface.figures.console_tables import score_table
 
     _check(protocol)
     if threads is not None:

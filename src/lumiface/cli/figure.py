@@ -42,8 +42,8 @@ def histogram(
     import torch
 
     from lumiface.degradations.lowlight import PAPER_NOISE, darken
-    from lumiface.image import Picture, write_picture
-    from lumiface.reports.histogram import histogram_figure
+    from lumiface.figures.histogram import histogram_figure
+    from lumiface.imaging.io import Picture, write_picture
 
     light, _ = _open(picture)
     settings = (torch.tensor([number]) for number in (alpha, beta, gamma))
@@ -69,11 +69,11 @@ def masks(
 
     The largest face of the picture, a block mask and a pixel mask, as in LFSRNet's Fig. 5.
     """
-    from lumiface.errors import InputError
+    from lumiface.core.errors import InputError
     from lumiface.faces.detect import FaceDetector
     from lumiface.faces.find import find_faces
-    from lumiface.image import Picture, write_picture
-    from lumiface.reports.masks import mask_figure
+    from lumiface.figures.masks import mask_figure
+    from lumiface.imaging.io import Picture, write_picture
 
     rgb, name = _open(picture)
     faces = find_faces(rgb, FaceDetector().eval(), which="largest")
@@ -88,9 +88,10 @@ def _open(picture: Path | None) -> tuple[Tensor, str]:
     """The picture (1, 3, H, W), or the photograph that comes with the package, and its name."""
     from importlib import resources
 
-    from lumiface.image import decode_rgb8, from_uint8, read_picture
+    from lumiface.imaging.io import decode_rgb8, read_picture
+    from lumiface.imaging.quantize import from_uint8
 
     if picture is not None:
         return read_picture(picture).rgb, str(picture)
-    bundled = resources.files("lumiface") / "demo_data" / "astronaut.jpg"
+    bundled = resources.files("lumiface.restore") / "demo_data" / "astronaut.jpg"
     return from_uint8(decode_rgb8(bundled.read_bytes(), bundled.name)), bundled.name

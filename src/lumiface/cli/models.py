@@ -23,8 +23,8 @@ def overview(ctx: typer.Context) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from lumiface.figures.console_tables import amount
     from lumiface.registry import METHODS, PARTS, needs_training, read_facts, shipped_weights
-    from lumiface.reports.tables import amount
 
     console = Console()
     presets = Table(title="Methods to train", title_justify="left")
@@ -108,16 +108,16 @@ def publish(
 
     import torch
 
-    from lumiface.engine.checkpoint import save_weights
-    from lumiface.errors import SettingError
+    from lumiface.core.errors import SettingError
     from lumiface.registry import PARTS, find_method, load_model, load_part, read_facts
+    from lumiface.training.checkpoint import save_weights
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise SettingError(f"{name}: a model's name is made of a-z, 0-9, dots and dashes")
     facts = read_facts(weights)
     kind = facts["method"]
     network: Any = load_part(weights, kind) if kind in PARTS else load_model(weights)
-    shelf = Path(str(resources.files("lumiface"))) / "weights" / ("parts" if kind in PARTS else "")
+    shelf = Path(str(resources.files("lumiface"))) / "weights" / ("components" if kind in PARTS else "")
     target = (to or shelf) / f"{name}.safetensors"
     save_weights(
         target,
@@ -146,7 +146,7 @@ def _size(method: str, config: dict[str, Any]) -> tuple[float, int]:
     """Number of parameters (NaN where the network's package is absent), and scale; 1 for a part."""
     import torch
 
-    from lumiface.errors import SettingError
+    from lumiface.core.errors import SettingError
     from lumiface.registry import build, build_part, configure
 
     if _is_part(method):
@@ -166,8 +166,8 @@ def _size(method: str, config: dict[str, Any]) -> tuple[float, int]:
 
 def _cost(method: str, config: dict[str, Any]) -> dict[str, Any]:
     """Parameters and, for a method, FLOPs and memory of one face."""
-    from lumiface.engine.cost import count_cost
-    from lumiface.errors import SettingError
+    from lumiface.core.errors import SettingError
+    from lumiface.evaluation.cost import count_cost
     from lumiface.registry import build, configure
 
     parameters, scale = _size(method, config)

@@ -32,7 +32,7 @@ def prepare_meshes(
     from lumiface.data.sources import open_source
     from lumiface.geometry.landmarker import MediaPipeLandmarker
     from lumiface.geometry.prepare import prepare_meshes as prepare
-    from lumiface.image import decode_rgb8
+    from lumiface.imaging.io import decode_rgb8
 
     pictures = open_source(sources)
     names = pictures.names

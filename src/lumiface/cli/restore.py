@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lumiface.cli.shared import checked, complain
-from lumiface.errors import InputError, OutputError, SettingError
+from lumiface.core.errors import InputError, OutputError, SettingError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from lumiface.batch import Summary
+    from lumiface.restore.batch import Summary
 
 MOST_LINES = 10
 """So many results and notes are named one by one; of more, only their number."""
@@ -64,11 +64,11 @@ def restore(
     """
     from rich.console import Console
 
-    from lumiface.batch import Summary, run_jobs
     from lumiface.cli.progress import progress_bar
-    from lumiface.engine.device import choose_device
-    from lumiface.jobs import plan
-    from lumiface.photo import RestoreConfig, Restorer
+    from lumiface.core.device import choose_device
+    from lumiface.restore.batch import Summary, run_jobs
+    from lumiface.restore.jobs import plan
+    from lumiface.restore.restorer import RestoreConfig, Restorer
 
     config = checked(
         RestoreConfig,

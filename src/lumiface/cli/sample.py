@@ -26,10 +26,10 @@ def sample(
     """Draw faces of nobody, from a trained generator."""
     import math
 
-    from lumiface.engine.device import choose_device
-    from lumiface.image import Picture, write_picture
-    from lumiface.reports.grid import picture_grid
-    from lumiface.sample import FaceGenerator
+    from lumiface.core.device import choose_device
+    from lumiface.figures.grid import picture_grid
+    from lumiface.imaging.io import Picture, write_picture
+    from lumiface.restore.face_generator import FaceGenerator
 
     generator = FaceGenerator(model, truncation, choose_device(device))
     columns = 9 if ways else math.ceil(math.sqrt(count))

@@ -12,7 +12,7 @@ from lumiface.cli.shared import BAD_INPUT, complain
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from lumiface.engine.score_folder import FolderScores
+    from lumiface.evaluation.folder import FolderScores
 
 _SHOWN = 10  # lines of each kind of failure on the screen; the JSON file has them all
 
@@ -49,9 +49,9 @@ def score(
     from rich.console import Console
 
     from lumiface.cli.progress import progress_bar
-    from lumiface.engine.device import choose_device
-    from lumiface.engine.score_folder import score_folder
-    from lumiface.files import write_bytes
+    from lumiface.core.device import choose_device
+    from lumiface.core.files import write_bytes
+    from lumiface.evaluation.folder import score_folder
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -83,7 +83,7 @@ def _table(found: FolderScores) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from lumiface.engine.measures import MEASURES
+    from lumiface.evaluation.metric_suite import MEASURES
 
     told = found.protocol
     against = f" against {told['reference']}" if told["reference"] is not None else ""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand, TyperGroup
 
-from lumiface.errors import LumifaceError, SettingError
+from lumiface.core.errors import LumifaceError, SettingError
 
 BAD_INPUT, BAD_USAGE = 1, 2
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumiface.errors import SettingError
+from lumiface.core.errors import SettingError
 
 if TYPE_CHECKING:
-    from lumiface.engine.config import RunConfig
+    from lumiface.training.config import RunConfig
 
 
 def train(
@@ -50,7 +50,7 @@ def train(
     """
     import torch
 
-    from lumiface.engine.read_config import find_config, read_config
+    from lumiface.training.read_config import find_config, read_config
 
     settings = read_config(find_config(config), {"steps": steps, "minutes": minutes, "precision": precision})
     if threads is not None:
@@ -59,9 +59,9 @@ def train(
         _describe(settings)
         return
     try:
-        from lumiface.engine.contract import Limits
-        from lumiface.engine.launch import start_fabric
-        from lumiface.engine.runs import start
+        from lumiface.training.launch import start_fabric
+        from lumiface.training.run import start
+        from lumiface.training.task import Limits
     except ModuleNotFoundError as error:
         raise SettingError(f"training needs {error.name}: pip install 'lumiface[train]'") from error
 
@@ -93,8 +93,8 @@ def _describe(settings: RunConfig) -> None:
     """The resolved configuration as YAML, and what the network costs."""
     import yaml
 
-    from lumiface.engine.describe import describe
-    from lumiface.reports.tables import amount
+    from lumiface.figures.console_tables import amount
+    from lumiface.training.describe import describe
 
     told = describe(settings)
     typer.echo(yaml.safe_dump(told.resolved, sort_keys=False, allow_unicode=True).rstrip())

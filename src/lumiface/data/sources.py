@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lumiface.errors import InputError
-from lumiface.files import read_bytes
-from lumiface.image import PICTURE_SUFFIXES
+from lumiface.core.errors import InputError
+from lumiface.core.files import read_bytes
+from lumiface.imaging.io import PICTURE_SUFFIXES
 
 Paths = str | Path | Iterable[str | Path]
 

@@ -22,11 +22,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
-from lumiface.degradations.drawn import DrawnNumbers, Range, require_order, whole_within, within
 from lumiface.degradations.jpeg import jpeg
 from lumiface.degradations.lowlight import per_picture
+from lumiface.degradations.parameters import (
+    DrawnNumbers,
+    Range,
+    require_order,
+    whole_within,
+    within,
+)
 from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
-from lumiface.image import luma, to_uint8
+from lumiface.imaging.color import luma
+from lumiface.imaging.quantize import to_uint8
 
 
 class BlindConfig(BaseModel):

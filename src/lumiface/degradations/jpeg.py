@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.image import luma, to_uint8
+from lumiface.imaging.color import luma
+from lumiface.imaging.quantize import to_uint8
 
 _BLOCK = 8
 _TIE = 1e-4

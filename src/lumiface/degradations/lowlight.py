@@ -17,8 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lumiface.core.errors import SettingError
 from lumiface.degradations.resample import ONE
-from lumiface.errors import SettingError
 
 PAPER_NOISE = 0.002
 """Standard deviation of the added noise, on the [0, 1] scale."""

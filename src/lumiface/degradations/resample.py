@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lumiface.errors import InputError
+from lumiface.core.errors import InputError
 
 GRID_BITS = 20
 ONE = 1 << GRID_BITS

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lumiface.errors import SettingError
-from lumiface.faces.crops import Atlas
+from lumiface.core.errors import SettingError
 from lumiface.faces.face import Face, without_duplicates
 from lumiface.faces.mtcnn import OutputNet, ProposalNet, RefineNet
-from lumiface.faces.suppress import keep_best
+from lumiface.faces.nms import keep_best
+from lumiface.faces.pyramid import Atlas
 
 _WINDOW = 12  # P-Net's window, pixels
 _STRIDE = 2  # between its windows

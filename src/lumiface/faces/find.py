@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.errors import SettingError
+from lumiface.core.errors import SettingError
 from lumiface.faces.align import TEMPLATE, TEMPLATE_BOX
 from lumiface.faces.detect import FaceDetector
+from lumiface.faces.exposure import even_light
 from lumiface.faces.face import Face, without_duplicates
-from lumiface.faces.light import even_light
 
 Which = Literal["all", "largest", "none"]
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lumiface.faces.align import crop_face, face_matrix, native_side
+from lumiface.faces.effective_resolution import SIDE, detail_side
 from lumiface.faces.face import Face
-from lumiface.faces.own import face_light
-from lumiface.faces.sharpness import SIDE, detail_side
+from lumiface.imaging.color import luma
+
+WELL_LIT = (0.26, 0.38)
+"""Mean luma of a face's middle: below the first it is dark, above the second it is well lit. Measured:
+in each of four groups of normally lit faces 95 % lie above 0.29; of really dark ones 95 % below 0.27."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +36,15 @@ def measure_face(rgb: Tensor, face: Face) -> FaceMeasures:
     crop = crop_face(rgb, face_matrix(face), SIDE)
     side = native_side(face)
     return FaceMeasures(side, face_light(crop), min(detail_side(crop.cpu()), max(side, 1.0)))
+
+
+def face_light(crop: Tensor) -> float:
+    """Mean luma of the middle of an aligned face (1, 3, S, S), 0 to 1."""
+    side = crop.shape[-1]
+    middle = crop[..., int(0.2 * side) : int(0.9 * side), int(0.2 * side) : int(0.8 * side)]
+    return float(luma(middle).mean())
+
+
+def well_lit(light: float) -> float:
+    """0 for a dark face, 1 for a well-lit one, by its `face_light`."""
+    return min(max((light - WELL_LIT[0]) / (WELL_LIT[1] - WELL_LIT[0]), 0.0), 1.0)

@@ -17,7 +17,7 @@ import joblib  # pyright: ignore[reportMissingTypeStubs]
 import torch
 from torch import Tensor, nn
 
-from lumiface.errors import AssetMissing
+from lumiface.core.errors import AssetMissing
 
 # The weight files are pickles inside lz4, so they are compared with these before they are opened.
 _SHA256 = {

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lumiface.faces.align import invert
 from lumiface.faces.warp import warp
-from lumiface.image import luma
+from lumiface.imaging.color import luma
 
 _SOLID, _RIM = 0.55, 0.97  # the mask is 1 up to the first radius and 0 from the second; 1 is the crop's edge
 _FLOOR = 0.05  # lifts both sides of the gain, so that black can be matched

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lumiface.assets import ASSETS, find_asset
-from lumiface.errors import AssetMissing, InputError
+from lumiface.core.assets import ASSETS, find_asset
+from lumiface.core.errors import AssetMissing, InputError
 from lumiface.geometry.mesh import VERTICES
 
 

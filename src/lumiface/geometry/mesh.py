@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lumiface.assets import find_asset
-from lumiface.errors import InputError
-from lumiface.files import read_bytes, write_bytes
+from lumiface.core.assets import find_asset
+from lumiface.core.errors import InputError
+from lumiface.core.files import read_bytes, write_bytes
 
 VERTICES = 468
 """Points of a face, in MediaPipe's order."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lumiface.errors import InputError, OutputError
+from lumiface.core.errors import InputError, OutputError
 from lumiface.geometry.landmarker import FoundFace, Landmarker
 from lumiface.geometry.mesh import MAX_PIXELS, VERTICES, FaceMeshes
 

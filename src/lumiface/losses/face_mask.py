@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lumiface.errors import SettingError
-from lumiface.shapes import require_same_pictures
+from lumiface.core.errors import SettingError
+from lumiface.core.shapes import require_same_pictures
 
 MaskMode = Literal["block", "pixel"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lumiface.shapes import require_same_pictures
+from lumiface.core.shapes import require_same_pictures
 
 
 def fft_loss(output: Tensor, target: Tensor) -> Tensor:

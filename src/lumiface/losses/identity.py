@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lumiface.blocks.mobilefacenet import DEVIATION, MEAN, trained_mobilefacenet
-from lumiface.shapes import require_same_pictures
+from lumiface.core.shapes import require_same_pictures
 
 SIDE = 112
 """Of what the recogniser sees, pixels."""

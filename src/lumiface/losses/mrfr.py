@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from lumiface.core.shapes import require_same_features
 from lumiface.losses.fft import mean_modulus
-from lumiface.shapes import require_same_features
 
 
 def mrfr_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:

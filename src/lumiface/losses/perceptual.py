@@ -12,9 +12,9 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor, nn
 
-from lumiface.assets import find_asset
-from lumiface.errors import InputError
-from lumiface.shapes import require_same_features, require_same_pictures
+from lumiface.core.assets import find_asset
+from lumiface.core.errors import InputError
+from lumiface.core.shapes import require_same_features, require_same_pictures
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 """What `VGGFeatures` gives: 64, 128 and 256 channels at the full size, a half and a quarter."""

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from lumiface.assets import find_asset
-from lumiface.errors import InputError
+from lumiface.core.assets import find_asset
+from lumiface.core.errors import InputError
+from lumiface.core.shapes import require_same_features, require_same_pictures
 from lumiface.losses.perceptual import VGGFeatures
-from lumiface.shapes import require_same_features, require_same_pictures
 
 Backbone = Literal["vgg19", "vgg19-conv3_1"]
 

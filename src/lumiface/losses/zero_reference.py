@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lumiface.image import rgb_to_ycbcr
-from lumiface.shapes import require_same_pictures
+from lumiface.core.shapes import require_same_pictures
+from lumiface.imaging.color import rgb_to_ycbcr
 
 
 def spatial_consistency_loss(output: Tensor, low: Tensor, region: int = 4) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lumiface.imaging.quantize import quantize
     from lumiface.metrics.brisque import BRISQUE
     from lumiface.metrics.depth import depth_correlation
     from lumiface.metrics.frechet import FrechetDistance, frechet_distance
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from lumiface.metrics.landmarks import LandmarkErrors, landmark_error, measure_landmark_error
     from lumiface.metrics.lpips import LPIPS
     from lumiface.metrics.niqe import NIQE
-    from lumiface.metrics.pixels import crop_border, quantise
+    from lumiface.metrics.pixels import crop_border
     from lumiface.metrics.psnr import psnr_rgb, psnr_y
     from lumiface.metrics.ssim import ssim_rgb, ssim_y
 
@@ -34,7 +35,7 @@ __all__ = [
     "measure_landmark_error",
     "psnr_rgb",
     "psnr_y",
-    "quantise",
+    "quantize",
     "ssim_rgb",
     "ssim_y",
 ]
@@ -54,7 +55,7 @@ _FILE_OF = {
     "measure_landmark_error": "landmarks",
     "psnr_rgb": "psnr",
     "psnr_y": "psnr",
-    "quantise": "pixels",
+    "quantize": "pixels",
     "ssim_rgb": "ssim",
     "ssim_y": "ssim",
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lumiface.errors import InputError
+from lumiface.core.errors import InputError
 from lumiface.metrics.natural_scene import (
     fit_asymmetric,
     fit_symmetric,

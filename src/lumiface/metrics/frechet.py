@@ -13,9 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lumiface.assets import find_asset
-from lumiface.errors import AssetMissing, SettingError
-from lumiface.image import to_uint8
+from lumiface.core.assets import find_asset
+from lumiface.core.errors import AssetMissing, SettingError
+from lumiface.imaging.quantize import to_uint8
 from lumiface.metrics.lpips import LPIPS
 
 Backbone = Literal["squeezenet", "inception"]

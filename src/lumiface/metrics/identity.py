@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lumiface.assets import find_asset
 from lumiface.blocks.mobilefacenet import DEVIATION, MEAN, trained_mobilefacenet
-from lumiface.errors import AssetMissing, SettingError
+from lumiface.core.assets import find_asset
+from lumiface.core.errors import AssetMissing, SettingError
+from lumiface.core.shapes import require_same_pictures
 from lumiface.faces.align import crop_face, similarity_transform
 from lumiface.metrics.landmarks import TargetFaces
-from lumiface.shapes import require_same_pictures
 
 Backbone = Literal["edgeface", "mobilefacenet"]
 

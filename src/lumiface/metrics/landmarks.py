@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lumiface.core.shapes import require_same_pictures
 from lumiface.faces.detect import FaceDetector
-from lumiface.shapes import require_same_pictures
 
 
 def landmark_error(output_points: Tensor, target_points: Tensor) -> Tensor:

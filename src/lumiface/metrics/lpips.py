@@ -16,9 +16,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lumiface.assets import find_asset
-from lumiface.errors import AssetMissing, SettingError
-from lumiface.shapes import require_same_pictures
+from lumiface.core.assets import find_asset
+from lumiface.core.errors import AssetMissing, SettingError
+from lumiface.core.shapes import require_same_pictures
 
 LPIPSNet = Literal["squeeze", "alex", "vgg"]
 

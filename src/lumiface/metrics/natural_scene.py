@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.degradations.resample import resize
-from lumiface.image import luma, luma_limited
+from lumiface.imaging.color import luma, luma_limited
 
 Luma = Literal["limited", "full"]
 """Y of BT.601 in [16, 235] (MATLAB's `rgb2ycbcr`), or in [0, 255] (its `rgb2gray`)."""

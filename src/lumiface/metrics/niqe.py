@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lumiface.assets import find_asset
+from lumiface.core.assets import find_asset
 from lumiface.metrics.natural_scene import (
     Luma,
     fit_asymmetric,

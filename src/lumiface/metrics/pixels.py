@@ -4,23 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lumiface.shapes import require_same_pictures
-
-
-def quantise(pictures: Tensor) -> Tensor:
-    """Clip to [0, 1] and round to the 256 levels of an 8-bit file: what a viewer of the saved picture sees.
-
-    Args:
-        pictures: (..., H, W), nominally in [0, 1].
-
-    Returns:
-        Same shape and dtype, each value k / 255, halves rounded up as when a file is written; NaN stays NaN.
-
-    Example:
-        >>> quantise(torch.tensor([-0.1, 0.4999, 2.0])) * 255
-        tensor([  0., 127., 255.])
-    """
-    return (pictures.clamp(0.0, 1.0) * 255.0 + 0.5).floor() / 255.0
+from lumiface.core.shapes import require_same_pictures
 
 
 def crop_border(pictures: Tensor, border: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lumiface.image import luma_limited
+from lumiface.imaging.color import luma_limited
 from lumiface.metrics.pixels import compared
 
 
@@ -12,7 +12,7 @@ def psnr_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
     r"""PSNR in dB on the Y channel, :math:`10 \log_{10} (255^2 / MSE)`; higher is better.
 
     Colour space: Y of BT.601 in the limited range [16, 235], as in MATLAB's rgb2ycbcr, not rounded. Peak:
-    255. Crop: `border` pixels a side, none by default. Pictures are measured as given: put `quantise`
+    255. Crop: `border` pixels a side, none by default. Pictures are measured as given: put `quantize`
     before to measure what an 8-bit file holds.
 
     Args:
@@ -38,7 +38,7 @@ def psnr_rgb(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
     r"""PSNR in dB over the three RGB channels together, :math:`10 \log_{10} (1 / MSE)`; higher is better.
 
     Colour space: sRGB-encoded RGB. Peak: 1. Crop: `border` pixels a side, none by default. Pictures are
-    measured as given: put `quantise` before to measure what an 8-bit file holds.
+    measured as given: put `quantize` before to measure what an 8-bit file holds.
 
     Args:
         output: (B, 3, H, W), RGB in [0, 1].

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.image import luma_limited
+from lumiface.imaging.color import luma_limited
 from lumiface.metrics.pixels import compared
 
 _WINDOW = 11  # side of the Gaussian window, pixels
@@ -23,7 +23,7 @@ def ssim_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
 
     averaged over the window's places. Colour space: Y of BT.601 in the limited range [16, 235], not
     rounded, L = 255. Window: Gaussian, 11x11, sigma 1.5. Crop: `border` pixels a side, then only the places
-    where the window lies wholly inside. Pictures are measured as given: put `quantise` before to measure
+    where the window lies wholly inside. Pictures are measured as given: put `quantize` before to measure
     what an 8-bit file holds.
 
     Args:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from lumiface.registry.lookup import build, build_recipe, configure, find_method, needs_training
-from lumiface.registry.method import Capabilities, Method, Recipe
-from lumiface.registry.parts import PARTS, build_part, build_part_recipe, find_part, load_part
-from lumiface.registry.table import METHODS
-from lumiface.registry.weights import (
+from lumiface.methods.chain import Chain
+from lumiface.registry.build import build, build_recipe, configure, find_method, needs_training
+from lumiface.registry.checkpoints import (
     begin_as,
     default_model,
     find_weights,
@@ -17,11 +15,15 @@ from lumiface.registry.weights import (
     shipped_parts,
     shipped_weights,
 )
+from lumiface.registry.components import PARTS, build_part, build_part_recipe, find_part, load_part
+from lumiface.registry.spec import Capabilities, Method, Recipe
+from lumiface.registry.table import METHODS
 
 __all__ = [
     "METHODS",
     "PARTS",
     "Capabilities",
+    "Chain",
     "Method",
     "Recipe",
     "begin_as",

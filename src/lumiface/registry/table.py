@@ -6,8 +6,8 @@ folder in `papers` (or its file in `peers`) and its entry in the file of that na
 
 from __future__ import annotations
 
-from lumiface.registry.method import Method
-from lumiface.registry.papers import PAPERS
-from lumiface.registry.peers import CLASSICAL, PEERS, UNPAIRED
+from lumiface.registry.baselines import CLASSICAL, PEERS, UNPAIRED
+from lumiface.registry.methods import PAPERS
+from lumiface.registry.spec import Method
 
 METHODS: dict[str, Method] = {method.name: method for method in (*PAPERS, *PEERS, *UNPAIRED, *CLASSICAL)}

@@ -1,3 +1,0 @@
-"""Bytes of picture files ↔ arrays of samples. Only `lumiface.image` uses this."""
-
-from __future__ import annotations

@@ -1,0 +1,53 @@
+"""The report as CSV: one line a method and set, numbers unrounded, empty where nothing was measured."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from lumiface.comparison.html.formats import bounds, finite
+from lumiface.comparison.html.views import COST, PSNR, QUALITY, Row, SetView
+
+_COUNTS = ("images", "budget_images", "landmark_images", "no_face_in_target", "no_face_in_output")
+_INTERVALS = ("psnr_y_ci", "psnr_y_behind_best_ci")
+
+
+def to_csv(views: Sequence[SetView]) -> str:
+    """Columns: set, method, stages (their methods, " > " between), the measures, intervals as _low and _high,
+    psnr_y_standing ("best", "close" or empty), and of the stages together `minutes` and the least
+    `trained_images`.
+    """
+    lines = [_line(view, row) for view in views for row in view.rows]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=_header(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def _header() -> list[str]:
+    ends = [f"{name}_{end}" for name in _INTERVALS for end in ("low", "high")]
+    measures = [column.key for column in (*QUALITY, *COST)]
+    last = ["minutes", "trained_images", *_COUNTS]
+    return ["set", "method", "stages", *measures, "psnr_y_standing", "psnr_y_behind_best", *ends, *last]
+
+
+def _line(view: SetView, row: Row) -> dict[str, Any]:
+    stages = row.get("stages") or []
+    minutes = [value for stage in stages if (value := finite(stage.get("minutes"))) is not None]
+    seen = [stage["trained_images"] for stage in stages if finite(stage.get("trained_images")) is not None]
+    line: dict[str, Any] = {
+        "set": view.name,
+        "method": row["method"],
+        "stages": " > ".join(str(stage.get("method") or "") for stage in stages),
+        "psnr_y_standing": view.standing(row, PSNR),
+        "minutes": sum(minutes) if minutes else None,
+        "trained_images": min(seen, default=None),
+    }
+    for key in (*(column.key for column in (*QUALITY, *COST)), "psnr_y_behind_best", *_COUNTS):
+        line[key] = row.get(key) if finite(row.get(key)) is not None else None
+    for name in _INTERVALS:
+        line[f"{name}_low"], line[f"{name}_high"] = bounds(row.get(name)) or (None, None)
+    return line

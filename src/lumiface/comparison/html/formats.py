@@ -1,0 +1,81 @@
+"""Numbers as people read them: a true minus sign, a dash for what was not measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lumiface.figures.console_tables import amount
+
+ABSENT = "–"
+
+
+def finite(value: Any) -> float | None:
+    """The value as a number; None for what is missing, infinite or no number at all."""
+    if value is None or isinstance(value, bool | str):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def bounds(value: Any) -> tuple[float, float] | None:
+    """An interval's two ends; None where either is missing."""
+    if value is None:
+        return None
+    low, high = (finite(end) for end in value)
+    return None if low is None or high is None else (low, high)
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """24.4954, 2 -> "24.50"."""
+    if value is None:
+        return ABSENT
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.removeprefix("-")
+
+
+def signed(value: float | None, digits: int) -> str:
+    """0.35, 2 -> "+0.35"; zero has no sign."""
+    text = fixed(value, digits)
+    return f"+{text}" if value is not None and value > 0 and float(text) else text
+
+
+def span(ends: tuple[float, float] | None, digits: int, *, sign: bool = False) -> str:
+    """(24.31, 24.68), 2 -> "[24.31, 24.68]"; nothing where there is no interval."""
+    if ends is None:
+        return ""
+    show = signed if sign else fixed
+    return f"[{show(ends[0], digits)}, {show(ends[1], digits)}]"
+
+
+def short(value: float | None) -> str:
+    """1_234_567 -> "1.23 M", 0.0513 -> "0.0513"."""
+    return ABSENT if value is None else amount(value)
+
+
+def plain(value: Any) -> str:
+    """Any value of a report's settings in one line."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_inner(inner)}" for key, inner in value.items() if inner != {})
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_inner(inner) for inner in value)
+    return str(value)
+
+
+def _inner(value: Any) -> str:
+    """A value within another: mappings stand in brackets."""
+    return f"({plain(value)})" if isinstance(value, Mapping) else plain(value)
+
+
+def words(key: str) -> str:
+    """ "trained_images" -> "trained images"."""
+    return key.replace("_", " ")

@@ -1,0 +1,3 @@
+"""Test sets that anyone rebuilds to the byte."""
+
+from __future__ import annotations

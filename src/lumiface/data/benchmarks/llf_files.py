@@ -1,0 +1,84 @@
+"""An LLF set on disk: OUT/hr/*.png, OUT/lr/*.png and OUT/manifest.jsonl, one line a pair; see `pair_files`.
+
+A line holds the file's name, α, β, γ, the noise, the settings, and SHA-256 of the source file's bytes and of
+the pixels of HR and LR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from lumiface.core.errors import InputError
+from lumiface.data.benchmarks.llf import LLFPair, LLFSettings, build_pair
+from lumiface.data.benchmarks.pair_files import MANIFEST as MANIFEST
+from lumiface.data.benchmarks.pair_files import (
+    PairKind,
+    Pixels,
+    Record,
+    build_pairs,
+    load_pairs,
+    read_records,
+)
+from lumiface.data.sources import Paths, PictureSource
+from lumiface.degradations.lowlight import Darkening, DarkeningRanges
+
+SIDES = ("hr", "lr")
+
+
+def build_llf(
+    source: PictureSource | Paths,
+    out: str | Path,
+    settings: LLFSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Build a set, or finish one that was begun; see `pair_files.build_pairs`."""
+
+    def build(data: bytes, name: str) -> tuple[Mapping[str, Pixels], Record]:
+        pair = build_pair(data, name, settings)
+        drawn = {name: getattr(pair.darkening, name) for name in ("alpha", "beta", "gamma")}
+        return {"hr": pair.hr, "lr": pair.lr}, drawn
+
+    return build_pairs(source, out, PairKind(SIDES, _settings_record(settings), build), progress)
+
+
+def load_llf(folder: str | Path) -> Iterator[LLFPair]:
+    """The pairs of a set on disk, in the manifest's order, each checked against its hashes.
+
+    Raises:
+        InputError: no manifest, a file that is missing, or pixels that are not those of the manifest.
+    """
+    for record, pixels in load_pairs(folder, SIDES):
+        darkening = Darkening(record["alpha"], record["beta"], record["gamma"], record["noise"])
+        yield LLFPair(record["source"], pixels["hr"], pixels["lr"], darkening, record["source_sha256"])
+
+
+def built_settings(folder: str | Path) -> tuple[LLFSettings, int]:
+    """What a set on disk was built with, and how many pairs it has.
+
+    Raises:
+        InputError: no manifest, an empty or a damaged one, or one of another protocol.
+    """
+    path = Path(folder) / MANIFEST
+    records = read_records(path)
+    try:
+        first = next(iter(records.values()))
+        if (protocol := first.get("protocol", "llf")) != "llf":
+            raise InputError(
+                f"{folder} was built with --protocol {protocol}; this needs a set of --protocol llf"
+            )
+        alpha, beta, gamma = (tuple(limits) for limits in first["ranges"])
+        ranges = DarkeningRanges(alpha, beta, gamma, first["noise"])
+        return LLFSettings(first["hr_size"], first["scale"], first["seed"], ranges), len(records)
+    except (StopIteration, KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"{path} is empty or damaged; remove the set and build it again") from fault
+
+
+def _settings_record(settings: LLFSettings) -> Record:
+    return {
+        "seed": settings.seed,
+        "scale": settings.scale,
+        "hr_size": settings.hr_size,
+        "ranges": [list(settings.ranges.alpha), list(settings.ranges.beta), list(settings.ranges.gamma)],
+        "noise": settings.ranges.noise,
+    }

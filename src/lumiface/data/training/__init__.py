@@ -1,0 +1,3 @@
+"""Faces in memory, and batches drawn from them."""
+
+from __future__ import annotations

@@ -1,1 +1,0 @@
-"""Tables of methods at equal budgets: train what is missing, evaluate all, report."""

@@ -1,0 +1,3 @@
+"""Images to scores, with intervals and provenance."""
+
+from __future__ import annotations

@@ -1,0 +1,40 @@
+"""Luma and YCbCr, by BT.601."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def luma(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) → (B, 1, H, W): BT.601 luma, full range, `0.299 R + 0.587 G + 0.114 B`, in [0, 1]."""
+    return _weigh(rgb, 0.299, 0.587, 0.114)
+
+
+def luma_limited(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) in [0, 1] → (B, 1, H, W) in 16..235: the Y of MATLAB's `rgb2ycbcr`, in 8-bit units.
+
+    `65.481 R + 128.553 G + 24.966 B + 16`, not rounded.
+    """
+    return _weigh(rgb, 65.481, 128.553, 24.966) + 16.0
+
+
+def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) RGB → YCbCr, full-range BT.601 as in JPEG, all in [0, 1], chroma centred on 0.5."""
+    y = luma(rgb)
+    blue = (rgb[:, 2:] - y) / 1.772 + 0.5
+    red = (rgb[:, :1] - y) / 1.402 + 0.5
+    return torch.cat((y, blue, red), dim=1)
+
+
+def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
+    """The inverse of `rgb_to_ycbcr`; not clipped, because not every YCbCr triple is a colour."""
+    y, blue, red = ycbcr.split(1, dim=1)
+    r = y + 1.402 * (red - 0.5)
+    b = y + 1.772 * (blue - 0.5)
+    g = (y - 0.299 * r - 0.114 * b) / 0.587
+    return torch.cat((r, g, b), dim=1)
+
+
+def _weigh(rgb: Tensor, red: float, green: float, blue: float) -> Tensor:
+    return red * rgb[:, 0:1] + green * rgb[:, 1:2] + blue * rgb[:, 2:3]

@@ -1,0 +1,43 @@
+"""Rounding to 8 or 16 bits: clipped, half up, as when a file is written. The one place for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+
+def to_uint8(rgb: Tensor) -> Tensor:
+    """[0, 1] → 0..255, clipped, rounding half up (not half to even, as `round` does). Any shape."""
+    return rgb.mul(255.0).add_(0.5).floor_().clamp_(0.0, 255.0).to(torch.uint8)
+
+
+def from_uint8(picture: npt.NDArray[np.uint8]) -> Tensor:
+    """(H, W, 3) uint8 → (1, 3, H, W) float32 in [0, 1]."""
+    return torch.tensor(picture).permute(2, 0, 1)[None].to(torch.float32).div_(255.0).contiguous()
+
+
+def to_samples(planes: Tensor, dtype: type[np.unsignedinteger[Any]]) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """(C, H, W) in [0, 1] → (H, W, C) whole numbers, clipped, rounding half up."""
+    scaled = planes.detach().float() * float(np.iinfo(dtype).max)
+    clipped = scaled.add_(0.5).floor_().clamp_(0.0, float(np.iinfo(dtype).max))
+    return np.ascontiguousarray(clipped.permute(1, 2, 0).cpu().numpy().astype(dtype))
+
+
+def quantize(pictures: Tensor) -> Tensor:
+    """Clip to [0, 1] and round to the 256 levels of an 8-bit file: what a viewer of the saved picture sees.
+
+    Args:
+        pictures: (..., H, W), nominally in [0, 1].
+
+    Returns:
+        Same shape and dtype, each value k / 255, halves rounded up as when a file is written; NaN stays NaN.
+
+    Example:
+        >>> quantize(torch.tensor([-0.1, 0.4999, 2.0])) * 255
+        tensor([  0., 127., 255.])
+    """
+    return (pictures.clamp(0.0, 1.0) * 255.0 + 0.5).floor() / 255.0

@@ -1,0 +1,101 @@
+"""Omni-SR: attention over space and channels at once, in windows and over the whole grid.
+
+Wang, Chen, Ni, Zhou, Lei, Yuan: "Omni Aggregation Networks for Lightweight Image Super-Resolution" (CVPR
+2023), §3. The network is spandrel's (the package, MIT), which is the authors' own; this file gives it our
+interface. Weights start at random: nothing pretrained is loaded.
+
+Exact: five groups (OSAG) of one block of 64 channels, 8x8 windows, pixel shuffle in one step; 0.81 M
+parameters at x4 (0.79 M where norms and position tables are not counted, as published).
+Deviations: sides are padded by their edges instead of zeros (`NOTE(paper)` below).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from lumiface.core.errors import SettingError
+
+
+class OmniSRConfig(BaseModel):
+    """What defines one Omni-SR; stored in every checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(default=64, ge=8, multiple_of=4, description="width of all features (paper 64)")
+    groups: int = Field(default=5, ge=1, description="residual groups (OSAG; paper 5)")
+    blocks: int = Field(default=1, ge=1, description="omni self-attention blocks in each group (paper 1)")
+    window: int = Field(default=8, ge=2, description="side of the windows, in pixels of the small picture")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
+
+
+class ChannelNorm(nn.Module):
+    """Each pixel normalised over its channels.
+
+    Stands for spandrel's layer of the same mathematics, whose hand-written derivative neither ONNX export nor
+    new versions of torch understand.
+
+    Shape: (B, C, H, W) -> (B, C, H, W).
+    """
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, features: Tensor) -> Tensor:
+        last = features.permute(0, 2, 3, 1)
+        return F.layer_norm(last, self.weight.shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+
+
+class OmniSR(nn.Module):
+    """spandrel's Omni-SR behind our interface; its weights bear the prefix `body.`.
+
+    Shape: (B, 3, h, w) in [0, 1], any size -> (B, 3, s·h, s·w), about [0, 1], not clipped.
+
+    Raises:
+        SettingError: the package spandrel is not installed.
+    """
+
+    def __init__(self, config: OmniSRConfig) -> None:
+        super().__init__()
+        self.config = config
+        try:
+            from spandrel.architectures.OmniSR import OmniSR as Body
+        except ImportError as error:
+            raise SettingError("omnisr needs spandrel: pip install 'lumiface[peers]'") from error
+        body: Any = Body
+        with warnings.catch_warnings():
+            # spandrel calls torch.meshgrid in a way that torch will change one day; no user can help it.
+            warnings.filterwarnings("ignore", message="torch.meshgrid")
+            self.body: nn.Module = body(
+                num_feat=config.channels,
+                res_num=config.groups,
+                block_num=config.blocks,
+                window_size=config.window,
+                up_scale=config.scale,
+                pe=True,
+                bias=True,
+            )
+        for part in list(self.body.modules()):
+            for name, child in part.named_children():
+                if type(child).__name__ == "LayerNorm2d":
+                    norm: Any = child
+                    setattr(part, name, ChannelNorm(len(norm.weight), norm.eps))
+
+    def forward(self, low: Tensor) -> Tensor:
+        height, width = low.shape[-2:]
+        window, scale = self.config.window, self.config.scale
+        # The groups' ESA sees the features through a stride of 2 and a pool of 7: 15 pixels are the least.
+        least = -(-15 // window) * window
+        bottom: Any = torch.sym_max(-height % window, least - height)
+        right: Any = torch.sym_max(-width % window, least - width)
+        # NOTE(paper): edge pixels are repeated; zeros would read as darkness.
+        padded = F.pad(low, (0, right, 0, bottom), mode="replicate")
+        return self.body(padded)[..., : scale * height, : scale * width]

@@ -1,0 +1,53 @@
+"""How LFSRNet is trained (§2.4, §3.1, §3.2): L = w1·L1 + w2·L_FFT + w3·L_mask on darkened, reduced faces."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from lumiface.degradations.camera_pipeline import CameraConfig
+from lumiface.losses import FaceMaskLoss, MaskMode, fft_loss, l1_loss, log_mse_loss
+from lumiface.methods.base_recipe import PairedRecipe
+
+
+class LFSRNetRecipeConfig(BaseModel):
+    """The loss's settings; the defaults are the paper's (§3.2), which has neither `camera` nor `log_mse`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    camera: CameraConfig | None = Field(
+        default=None, description="darkening and noise as a camera's; none: LLF's"
+    )
+    l1: float = Field(default=1.0, ge=0, description="w1: weight of the mean absolute difference")
+    fft: float = Field(default=0.05, ge=0, description="w2: weight of the difference between the spectra")
+    mask: float = Field(default=0.01, ge=0, description="w3: weight of faceMaskLoss")
+    mask_ratio: float = Field(default=0.5, ge=0, le=1, description="r: share of the face's pixels that count")
+    mask_mode: MaskMode = Field(default="block", description="how the face is masked: block or pixel")
+    log_mse: float = Field(default=0.0, ge=0, description="weight of each picture's logarithm of MSE")
+
+
+class LFSRNetRecipe(PairedRecipe):
+    """Degradation and loss of one training step. The mask's random state is part of `state_dict()`."""
+
+    def __init__(self, config: LFSRNetRecipeConfig, seed: int) -> None:
+        super().__init__()
+        self.config, self.camera = config, config.camera
+        self.face_mask = FaceMaskLoss(config.mask_ratio, config.mask_mode, seed=seed)
+
+    def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+        """The weighted parts of L, by name; their sum is what is minimised.
+
+        Args:
+            output, target: (B, 3, H, W), I_SR and I_HR.
+            low: I_LR, not used here.
+            boxes: (B, 4) faces in `target` as x1, y1, x2, y2 in pixels.
+        """
+        weights = self.config
+        parts = {
+            "l1": weights.l1 * l1_loss(output, target),
+            "fft": weights.fft * fft_loss(output, target),
+            "mask": weights.mask * self.face_mask(output, target, boxes),
+        }
+        if weights.log_mse > 0:
+            parts["log_mse"] = weights.log_mse * log_mse_loss(output, target)
+        return parts

@@ -1,0 +1,43 @@
+"""How our own network is trained: mean absolute difference, spectra, the error of a picture as a whole."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from lumiface.degradations.camera_pipeline import CameraConfig
+from lumiface.losses import charbonnier_loss, fft_loss, l1_loss, log_mse_loss
+from lumiface.methods.base_recipe import PairedRecipe
+
+
+class LumifaceX4RecipeConfig(BaseModel):
+    """The loss's weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    camera: CameraConfig | None = Field(
+        default=None, description="darkening and noise as a camera's; none: LLF's"
+    )
+    l1: float = Field(default=1.0, ge=0, description="weight of the mean absolute difference")
+    charbonnier: float = Field(default=0.0, ge=0, description="weight of the same, rounded off at zero")
+    fft: float = Field(default=0.05, ge=0, description="weight of the difference between the spectra")
+    log_mse: float = Field(default=0.0, ge=0, description="weight of each picture's logarithm of MSE")
+
+
+class LumifaceX4Recipe(PairedRecipe):
+    """Degradation and loss of one training step."""
+
+    def __init__(self, config: LumifaceX4RecipeConfig, seed: int) -> None:
+        super().__init__()
+        self.config, self.camera = config, config.camera
+
+    def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+        """The loss's parts, by name; their sum is what is minimised. `low` and `boxes` are not used."""
+        weights = self.config
+        parts = {
+            "l1": (weights.l1, l1_loss),
+            "charbonnier": (weights.charbonnier, charbonnier_loss),
+            "fft": (weights.fft, fft_loss),
+            "log_mse": (weights.log_mse, log_mse_loss),
+        }
+        return {name: weight * loss(output, target) for name, (weight, loss) in parts.items() if weight > 0}

@@ -1,0 +1,137 @@
+"""The conditional 3D denoiser: the face in a noisy tri-plane, given the dark photo (§3.1.1, Fig. 2)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from lumiface.blocks.residual import ResidualBlock, group_norm
+from lumiface.geometry.camera import NUMBERS
+from lumiface.methods.prior3d.diffusion import NoiseSchedule
+
+
+class DenoiserConfig(BaseModel):
+    """What defines one denoiser; stored in every checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    components: int = Field(default=16, ge=2, description="K: directions of the planes' features; `scale.py`")
+    side: int = Field(default=256, ge=16, multiple_of=16, description="texels along each side of a plane")
+    widths: tuple[int, int, int] = Field(
+        default=(64, 128, 224), description="channels of the U-Net's three levels"
+    )
+    condition: int = Field(default=64, ge=8, description="channels of the photograph's features")
+    embedding: int = Field(default=128, ge=16, multiple_of=2, description="length of the time's embedding")
+    steps: int = Field(default=1000, ge=10, description="T: steps of the diffusion")
+
+
+class ConditionExtractor(nn.Module):
+    """Three residual blocks in a row on the dark photograph, at the planes' size.
+
+    Shape: (B, 3, H, W) in [0, 1] -> (B, C, S, S).
+    """
+
+    def __init__(self, channels: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        # NOTE(paper): photographs larger than the planes are first unshuffled, so that no pixel is lost.
+        self.stem = nn.Conv2d(3 * 16, channels, 3, padding=1)
+        self.blocks = nn.Sequential(*(ResidualBlock(channels) for _ in range(3)))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        fine = F.interpolate(
+            picture, size=(4 * self.side, 4 * self.side), mode="bilinear", align_corners=False
+        )
+        # The root spreads what lies near black, as a display's own curve once more.
+        return self.blocks(self.stem(F.pixel_unshuffle(2.0 * fine.clamp_min(0.0).sqrt() - 1.0, 4)))
+
+
+class AdaptiveFusion(nn.Module):
+    """Backbone and condition side by side, each channel with its share of attention, added to the backbone.
+
+    Shape: (B, C, H, W) and (B, K, H, W) -> (B, C, H, W).
+    """
+
+    def __init__(self, backbone: int, condition: int) -> None:
+        super().__init__()
+        both = backbone + condition
+        self.squeeze, self.excite = nn.Conv2d(both, both // 4, 1), nn.Conv2d(both // 4, both, 1)
+        # NOTE(paper): the sum needs equal widths, which the paper does not say how to get: a 1x1 convolution.
+        self.project = nn.Conv2d(both, backbone, 1)
+
+    def forward(self, backbone: Tensor, condition: Tensor) -> Tensor:
+        both = torch.cat([backbone, condition], dim=1)
+        mean = both.mean(dim=(2, 3), keepdim=True)  # GAP
+        share = self.excite(F.silu(self.squeeze(mean))).softmax(dim=1)
+        # Shares sum to 1 over all channels: times their number, so that equal attention changes nothing.
+        return backbone + self.project(both * share * both.shape[1])
+
+
+class Denoiser(nn.Module):
+    """A 3-level U-Net, one residual block a level; the photograph is told at levels 2 and 3.
+
+    NOTE(paper): the paper's network tells the noise ε itself, all channels of which must then pass through it
+    undamaged. This one tells x_0, from which ε follows: a face is smooth, and little must pass. Where x_t is
+    nearly x_0, it is let through beside the network, by a share for each channel that the time decides.
+
+    Shape: x_t (B, K + 25, S, S), I (B, 3, H, W) in [0, 1], t (B,) from 1 to T -> its x_0, like x_t.
+    """
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.schedule = NoiseSchedule(config.steps)
+        targets = config.components + NUMBERS
+        first, *_, last = widths = config.widths
+        length = config.embedding
+        self.time = nn.Sequential(nn.Linear(length, length), nn.SiLU(), nn.Linear(length, length))
+        self.condition = ConditionExtractor(config.condition, config.side)
+        self.stem = nn.Conv2d(targets, first, 3, padding=1)
+        self.encode = nn.ModuleList(ResidualBlock(width, length) for width in widths)
+        pairs = list(itertools.pairwise(widths))
+        self.down = nn.ModuleList(nn.Conv2d(wide, deep, 3, stride=2, padding=1) for wide, deep in pairs)
+        self.inject = nn.ModuleList(AdaptiveFusion(width, config.condition) for width in widths[1:])
+        self.middle = ResidualBlock(last, length)
+        self.up = nn.ModuleList(nn.Conv2d(deep, wide, 1) for wide, deep in reversed(pairs))
+        self.fuse = nn.ModuleList(nn.Conv2d(2 * wide, wide, 1) for wide, _ in reversed(pairs))
+        self.decode = nn.ModuleList(ResidualBlock(wide, length) for wide, _ in reversed(pairs))
+        self.norm = group_norm(first)
+        self.out = nn.Conv2d(first, targets, 3, padding=1)
+        self.keep = nn.Linear(length, targets)  # of x_t
+        nn.init.zeros_(self.keep.weight)
+        nn.init.zeros_(self.keep.bias)
+
+    def forward(self, noisy: Tensor, picture: Tensor, t: Tensor) -> Tensor:
+        return self.denoise(noisy, self.condition(picture), t)
+
+    def denoise(self, noisy: Tensor, condition: Tensor, t: Tensor) -> Tensor:
+        """The same from features that `self.condition` made: sampling asks for them once."""
+        when = self.time(time_embedding(t, self.config.embedding).to(noisy.dtype))
+        features = self.stem(noisy)
+        skips: list[Tensor] = []
+        for level, block in enumerate(self.encode):
+            if level > 0:
+                features = self.down[level - 1](features)
+                seen = F.adaptive_avg_pool2d(condition, features.shape[-2:])
+                features = self.inject[level - 1](features, seen)
+            features = block(features, when)
+            skips.append(features)
+        features = self.middle(skips.pop(), when)
+        for up, fuse, block in zip(self.up, self.fuse, self.decode, strict=True):
+            skip = skips.pop()
+            larger = F.interpolate(up(features), size=skip.shape[-2:], mode="nearest")
+            features = block(fuse(torch.cat([larger, skip], dim=1)), when)
+        return self.keep(when)[:, :, None, None] * noisy + self.out(F.silu(self.norm(features)))
+
+
+def time_embedding(t: Tensor, length: int) -> Tensor:
+    """(B,) numbers -> (B, length): sines and cosines of periods 2π to 10,000·2π (Vaswani et al. 2017)."""
+    half = length // 2
+    rates = torch.exp(-math.log(10_000.0) * torch.arange(half, device=t.device) / half)
+    angles = t[:, None].float() * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -1,0 +1,27 @@
+"""How SRCNN is trained: mean squared error on darkened, reduced faces."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from lumiface.losses import mse_loss
+from lumiface.methods.base_recipe import PairedRecipe
+
+
+class SRCNNRecipeConfig(BaseModel):
+    """SRCNN's loss has nothing to set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SRCNNRecipe(PairedRecipe):
+    """Degradation and loss of one training step; the article's loss, on the LLF benchmark's darkening."""
+
+    def __init__(self, config: SRCNNRecipeConfig, seed: int) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+        """The loss's parts, by name; their sum is what is minimised. `low` and `boxes` are not used."""
+        return {"mse": mse_loss(output, target)}

@@ -1,0 +1,171 @@
+"""The methods that ours are compared with: rebuilt from their papers, or from before the networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+
+from lumiface.degradations.tasks import ENLARGING, SAME_SIZE
+from lumiface.methods.base_recipe import L1Recipe, L1RecipeConfig
+from lumiface.methods.baselines import sci, zero_dce
+from lumiface.methods.baselines.bicubic import Bicubic, BicubicConfig
+from lumiface.methods.baselines.classical import (
+    CLAHEConfig,
+    CLAHEEnhancer,
+    GammaConfig,
+    GammaEnhancer,
+    LIMEConfig,
+    LIMEEnhancer,
+)
+from lumiface.methods.baselines.ctcnet import CTCNet, CTCNetConfig
+from lumiface.methods.baselines.dln import DLN, DLNConfig
+from lumiface.methods.baselines.edsr import EDSR, EDSRConfig
+from lumiface.methods.baselines.lsr import LSR, LSRConfig
+from lumiface.methods.baselines.omnisr import OmniSR, OmniSRConfig
+from lumiface.methods.baselines.sci import SCI, SCIConfig, SCIRecipe, SCIRecipeConfig
+from lumiface.methods.baselines.sparnet import SPARNet, SPARNetConfig
+from lumiface.methods.baselines.swinir import SwinIR, SwinIRConfig
+from lumiface.methods.baselines.zero_dce import (
+    ZeroDCE,
+    ZeroDCEConfig,
+    ZeroDCERecipe,
+    ZeroDCERecipeConfig,
+)
+from lumiface.registry.spec import FLOATS, Capabilities, Method
+
+
+def _retrained(
+    name: str, title: str, source: str, network: Any, config: type[BaseModel], **facts: Any
+) -> Method:
+    """A peer that is trained here.
+
+    The peers' own papers train with the mean absolute difference, or something close to it; here all do, so
+    that a table compares networks.
+    """
+    known: dict[str, Any] = {"tasks": ENLARGING, "tiling": False, "aligned_face": False} | facts
+    can = Capabilities(min_size=1, dtypes=FLOATS, **known)
+    return Method(name, title, source, network, config, L1Recipe, L1RecipeConfig, can, {name: {}})
+
+
+PEERS = (
+    _retrained(
+        "edsr",
+        "EDSR, baseline: residual blocks without batch norm",
+        "Lim et al.: Enhanced Deep Residual Networks for Single Image Super-Resolution (CVPRW 2017)",
+        EDSR,
+        EDSRConfig,
+    ),
+    _retrained(
+        "sparnet",
+        "SPARNet: spatial attention for face super-resolution",
+        "Chen et al.: Learning Spatial Attention for Face Super-Resolution (TIP 2021)",
+        SPARNet,
+        SPARNetConfig,
+        aligned_face=True,
+    ),
+    _retrained(
+        "ctcnet",
+        "CTCNet: convolutions and transformers together, for faces",
+        "Gao et al.: A CNN-Transformer Cooperation Network for Face Image Super-Resolution (TIP 2023)",
+        CTCNet,
+        CTCNetConfig,
+        aligned_face=True,
+    ),
+    _retrained(
+        "swinir",
+        "SwinIR, lightweight: shifted-window attention",
+        "Liang et al.: SwinIR: Image Restoration Using Swin Transformer (ICCVW 2021)",
+        SwinIR,
+        SwinIRConfig,
+    ),
+    _retrained(
+        "omnisr",
+        "Omni-SR: attention over space and channels at once",
+        "Wang et al.: Omni Aggregation Networks for Lightweight Image Super-Resolution (CVPR 2023)",
+        OmniSR,
+        OmniSRConfig,
+    ),
+    _retrained(
+        "lsr",
+        "LSR: super-resolution by lightening back-projection",
+        "Lightening super-resolution deep network for low-light image enhancement",
+        LSR,
+        LSRConfig,
+    ),
+    _retrained(
+        "dln",
+        "DLN: low-light enhancement by lightening back-projection",
+        "Wang et al.: Lightening Network for Low-Light Image Enhancement (TIP 2020)",
+        DLN,
+        DLNConfig,
+        tasks=SAME_SIZE,
+    ),
+)
+
+# The light alone, by methods that are trained without a bright counterpart, with their authors' weights.
+UNPAIRED = (
+    Method(
+        name="zero-dce",
+        title="Zero-DCE: light curves estimated without a reference",
+        source="Guo et al.: Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement (CVPR 2020)",
+        network=ZeroDCE,
+        config=ZeroDCEConfig,
+        recipe=ZeroDCERecipe,
+        recipe_config=ZeroDCERecipeConfig,
+        capabilities=Capabilities(SAME_SIZE, 1, FLOATS, tiling=False, aligned_face=False),
+        presets={"zero-dce": {}},
+        published={"zero-dce-published": ("zero_dce", zero_dce.load_official)},
+    ),
+    Method(
+        name="sci",
+        title="SCI: self-calibrated illumination",
+        source="Ma et al.: Toward Fast, Flexible, and Robust Low-Light Image Enhancement (CVPR 2022)",
+        network=SCI,
+        config=SCIConfig,
+        recipe=SCIRecipe,
+        recipe_config=SCIRecipeConfig,
+        capabilities=Capabilities(SAME_SIZE, 1, FLOATS, tiling=False, aligned_face=False),
+        presets={"sci": {}},
+        published={"sci-published": ("sci_medium", sci.load_official)},
+    ),
+)
+
+
+def _classical(
+    name: str, title: str, source: str, network: Any, config: type[BaseModel], **facts: Any
+) -> Method:
+    """A method from before the networks: nothing to learn, no weights."""
+    tasks = ENLARGING if name == "bicubic" else SAME_SIZE
+    known: dict[str, Any] = {"min_size": 1, "dtypes": FLOATS, "tiling": False, "aligned_face": False} | facts
+    return Method(name, title, source, network, config, None, None, Capabilities(tasks, **known), {name: {}})
+
+
+CLASSICAL = (
+    _classical(
+        "bicubic",
+        "Bicubic enlargement",
+        "Keys: Cubic Convolution Interpolation (IEEE TASSP 1981)",
+        Bicubic,
+        BicubicConfig,
+        onnx=False,
+    ),
+    _classical("gamma", "Mean gamma: a power that brings the mean to 0.5", "", GammaEnhancer, GammaConfig),
+    _classical(
+        "clahe",
+        "CLAHE: local histograms made even, within limits",
+        "Zuiderveld: Contrast Limited Adaptive Histogram Equalization (Graphics Gems IV, 1994)",
+        CLAHEEnhancer,
+        CLAHEConfig,
+        dtypes=(torch.float32,),
+        onnx=False,
+    ),
+    _classical(
+        "lime",
+        "LIME: division by a smoothed map of the light",
+        "Guo, Li, Ling: Low-Light Image Enhancement via Illumination Map Estimation (TIP 2017)",
+        LIMEEnhancer,
+        LIMEConfig,
+    ),
+)

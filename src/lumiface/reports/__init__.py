@@ -1,1 +1,0 @@
-"""What is shown to people: tables and picture grids."""

@@ -1,0 +1,3 @@
+"""Inference: photographs in, restored photographs out."""
+
+from __future__ import annotations

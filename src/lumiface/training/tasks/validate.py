@@ -1,0 +1,57 @@
+"""Validation during training: the averaged weights on a fixed set of darkened faces."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from lumiface.data.benchmarks.llf import LLFSettings, build_task_pair
+from lumiface.data.sources import open_source
+from lumiface.degradations.camera_pipeline import CameraConfig, camera_picture
+from lumiface.imaging.quantize import from_uint8, quantize
+from lumiface.metrics.psnr import psnr_y
+from lumiface.training.config import TrainConfig
+
+BATCH = 20
+
+
+class Validation:
+    """PSNR-Y over the task's pairs of the validation set (LLF or a camera's, seed 0, 8-bit on both sides)."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        source: str,
+        scale: int,
+        device: torch.device,
+        camera: CameraConfig | None = None,
+    ) -> None:
+        settings = LLFSettings(hr_size=config.hr_size, scale=scale, seed=0)
+        pairs = [
+            build_task_pair(data, name, settings, config.task) for name, data in open_source(source).items()
+        ]
+        self.low = torch.cat([from_uint8(low) for low, _ in pairs]).to(device)
+        self.high = torch.cat([from_uint8(high) for _, high in pairs]).to(device)
+        if camera is not None:
+            self.low = camera_picture(self.high, camera, scale, torch.Generator().manual_seed(0))
+
+    @torch.inference_mode()
+    def __call__(self, weights: dict[str, Tensor], network: nn.Module) -> tuple[float, Tensor]:
+        """The mean PSNR-Y (dB) that `network` reaches with `weights`; its own weights stay as they are.
+
+        Besides (3·n, 3, H, W): the first faces' input (enlarged), output and truth.
+        """
+        network.eval()
+        scores: list[Tensor] = []
+        pictures = torch.empty(0)
+        for start in range(0, len(self.low), BATCH):
+            low, high = self.low[start : start + BATCH], self.high[start : start + BATCH]
+            output = quantize(functional_call(network, weights, (low,)))
+            scores.append(psnr_y(output, high))
+            if start == 0:
+                shown = slice(0, 5)
+                enlarged = torch.nn.functional.interpolate(low[shown], size=high.shape[-2:], mode="nearest")
+                pictures = torch.cat([enlarged, output[shown], high[shown]]).cpu()
+        network.train()
+        return float(torch.cat(scores).mean()), pictures

@@ -1,0 +1,124 @@
+"""What is measured of prior and enhancer: the numbers are those of other libraries, row beside row."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from helpers import Find, rand
+from lumiface.core.errors import InputError
+from lumiface.data.sources import open_source
+from lumiface.data.training.face_tensor import stack_faces
+from lumiface.data.training.view_set import ViewSet
+from lumiface.evaluation.studies.prior3d import (
+    Column,
+    frr_pictures,
+    measure_enhancers,
+    measure_priors,
+)
+from lumiface.geometry.camera import orbit_camera, project
+from lumiface.geometry.mesh import canonical_face
+from lumiface.imaging.quantize import quantize
+from lumiface.methods.prior3d.lifter import Lifter, LifterConfig
+from lumiface.methods.prior3d.model import Prior3D, Prior3DConfig
+from lumiface.methods.prior3d.prior import Prior, PriorConfig
+
+PLANES = {"channels": 4, "side": 16, "hidden": 8}
+RENDER = {"coarse": 4, "fine": 4}
+PRIOR: dict[str, Any] = {
+    "planes": PLANES,
+    "denoiser": {"components": 6, "side": 16, "widths": (16, 16, 16), "condition": 8, "embedding": 16},
+    "render": RENDER,
+    "draw_steps": 2,
+}
+
+
+def network(fusion: str) -> Prior3D:
+    torch.manual_seed(0)
+    settings = {"prior": PRIOR, "enhancer": {"widths": (8, 8, 16), "fusion": fusion}, "lead_side": 16}
+    return Prior3D(Prior3DConfig.model_validate(settings)).eval()
+
+
+@pytest.fixture
+def photos(tmp_path: Path, astronaut_uint8: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two faces of 256 pixels in good light."""
+    for number in range(2):
+        crop = astronaut_uint8[8 * number :, 100 + 9 * number :][:256, :256]
+        Image.fromarray(crop).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def assets(shared_asset: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("lpips_squeeze.pt", "edgeface_xxs.pt", "niqe_pris_params.npz", "canonical_face_model.obj"):
+        monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset(name).parent))
+
+
+def test_variants_are_measured_on_the_same_pictures(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from skimage.metrics import peak_signal_noise_ratio
+
+    pictures = list(frr_pictures(open_source(photos)))
+    assert all(dark.mean() < 0.5 * bright.mean() for dark, bright in pictures)
+    variants = {"module": network("module"), "concat": network("concat")}
+    drawn = [variants["module"].lead(dark) for dark, _ in pictures]
+    expected: list[float] = []
+    with torch.no_grad():
+        for (dark, bright), lead in zip(pictures, drawn, strict=True):
+            output = quantize(variants["concat"].enhancer(dark, lead.rendering, lead.depth))
+            expected.append(peak_signal_noise_ratio(bright.numpy(), output.numpy(), data_range=1.0))
+    monkeypatch.setattr(variants["concat"], "lead", None)  # the same prior: nothing is drawn twice
+    columns = measure_enhancers(variants, pictures)
+    assert columns["concat"].scores["psnr_rgb"] == pytest.approx(expected, abs=1e-4)
+    assert set(columns["module"].scores) == {
+        "psnr_y", "psnr_rgb", "ssim_y", "ssim_rgb", "lpips_squeeze", "identity_edgeface"
+    }  # fmt: skip
+    told = columns["concat"].as_dict(columns["module"])
+    difference = np.array(expected) - np.array(columns["module"].scores["psnr_rgb"])
+    assert told["psnr_rgb_minus_first"] == pytest.approx(difference.mean(), abs=1e-4)
+    low, high = told["psnr_rgb_minus_first_ci"]
+    assert low <= difference.mean() <= high
+    alone = measure_enhancers(variants, [(dark, None) for dark, _ in pictures])
+    assert set(alone["module"].scores) == {"niqe", "brisque"}
+
+
+def test_priors_are_measured_beside_the_lifter(photos: Path) -> None:
+    torch.manual_seed(0)
+    lifter = Lifter(
+        LifterConfig.model_validate({"planes": PLANES, "widths": (8, 16), "render": RENDER})
+    ).eval()
+    prior = Prior(PriorConfig.model_validate(PRIOR)).eval()
+    cameras = orbit_camera(torch.tensor([[5.0, 0.0, 0.0], [-9.0, 3.0, 0.0]]))
+    points = project(canonical_face().vertices.expand(2, -1, -1), cameras, 256, 256)
+    views = ViewSet(["0.png", "1.png"], stack_faces([photos]), points, cameras)
+    prior.scale.calibrate(lifter(views.batch([0, 1], None).pictures, cameras).detach(), cameras)
+    # A drawn camera that is the mean of both stands 7 degrees of yaw and 1.5 of pitch from each.
+    torch.nn.init.zeros_(prior.denoiser.out.weight)
+    torch.nn.init.zeros_(prior.denoiser.out.bias)  # type: ignore[arg-type]
+    column = measure_priors({"untaught": prior}, lifter, views, open_source(photos), 32)["untaught"]
+    assert set(column.scores) == {"psnr_rgb", "lpips_squeeze", "identity_edgeface", "depth", "yaw", "pitch"}
+    assert column.scores["yaw"] == pytest.approx([7.0, 7.0], abs=0.2)
+    assert column.scores["pitch"] == pytest.approx([1.5, 1.5], abs=0.2)
+    assert all(math.isfinite(value) for value in column.scores["psnr_rgb"])
+
+
+def test_what_cannot_be_measured_is_left_out_of_the_mean() -> None:
+    column, other = Column(), Column()
+    column.add({"niqe": Tensor([3.0, math.nan, 5.0])})
+    other.add({"niqe": Tensor([2.0, 1.0, 2.0])})
+    told = column.as_dict(other)
+    assert (told["niqe"], told["niqe_images"], told["niqe_minus_first"]) == (4.0, 2, 2.0)
+
+
+def test_faces_are_stacked_and_must_be_alike(photos: Path) -> None:
+    assert stack_faces([photos]).shape == (2, 3, 256, 256)
+    assert stack_faces([photos], 1).shape == (1, 3, 256, 256)
+    Image.fromarray((255 * rand(64, 64, 3)).to(torch.uint8).numpy()).save(photos / "2.png")
+    with pytest.raises(InputError, match=r"2\.png is 64x64; all must be one square"):
+        stack_faces([photos])

@@ -1,0 +1,159 @@
+"""The enhancer, its critics, and what a student learns from its teacher."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from helpers import rand
+from lumiface import losses
+from lumiface.methods.prior3d.discriminator import (
+    DualDiscriminator,
+    adversarial_loss,
+    blurred,
+    edge_strength,
+)
+from lumiface.methods.prior3d.enhancer import Enhancer, EnhancerConfig
+
+Fusion = Literal["module", "concat"]
+FUSIONS: list[Fusion] = ["module", "concat"]
+
+
+def small(fusion: Fusion = "module") -> Enhancer:
+    torch.manual_seed(0)
+    return Enhancer(EnhancerConfig(widths=(8, 16, 24), fusion=fusion))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("size", [(32, 32), (37, 50), (8, 64)])
+def test_any_size_in_the_same_size_out(fusion: Fusion, size: tuple[int, int]) -> None:
+    enhancer, low = small(fusion).eval(), rand(2, 3, *size)
+    rendering, depth = rand(2, 3, 16, 16, seed=1), rand(2, 1, 16, 16, seed=2)
+    together = enhancer(low, rendering, depth)
+    assert together.shape == low.shape
+    alone = enhancer(low[1:], rendering[1:], depth[1:])
+    torch.testing.assert_close(alone, together[1:], atol=1e-5, rtol=1e-4)
+    assert not any("BatchNorm" in type(layer).__name__ for layer in enhancer.modules())
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_rendering_and_depth_lead(fusion: Fusion) -> None:
+    enhancer, low = small(fusion), rand(1, 3, 32, 32)
+    rendering, depth = rand(1, 3, 16, 16, seed=1), rand(1, 1, 16, 16, seed=2)
+    output = enhancer(low, rendering, depth)
+    assert not torch.allclose(output, enhancer(low, rendering.flip(-1), depth))
+    assert not torch.allclose(output, enhancer(low, rendering, depth.flip(-1)))
+    output.mean().backward()
+    assert all(parameter.grad is not None for parameter in enhancer.parameters())
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_an_even_picture_stays_even(fusion: Fusion) -> None:
+    enhancer, grey = small(fusion), torch.full((1, 3, 192, 192), 0.2)
+    with torch.no_grad():
+        output = enhancer(grey, torch.full((1, 3, 16, 16), 0.6), torch.full((1, 1, 16, 16), 0.5))
+    middle = output[..., 80:112, 80:112]  # what padding at the edges does not reach
+    assert middle.flatten(2).std(dim=2).max() < 1e-5
+
+
+def test_it_learns_to_lighten(dark: tuple[Tensor, Tensor]) -> None:
+    low, bright = (picture[..., ::4, ::4] for picture in dark)
+    enhancer, depth = small(), torch.zeros(1, 1, 16, 16)
+    rendering = F.interpolate(bright, size=(16, 16), mode="area")
+    optimizer = torch.optim.Adam(enhancer.parameters(), 2e-3)
+    for _ in range(60):
+        loss = F.l1_loss(enhancer(low, rendering, depth), bright)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.4 * F.l1_loss(low, bright)
+
+
+# the critics --------------------------------------------------------------------------------------------
+
+
+def test_critics_see_only_colours_and_only_edges() -> None:
+    picture = rand(1, 3, 64, 64)
+    assert blurred(picture).shape == picture.shape
+    assert blurred(picture).std() < 0.2 * picture.std()
+    torch.testing.assert_close(blurred(torch.full((1, 3, 20, 20), 0.3)), torch.full((1, 3, 20, 20), 0.3))
+    torch.testing.assert_close(edge_strength(picture + 0.2), edge_strength(picture), atol=1e-5, rtol=1e-4)
+    ramp = (0.01 * torch.arange(32.0)).expand(1, 3, 32, 32)
+    inner = edge_strength(ramp)[..., 2:-2, 2:-2]
+    torch.testing.assert_close(inner, torch.full_like(inner, 0.01), atol=1e-4, rtol=0)
+
+
+def test_critics_learn_to_tell_dark_from_bright(dark: tuple[Tensor, Tensor]) -> None:
+    low, bright = (picture[..., ::2, ::2] for picture in dark)
+    torch.manual_seed(0)
+    critics = DualDiscriminator(width=8)
+    optimizer = torch.optim.Adam(critics.parameters(), 5e-3)
+    for _ in range(40):
+        loss = adversarial_loss(critics(bright, bright), 1.0) + adversarial_loss(critics(low, bright), 0.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for good, bad in zip(critics(bright, bright), critics(low, bright), strict=True):
+        assert good.mean() > bad.mean() + 0.2
+    assert adversarial_loss([torch.ones(2, 1, 3, 3), torch.ones(2, 1, 3, 3)], 1.0) == 0
+
+
+# distillation -------------------------------------------------------------------------------------------
+
+
+def features(seed: int, **options: Any) -> list[Tensor]:
+    return [rand(2, 4, 3, 5, seed=seed, **options) - 0.5, rand(2, 6, 2, 2, seed=seed + 50, **options) - 0.5]
+
+
+def test_intra_is_the_sum_over_positions() -> None:
+    s_p, s_u, t_p, t_u = (features(seed) for seed in range(4))
+    expected = 0.0
+    for layer in range(2):
+        b, _, h, w = s_p[layer].shape
+        for row in range(b):
+            maps: list[Tensor] = []
+            for one, other in ((t_p, t_u), (s_p, s_u)):
+                a, c = one[layer][row].flatten(1), other[layer][row].flatten(1)
+                cosine = (a * c).sum(0) / (a.norm(dim=0) * c.norm(dim=0))
+                maps.append(torch.softmax(1 - cosine, dim=0))
+            expected += -(maps[0] * maps[1].log()).sum().item() / (h * w) / b
+    assert losses.intra_consistency_loss(s_p, s_u, t_p, t_u).item() == pytest.approx(expected, rel=1e-4)
+    same = losses.intra_consistency_loss(t_p, t_u, t_p, t_u)
+    assert same < losses.intra_consistency_loss(s_p, s_u, t_p, t_u)
+
+
+def test_inter_is_the_difference_of_gram_matrices() -> None:
+    s_p, s_u, t_p, t_u = (features(seed) for seed in range(4))
+    expected = 0.0
+    for layer in range(2):
+        _, c, h, w = s_p[layer].shape
+        for row in range(2):
+            grams: list[Tensor] = []
+            for t, s in ((t_u, s_u), (t_p, s_p)):
+                d = (t[layer][row] - s[layer][row]).flatten(1)
+                grams.append(d @ d.T / (c * h * w))
+            expected += torch.linalg.matrix_norm(grams[0] - grams[1]).item() / 2
+    assert losses.inter_consistency_loss(s_p, s_u, t_p, t_u).item() == pytest.approx(expected, rel=1e-4)
+    assert losses.inter_consistency_loss(t_p, t_u, t_p, t_u) < 1e-5
+
+
+@pytest.mark.parametrize("loss", [losses.intra_consistency_loss, losses.inter_consistency_loss])
+def test_the_student_alone_is_taught(loss: Any) -> None:
+    sets = [features(seed, dtype=torch.float64) for seed in range(4)]
+    for layer in (layer for layers in sets for layer in layers):
+        layer.requires_grad_()
+    loss(*sets).backward()
+    assert all(layer.grad is not None and layer.grad.abs().sum() > 0 for layer in (*sets[0], *sets[1]))
+    assert all(layer.grad is None for layer in (*sets[2], *sets[3]))
+    fixed = [layer.detach() for layer in (*sets[2], *sets[3])]
+
+    def by_student(*layers: Tensor) -> Tensor:
+        return loss(layers[:2], layers[2:], fixed[:2], fixed[2:])
+
+    assert torch.autograd.gradcheck(by_student, (*sets[0], *sets[1]))
+    with pytest.raises(ValueError, match="same shapes"):
+        loss(sets[0], sets[1][:1], sets[2], sets[3])

@@ -1,0 +1,153 @@
+"""StyleGAN2: each folded or rearranged operation against the one that the paper writes down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from pydantic import ValidationError
+from torch import Tensor
+
+from helpers import rand
+from lumiface.methods.fusion_bfr.discriminator import Critic, CriticConfig, spread_of_batch
+from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
+from lumiface.methods.fusion_bfr.resampling_conv import conv_down, conv_up, enlarge
+from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, ModulatedConv2d
+
+SMALL = GeneratorConfig(resolution=32, latent=16, mapping=2, base=256, most=16)
+BLUR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+
+
+def blur(x: Tensor, before: int, after: int, gain: float = 1.0) -> Tensor:
+    kernel = (gain * BLUR[:, None] * BLUR).expand(x.shape[1], 1, 4, 4)
+    return F.conv2d(F.pad(x, (before, after, before, after)), kernel, groups=x.shape[1])
+
+
+@pytest.mark.parametrize("demodulate", [True, False])
+@pytest.mark.parametrize("up", [False, True])
+def test_scaling_the_signal_is_scaling_the_kernel(up: bool, demodulate: bool) -> None:
+    torch.manual_seed(0)
+    layer = ModulatedConv2d(5, 7, 3, 8, demodulate=demodulate, up=up)
+    x, code = torch.randn(3, 5, 6, 6), torch.randn(3, 8)
+    style, expected = layer.affine(code), list[Tensor]()
+    for row in range(3):  # equations 1 and 3, a kernel for each picture
+        kernel = layer.weight * layer.scale * style[row][None, :, None, None]
+        if demodulate:
+            kernel = kernel / (kernel.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        if up:
+            wide = F.conv_transpose2d(x[row : row + 1], kernel.transpose(0, 1), stride=2)
+            expected.append(blur(wide, 1, 1, gain=4.0))
+        else:
+            expected.append(F.conv2d(x[row : row + 1], kernel, padding=1))
+    torch.testing.assert_close(layer(x, code), torch.cat(expected), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kernel", "before", "after"), [(3, 2, 2), (1, 1, 1)])
+def test_halving_is_a_blur_and_a_stride(kernel: int, before: int, after: int) -> None:
+    torch.manual_seed(0)
+    layer, x = EqualConv2d(4, 6, kernel, down=True), torch.randn(2, 4, 16, 16)
+    expected = F.conv2d(blur(x, before, after), layer.weight * layer.scale, layer.bias, stride=2)
+    torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("way", [lambda x, w, **how: conv_down(x, w, None, **how), conv_up])
+def test_a_gpu_and_a_cpu_resample_alike(way: Callable[..., Tensor], kernel: int) -> None:
+    """The result, its gradients, and theirs, which the penalties of the game need."""
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 8, 8, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(6, 4, kernel, kernel, dtype=torch.float64, requires_grad=True)
+    results = list[list[Tensor]]()
+    for as_one in (True, False):
+        y = way(x, weight, as_one=as_one)
+        (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        results.append([y, slope, *torch.autograd.grad(slope.square().sum(), [x, weight])])
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_enlarging_keeps_what_is_even_and_straight() -> None:
+    ramp = torch.arange(16.0).expand(1, 2, 16, 16)
+    large = enlarge(ramp)
+    assert large.shape == (1, 2, 32, 32)
+    inner = large[..., 4:-4, 4:-4]
+    torch.testing.assert_close(inner.diff(dim=-1), torch.full_like(inner[..., 1:], 0.5), atol=1e-5, rtol=0)
+
+
+def test_layers_keep_the_signal_s_strength() -> None:
+    torch.manual_seed(0)
+    assert EqualLinear(256, 256)(torch.randn(64, 256)).std().item() == pytest.approx(1.0, abs=0.05)
+    slow = EqualLinear(256, 256, rate=0.01)
+    assert slow(torch.randn(64, 256)).std().item() == pytest.approx(1.0, abs=0.05)
+    layer = ModulatedConv2d(64, 64, 3, 16)
+    assert layer(torch.randn(4, 64, 16, 16), torch.randn(4, 16)).std().item() == pytest.approx(1.0, abs=0.1)
+
+
+def test_codes_and_layers_are_counted_as_in_the_paper() -> None:
+    assert [GeneratorConfig(resolution=side).codes for side in (128, 256, 512, 1024)] == [12, 14, 16, 18]
+    assert [GeneratorConfig().width(side) for side in (4, 64, 128, 256, 512)] == [512, 512, 256, 128, 64]
+    with torch.device("meta"):
+        generator, critic = (
+            network(config(resolution=1024))
+            for network, config in ((Generator, GeneratorConfig), (Critic, CriticConfig))
+        )
+    # As the official networks for 1024 pixels print their totals.
+    assert sum(p.numel() for p in generator.parameters()) == 30_370_060
+    assert sum(p.numel() for p in critic.parameters()) == 29_012_513
+    with pytest.raises(ValidationError, match="100 is no power of two"):
+        GeneratorConfig(resolution=100)
+
+
+def test_a_face_is_drawn_from_its_code_and_its_noise() -> None:
+    torch.manual_seed(0)
+    generator = Generator(SMALL).eval()
+    z, noise = torch.randn(3, 16), generator.draw_noise(1, torch.Generator().manual_seed(0))
+    assert [picture.shape[-1] for picture in noise] == [4, 8, 8, 16, 16, 32, 32]
+    with torch.no_grad():
+        faces = generator(z, noise)
+        assert faces.shape == (3, 3, 32, 32)
+        assert torch.equal(faces, generator(z, noise))
+        torch.testing.assert_close(generator(z[1:2], noise), faces[1:2], atol=1e-5, rtol=1e-4)
+        for layer in [*generator.first, *generator.second]:
+            layer.noise.fill_(0.5)  # type: ignore[operator, union-attr]
+        assert not torch.allclose(generator(z, noise), faces)
+        codes = generator.spread(generator.mapping(z))
+        mean = generator.truncate(codes, 0.0)
+        assert torch.equal(mean, generator.mean_code.expand_as(mean))
+        assert torch.equal(generator.truncate(codes, 1.0), codes)
+        seen: list[tuple[int, ...]] = []
+
+        def lead(features: Tensor, side: int) -> Tensor:
+            seen.append((side, *features.shape[1:]))
+            return features
+
+        generator.synthesise(codes, noise, lead)
+    assert seen == [(4, 16, 4, 4), (8, 16, 8, 8), (16, 16, 16, 16), (32, 8, 32, 32)]
+    with pytest.raises(ValueError, match=r"must be \(B, 8, 16\)"):
+        generator.synthesise(codes[:, :3], noise)
+
+
+def test_every_parameter_of_both_networks_learns() -> None:
+    torch.manual_seed(0)
+    networks: list[Any] = [Generator(SMALL), Critic(CriticConfig(resolution=32, base=256, most=16))]
+    generator, critic = networks
+    noise = generator.draw_noise(4, torch.Generator().manual_seed(0))
+    critic(generator(torch.randn(4, 16), noise)).sum().backward()
+    for network in networks:
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.any(), name
+
+
+def test_the_spread_of_a_batch_finds_out_who_repeats_itself() -> None:
+    x = rand(4, 3, 2, 2)
+    same = x[:1].expand(4, -1, -1, -1)
+    assert spread_of_batch(same, 4).max() < 1e-3
+    expected = x.std(dim=0, correction=0).mean()
+    torch.testing.assert_close(spread_of_batch(x, 4), expected.expand(4, 1, 2, 2), atol=1e-4, rtol=1e-3)
+    pairs = spread_of_batch(x, 2)[:, 0, 0, 0]  # 0 with 2, 1 with 3
+    torch.testing.assert_close(pairs[0], (x[0] - x[2]).abs().mean() / 2, atol=1e-4, rtol=1e-3)
+    assert pairs[0] == pairs[2]
+    assert spread_of_batch(x[:3], 2).shape == (3, 1, 2, 2)

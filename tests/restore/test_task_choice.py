@@ -1,0 +1,120 @@
+"""How much detail a face has, and which task serves a photograph."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from lumiface.cli import app
+from lumiface.core.errors import SettingError
+from lumiface.faces.align import crop_face, face_matrix
+from lumiface.faces.detect import FaceDetector
+from lumiface.faces.effective_resolution import SIDE, detail_side
+from lumiface.faces.find import find_faces
+from lumiface.faces.measure import FaceMeasures
+from lumiface.imaging.io import Picture
+from lumiface.restore import restorer as photo
+from lumiface.restore.config import RestoreConfig
+from lumiface.restore.restorer import Restorer
+from lumiface.restore.tasks import FACE_TASKS, FaceTaskName, advise, choose_task
+
+ALL: list[FaceTaskName] = ["joint", "enhance", "blind"]
+
+
+@pytest.fixture(scope="module")
+def face(astronaut_uint8: np.ndarray) -> torch.Tensor:
+    """A sharp, aligned face of 256 pixels."""
+    rgb = torch.from_numpy(astronaut_uint8.copy()).permute(2, 0, 1)[None].float() / 255.0
+    (found,) = find_faces(rgb, FaceDetector().eval(), which="largest")
+    return crop_face(rgb, face_matrix(found), SIDE)
+
+
+def through(face: torch.Tensor, side: int, quality: int | None = None) -> torch.Tensor:
+    """Reduced to `side` pixels by Pillow, compressed, and enlarged again."""
+    picture = Image.fromarray((face[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+    small = picture.resize((side, side), Image.Resampling.LANCZOS)
+    if quality is not None:
+        buffer = io.BytesIO()
+        small.save(buffer, "JPEG", quality=quality)
+        small = Image.open(buffer)
+    large = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC)).copy()
+    return torch.from_numpy(large).permute(2, 0, 1)[None].float() / 255.0
+
+
+@pytest.mark.parametrize("side", [24, 32, 48, 64, 96])
+def test_detail_is_told_whatever_light_and_noise(face: torch.Tensor, side: int) -> None:
+    small = through(face, side)
+    assert detail_side(small) == pytest.approx(side, rel=0.4)
+    dark = detail_side(small * 0.4)
+    assert dark == pytest.approx(detail_side(small), rel=1e-3)  # contrast is no detail
+    noise = 0.02 * torch.randn(small.shape, generator=torch.Generator().manual_seed(0))
+    assert detail_side((small + noise).clamp(0, 1)) == pytest.approx(side, rel=0.45)
+
+
+def test_less_detail_is_told_from_more(face: torch.Tensor) -> None:
+    told = [detail_side(through(face, side)) for side in (16, 24, 32, 48, 64, 96, 128)]
+    assert told == sorted(told)
+    assert detail_side(face) > 120
+    assert detail_side(through(face, 48, quality=60)) < 90
+    with pytest.raises(ValueError, match="256"):
+        detail_side(face[..., :128])
+
+
+@pytest.mark.parametrize(
+    ("side", "light", "detail", "task"),
+    [
+        (40, 0.1, 38, "joint"),
+        (300, 0.1, 60, "joint"),
+        (300, 0.1, 200, "enhance"),
+        (300, 0.5, 50, "blind"),
+        (300, 0.5, 240, "enhance"),
+        (60, 0.5, 58, "joint"),
+    ],
+)
+def test_light_and_detail_decide(side: float, light: float, detail: float, task: str) -> None:
+    face = FaceMeasures(side, light, detail)
+    assert advise(face, ALL).task == task
+    assert advise(face, ["joint"]).task == "joint"  # nothing else ships
+    assert advise(None, ALL).task == "enhance"
+
+
+def test_auto_says_what_it_does_and_may_be_overruled(
+    astronaut_uint8: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo, "served_tasks", lambda: ["joint"])
+    small = np.array(Image.fromarray(astronaut_uint8[:300, 60:380]).resize((160, 150))) * 0.3
+    picture = Picture(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255.0)
+    restorer = Restorer(None, RestoreConfig(task="auto"))
+    result = restorer(picture)
+    assert result.task == "joint"
+    assert result.notes == ["auto: joint (dark, little detail)"]
+    (told,) = result.faces
+    assert told.before.light < 0.3
+    assert 20 < told.before.detail <= told.before.side
+    overruled = Restorer(None, RestoreConfig(task="joint"))(picture)
+    assert torch.equal(result.picture.rgb, overruled.picture.rgb)
+    with pytest.raises(SettingError, match="auto chooses the model by itself"):
+        Restorer("lfsrnet-lite", RestoreConfig(task="auto"))
+
+
+def test_the_command_says_it(astronaut_uint8: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray((astronaut_uint8[:300, 60:380] * 0.3).astype(np.uint8)).resize((160, 150)).save(
+        tmp_path / "party.png"
+    )
+    result = CliRunner().invoke(app, ["restore", str(tmp_path / "party.png"), "--task", "auto"])
+    assert result.exit_code == 0, result.output
+    assert "auto: joint (dark, little detail)" in result.output
+    result = CliRunner().invoke(app, ["restore", str(tmp_path / "party.png"), "--task", "nice"])
+    assert result.exit_code == 2
+    assert "auto" in result.output
+
+
+def test_every_task_has_a_name_of_its_own() -> None:
+    assert all(name == task.name for name, task in FACE_TASKS.items())
+    assert choose_task("joint", None)[0] is FACE_TASKS["joint"]
