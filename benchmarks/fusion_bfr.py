@@ -19,12 +19,12 @@ import torch
 from sections import budget_of, measured_here, rows_of, run_section, told
 
 from lumiface.data.sources import PictureSource, open_source
-from lumiface.data.training.face_tensor import faces_at_side, stack_faces
+from lumiface.data.training.face_tensor import load_face_tensor, resize_faces
 from lumiface.evaluation.studies.blind import INPUT, measure_real, measure_restorers
 from lumiface.figures.grid import picture_grid
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.metrics.frechet import FrechetDistance, frechet_distance
-from lumiface.registry import find_weights, load_model, read_facts
+from lumiface.registry import find_weights, load_model, read_metadata
 from lumiface.restore.config import RestoreConfig
 from lumiface.restore.face_generator import FaceGenerator
 from lumiface.restore.restorer import Restorer
@@ -40,9 +40,9 @@ def prior(given: argparse.Namespace) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     distance = FrechetDistance("squeezenet")
     for model in given.models:
-        facts = read_facts(model)
+        facts = read_metadata(model)
         side = FaceGenerator(model).side
-        real = faces_at_side(stack_faces([Path(given.data_root) / f"{TEST}.tar"], given.limit), side)
+        real = resize_faces(load_face_tensor([Path(given.data_root) / f"{TEST}.tar"], given.limit), side)
         truth = distance.features(real.float() / 255.0)
         found: list[dict[str, float]] = []
         for truncation in (1.0, 0.7, 0.5, 0.3):

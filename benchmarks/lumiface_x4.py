@@ -44,12 +44,12 @@ RUNS = Path("runs/x4-ablation")
 SEEDS = (0, 1)
 ALIKE: dict[str, Any] = {
     "steps": 300, "warmup": 30, "lr": 1e-3, "ema": 0.98, "precision": "bf16-mixed",
-    "sizes": [{"side": 32, "share": 1.0}], "validate_every": 300, "save_every": 300,
+    "sizes": [{"side": 32, "weight": 1.0}], "validate_every": 300, "save_every": 300,
 }  # fmt: skip
-SIXTY_FOUR = [{"side": 64, "share": 1.0}]
+SIXTY_FOUR = [{"side": 64, "weight": 1.0}]
 VARIANTS: dict[str, dict[str, Any]] = {
     "lumiface-x4": {},
-    "light not apart": {"network": {"light": False}},
+    "light not apart": {"network": {"illumination_head": False}},
     "without log_mse": {"recipe": {"log_mse": 0.0}},
     "log_mse 0.02": {"recipe": {"log_mse": 0.02}},
     "log_mse 0.2": {"recipe": {"log_mse": 0.2}},
@@ -60,12 +60,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lr 0.002": {"lr": 2e-3},
     "without warm-up": {"warmup": 0},
     "small faces first": {
-        "sizes": [{"side": 32, "share": 1.0, "since": 0.5}, {"side": 16, "share": 1.0, "until": 0.5}]
+        "sizes": [{"side": 32, "weight": 1.0, "start": 0.5}, {"side": 16, "weight": 1.0, "end": 0.5}]
     },
     "averaged weights 0.9": {"ema": 0.9},
     "without averaged weights": {"ema": 0.0},
     "a fourth level": {"network": {"widths": [48, 96, 192, 256]}},
-    "a deeper middle": {"network": {"middle": 4, "drawn": [24, 12]}},
+    "a deeper middle": {"network": {"bottleneck": 4, "head_channels": [24, 12]}},
     "lfsrnet-base": {"method": "lfsrnet-base", "recipe": {"log_mse": 0.0}},
     "lfsrnet-base, log_mse": {"method": "lfsrnet-base"},
     "lfsrnet-lite, log_mse": {"method": "lfsrnet-lite"},
@@ -79,9 +79,9 @@ FURTHER: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
         "0.1": ("lumiface-x4-real", "lumiface-x4", {"steps": 400}),
     },
     "sizes": {
-        "all": ("lfsrnet-base-again", "lfsrnet-base", {"steps": 400}),
+        "all": ("lfsrnet-base-finetune", "lfsrnet-base", {"steps": 400}),
         "64 px alone": (
-            "lfsrnet-base-again",
+            "lfsrnet-base-finetune",
             "lfsrnet-base",
             {"steps": 400, "batch": 2, "sizes": SIXTY_FOUR},
         ),
@@ -171,9 +171,9 @@ def further(given: argparse.Namespace) -> dict[str, Any]:
     source = source.first(given.limit or len(source))
     for question, answers in FURTHER.items():
         networks: dict[str, torch.nn.Module] = {}
-        for answer, (config, start_from, changes) in answers.items():
+        for answer, (config, init_from, changes) in answers.items():
             folder = RUNS / f"{question}-{answer}".replace(" ", "-")
-            _train(config, ON | changes, folder, given.data_root, faces, Limits(start_from=start_from))
+            _train(config, ON | changes, folder, given.data_root, faces, Limits(init_from=init_from))
             networks[answer] = load_model(folder / "last.safetensors")
         for pairs, hr_size, camera in (("LLF", 128, None), ("LLF", 256, None), ("camera", 256, CAMERA)):
             columns, _ = measure_joint(networks, source, tell, hr_size, camera)

@@ -30,7 +30,7 @@ from lumiface.evaluation.studies.prior3d import (
 from lumiface.figures.grid import picture_grid
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import build, load_model, load_part, read_facts, shipped_weights
+from lumiface.registry import build, load_component, load_model, read_metadata, shipped_weights
 
 SETS = ("faces256-test",)
 DARK = "dark256-test"
@@ -41,7 +41,7 @@ FULL = 256
 def lifter(given: argparse.Namespace) -> dict[str, Any]:
     """PSNR and LPIPS of renderings from the photographs' own cameras, and the correlation of depth."""
     (model,) = given.models
-    network: Any = load_part(model, "prior3d-lifter")
+    network: Any = load_component(model, "prior3d-lifter")
     rows: list[dict[str, Any]] = []
     for name in SETS:
         root = Path(given.data_root)
@@ -55,7 +55,7 @@ def lifter(given: argparse.Namespace) -> dict[str, Any]:
                 network, views, list(range(0, len(views), max(1, len(views) // 8)))[:8], SIDE
             )
             write_picture(Picture(picture_grid(sheet, columns=len(YAWS) + 2)), given.sheet)
-    facts = read_facts(model)
+    facts = read_metadata(model)
     return {
         "model": model,
         "params": sum(parameter.numel() for parameter in network.parameters()),
@@ -72,8 +72,8 @@ def prior(given: argparse.Namespace) -> dict[str, Any]:
     root, (name,) = Path(given.data_root), SETS
     views = load_views([root / f"{name}.tar"], root / f"{name}-mesh468.npz")
     source = open_source(root / f"{name}.tar").first(given.limit or len(views))
-    priors = {model: load_part(model, "prior3d-prior") for model in given.models}
-    lifter = load_part("prior3d-lifter-small", "prior3d-lifter")
+    priors = {model: load_component(model, "prior3d-prior") for model in given.models}
+    lifter = load_component("prior3d-lifter-small", "prior3d-lifter")
     columns = measure_priors(priors, lifter, views, source, SIDE, told)
     return {
         "set": f"{name}, FRR, seed 0",

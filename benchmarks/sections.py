@@ -14,7 +14,7 @@ from lumiface.core.files import write_bytes
 from lumiface.evaluation.column import Column
 from lumiface.evaluation.cost import machine_name
 from lumiface.evaluation.provenance import origin
-from lumiface.registry import read_facts
+from lumiface.registry import read_metadata
 
 Section = Callable[[argparse.Namespace], dict[str, Any]]
 
@@ -58,7 +58,7 @@ def rows_of(columns: Mapping[str, Column], trained: Collection[str]) -> list[dic
         if model not in trained:
             rows.append({"model": model, **scores})
             continue
-        facts = read_facts(model)
+        facts = read_metadata(model)
         run = facts["provenance"]["run"]
         rows.append({"model": run["name"], "budget": budget_of(facts), **scores, "run": run})
     for row in rows:

@@ -30,7 +30,7 @@ from lumiface.evaluation.bootstrap import mean_interval
 from lumiface.evaluation.column import Column
 from lumiface.evaluation.cost import measure_cost
 from lumiface.evaluation.studies.joint import measure_joint
-from lumiface.registry import find_weights, load_model, read_facts
+from lumiface.registry import find_weights, load_model, read_metadata
 
 SETS = ("faces256-test", "faces256-hq", "faces256-london", "wild128-test")
 LARGE_SETS = SETS[:3]
@@ -84,7 +84,7 @@ def section_of(given: argparse.Namespace, protocol: str, rows: list[dict[str, An
 
 def origins(models: Sequence[str]) -> dict[str, Any]:
     """Of each model: the hash of its weights, its budget and the settings of its run."""
-    facts = {model: read_facts(model) for model in models}
+    facts = {model: read_metadata(model) for model in models}
     return {
         model: {
             "sha256": sha256(model),

@@ -23,7 +23,7 @@ SETS = {
     "faces256-london": "102 studio portraits, London Set",
     "wild128-test": "200 people in news photographs, LFW",
 }
-BESIDE = ("bicubic", "mean-gamma + bicubic", "srcnn", "oracle")
+SHARED_DIR = ("bicubic", "mean-gamma + bicubic", "srcnn", "oracle")
 """Rows of README's tables that are no model of the zoo's, or not one to boast of."""
 OURS = ("lfsrnet-lite", "lfsrnet-base", "lfsrnet-paper", "lumiface-x4-real", "lumiface-x4")
 
@@ -131,7 +131,7 @@ def readme_of(text: str, zoo: Mapping[str, Any]) -> str:
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for name in SETS:
         simple = json.loads((RESULTS / f"llf128-{name}.json").read_text(encoding="utf-8"))["rows"]
-        found[name] = {row["method"]: row for row in simple if row["method"] in BESIDE}
+        found[name] = {row["method"]: row for row in simple if row["method"] in SHARED_DIR}
         found[name] |= {row["model"]: row for row in zoo["after"]["rows"] if row["set"] == name}
     first, *others = SETS
 
@@ -140,7 +140,7 @@ def readme_of(text: str, zoo: Mapping[str, Any]) -> str:
         scores = [cell(row, "psnr_y", 2), *(f"{row[key]:.{digits}f}" for key, _, digits, _ in SCORES[1:-1])]
         return [f"**{method}**" if method in OURS else method, *scores]
 
-    methods = [*BESIDE, *OURS]
+    methods = [*SHARED_DIR, *OURS]
     scores = table(["method", "PSNR-Y, dB (95 % interval)", *HEADINGS[1:-1]], map(line, methods))
     further = table(
         ["method", "CelebA-HQ and FFHQ samples (114)", "London Set (102)", "LFW (200)"],

@@ -21,13 +21,13 @@ from lumiface.cli import app
 from lumiface.evaluation.cost import measure_cost
 from lumiface.imaging.io import read_picture
 from lumiface.registry import (
+    COMPONENTS,
     METHODS,
-    PARTS,
     build,
     find_method,
     list_models,
     load_model,
-    read_facts,
+    read_metadata,
     shipped_weights,
 )
 from lumiface.restore.restorer import RestoreConfig
@@ -217,7 +217,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "train": ["{data}"],
         "validate_on": "{data}",
         "hr_size": 64,
-        "sizes": [{"side": 16, "share": 1.0}],
+        "sizes": [{"side": 16, "weight": 1.0}],
         "batch": 2,
         "steps": 6,
         "warmup": 1,
@@ -235,14 +235,14 @@ def test_train_and_go_on_and_begin_anew(config: Path, faces: Path, tmp_path: Pat
     first = run(*command, "--max-steps", 3)
     assert first.exit_code == 0, first.output
     assert "step 3 of 6" in first.output
-    assert read_facts(out / "best.safetensors")["provenance"]["step"] == 3
+    assert read_metadata(out / "best.safetensors")["provenance"]["step"] == 3
     second = run(*command)
     assert "going on from step 3 of 6" in second.output
     assert f"weights in {out / 'best.safetensors'}" in second.output.replace("\n", " ")
     fresh = run(*command, "--fresh", "--max-steps", 1)
     assert "was moved to" in fresh.output
     assert (tmp_path / "runs" / "trial.1" / "best.safetensors").is_file()
-    assert read_facts(out / "last.safetensors")["provenance"]["step"] == 1
+    assert read_metadata(out / "last.safetensors")["provenance"]["step"] == 1
 
 
 def test_dry_run_reads_no_data(config: Path, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_dry_run_reads_no_data(config: Path, tmp_path: Path) -> None:
 def test_the_configurations_that_ship_are_sound(name: str) -> None:
     result = run("train", name, "--dry-run")
     assert result.exit_code == 0, result.output
-    told, known = yaml.safe_load(result.output), [*METHODS.values(), *PARTS.values()]
+    told, known = yaml.safe_load(result.output), [*METHODS.values(), *COMPONENTS.values()]
     assert told.get("method", told.get("part")) in [preset for one in known for preset in one.presets]
 
 
@@ -338,11 +338,11 @@ def test_models_are_listed_shown_and_published(model: Path, tmp_path: Path) -> N
     assert "card is missing" in published.output
     target = tmp_path / "weights" / "small-1.safetensors"
     assert target.stat().st_size < 0.7 * model.stat().st_size
-    assert read_facts(target) == read_facts(model)
+    assert read_metadata(target) == read_metadata(model)
     log = '{"step": 1, "loss": 0.1, "lr": 0.1}\n{"step": 2, "psnr_y": 9.5}\n{"step": 4, "psnr_y": 12.5}\n'
     model.with_name("log.jsonl").write_text(log)
     assert run("models", "publish", model, "small-1", "--to", tmp_path / "weights").exit_code == 0
-    assert read_facts(target)["provenance"] == {"best_psnr_y": 12.5, "curve": [[2, 9.5], [4, 12.5]]}
+    assert read_metadata(target)["provenance"] == {"best_psnr_y": 12.5, "curve": [[2, 9.5], [4, 12.5]]}
     picture = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(load_model(target)(picture), load_model(model)(picture), atol=1e-3, rtol=0)
     assert "made of a-z" in refusal(run("models", "publish", model, "../x", "--to", tmp_path), 2)

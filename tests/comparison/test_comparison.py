@@ -23,7 +23,7 @@ from lumiface.comparison.config import Budget, Table, read_budget, read_table
 from lumiface.comparison.plan import PlannedRow, plan_rows, planned_runs
 from lumiface.comparison.run import compare
 from lumiface.comparison.scores import COST, STAGES, is_measured
-from lumiface.comparison.workers import Machine
+from lumiface.comparison.workers import Workers
 from lumiface.core.errors import InputError, SettingError
 from lumiface.evaluation.cost import measure_cost
 from lumiface.registry import METHODS, build, needs_training
@@ -32,7 +32,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 TRAINING = {
     "train": ["{data}/faces"],
     "validate_on": "{data}/faces",
-    "sizes": [{"side": 16, "share": 1.0}],
+    "sizes": [{"side": 16, "weight": 1.0}],
     "batch": 2,
     "steps": 6,
     "warmup": 1,
@@ -59,8 +59,8 @@ def test_a_chain_trains_each_stage_for_its_own_task(tmp_path: Path) -> None:
     tasks = {row.name: [(stage.method, stage.task) for stage in row.stages] for row in rows}
     assert tasks == {
         "X": [("edsr", "joint")],
-        "E + X": [("dln", "lighten-small"), ("edsr", "enlarge")],
-        "X + E": [("edsr", "enlarge-dark"), ("dln", "lighten")],
+        "E + X": [("dln", "enhance-small"), ("edsr", "sr")],
+        "X + E": [("edsr", "sr-dark"), ("dln", "enhance")],
     }
     assert len(planned_runs(rows)) == 5
 
@@ -249,7 +249,7 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
         read_table(tmp_path / "t.yaml"),
         read_budget(tmp_path / "b.yaml"),
         out,
-        Machine(str(tmp_path)),
+        Workers(str(tmp_path)),
         told.append,
     )
     assert told == ["writing the report"]  # nothing is trained or measured twice
@@ -267,7 +267,7 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
         assert row["ms_per_face"] > 0
         assert row["images"] == 4
     assert [by_name[name]["budget_images"] for name in ROWS] == [12, 12, 0]
-    assert [stage["task"] for stage in by_name["DLN + SRCNN"]["stages"]] == ["lighten-small", "enlarge"]
+    assert [stage["task"] for stage in by_name["DLN + SRCNN"]["stages"]] == ["enhance-small", "sr"]
     assert min(by_name[name]["psnr_y_behind_best"] for name in ROWS) == 0
     assert report["budget"]["images"] == 12
     assert {"commit", "device", "versions"} <= set(report["origin"])

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from helpers import psnr
-from lumiface.degradations.blind import BlindConfig, apply_blind, draw_blind
+from lumiface.degradations.blind import BlindConfig, apply_blind, sample_blind
 from lumiface.degradations.jpeg import jpeg
 from lumiface.imaging.color import luma
 
@@ -26,7 +26,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def damage(pictures: Tensor, **ranges: Any) -> Tensor:
-    drawn = draw_blind(
+    drawn = sample_blind(
         len(pictures), pictures.shape[-1], BlindConfig(**(NOTHING | ranges)), seeded(), pictures.device
     )
     return apply_blind(pictures, drawn, seeded(1))
@@ -42,7 +42,7 @@ def faces(astronaut: Tensor) -> Tensor:
 
 def test_what_is_drawn_lies_in_its_ranges() -> None:
     config = BlindConfig()
-    drawn = draw_blind(4000, 512, config, seeded(), "cpu")
+    drawn = sample_blind(4000, 512, config, seeded(), "cpu")
     for values, (low, high) in (
         (drawn.sigma_x, (0.1, 10.0)), (drawn.sigma_y, (0.1, 10.0)), (drawn.noise * 255, (0.0, 20.0)),
         (drawn.quality, (60, 100)), (drawn.factor, (1.0, 8.0)),
@@ -54,7 +54,7 @@ def test_what_is_drawn_lies_in_its_ranges() -> None:
     assert (drawn.red != 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
     assert drawn.red.abs().max() <= 20 / 255
     assert drawn.grey.mean().item() == pytest.approx(0.01, abs=0.006)
-    half = draw_blind(4000, 256, config, seeded(), "cpu")
+    half = sample_blind(4000, 256, config, seeded(), "cpu")
     torch.testing.assert_close(half.sigma_x, drawn.sigma_x / 2)  # the same blur on a picture half the size
     assert drawn.of(3)["quality"] == drawn.quality[3].item()
 
@@ -63,8 +63,8 @@ def test_the_same_seed_gives_the_same_pictures(faces: Tensor) -> None:
     one, other = damage(faces, noise=(5.0, 20.0)), damage(faces, noise=(5.0, 20.0))
     assert torch.equal(one, other)
     assert ((one * 255).round() / 255 - one).abs().max() < 1e-6
-    drawn = draw_blind(4, 128, BlindConfig(), seeded(), "cpu")
-    again = draw_blind(4, 128, BlindConfig(noise=(0.0, 1.0)), seeded(), "cpu")
+    drawn = sample_blind(4, 128, BlindConfig(), seeded(), "cpu")
+    again = sample_blind(4, 128, BlindConfig(noise=(0.0, 1.0)), seeded(), "cpu")
     assert torch.equal(drawn.factor, again.factor)  # one range changes no other number
 
 

@@ -17,7 +17,7 @@ from lumiface.degradations.camera_pipeline import (
     CameraConfig,
     CameraParameters,
     apply_camera,
-    draw_camera,
+    sample_camera,
 )
 from lumiface.degradations.resample import resize
 from lumiface.registry import build_recipe
@@ -33,11 +33,11 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def drawn(count: int = 1, **settings: Any) -> CameraParameters:
-    return draw_camera(count, CameraConfig(**(NOTHING | settings)), seeded(), "cpu")
+    return sample_camera(count, CameraConfig(**(NOTHING | settings)), seeded(), "cpu")
 
 
 def test_numbers_lie_in_their_ranges_and_a_tenth_keeps_its_light() -> None:
-    found = draw_camera(20_000, CAMERA, seeded(), "cpu")
+    found = sample_camera(20_000, CAMERA, seeded(), "cpu")
     lit = (found.gain == 1.0) & (found.gamma == 1.0)
     assert float(lit.float().mean()) == pytest.approx(CAMERA.lit, abs=0.01)
     for name in ("gain", "gamma", "shade", "sigma", "shot", "read", "quality"):
@@ -54,7 +54,7 @@ def test_numbers_lie_in_their_ranges_and_a_tenth_keeps_its_light() -> None:
 
 def test_the_same_numbers_make_the_same_picture(astronaut: Tensor) -> None:
     pictures = astronaut[..., 20:148, 150:278].repeat(3, 1, 1, 1)
-    parameters = draw_camera(3, CAMERA, seeded(4), "cpu")
+    parameters = sample_camera(3, CAMERA, seeded(4), "cpu")
     once, twice = (apply_camera(pictures, parameters, 4, seeded(5)) for _ in range(2))
     assert once.shape == (3, 3, 32, 32)
     assert torch.equal(once, twice)
@@ -101,4 +101,4 @@ def test_a_recipe_makes_a_cameras_pairs_for_the_joint_task_alone(astronaut: Tens
     assert torch.equal(target, pictures)
     assert float(low.mean()) == pytest.approx(float(pictures.mean()), abs=0.02)
     with pytest.raises(SettingError, match="not for enlarge"):
-        recipe.degrade(pictures, "enlarge", 4, seeded())
+        recipe.degrade(pictures, "sr", 4, seeded())

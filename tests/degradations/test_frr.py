@@ -14,7 +14,7 @@ from lumiface.degradations.frr import (
     FRRParameters,
     apply_frr,
     apply_frr_with,
-    draw_frr,
+    sample_frr,
 )
 from lumiface.degradations.resample import resize
 from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
@@ -30,7 +30,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def drawn(count: int = 1, **settings: object) -> FRRParameters:
-    return draw_frr(count, FRRConfig(**(NOTHING | settings)), generator(), "cpu")
+    return sample_frr(count, FRRConfig(**(NOTHING | settings)), generator(), "cpu")
 
 
 # --- blur -------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_the_formula_by_hand():
 
 def test_draws_stay_in_their_ranges_and_fill_them():
     config = FRRConfig()
-    p = draw_frr(4000, config, generator(), "cpu")
+    p = sample_frr(4000, config, generator(), "cpu")
     assert len(p) == 4000
     for name in ("gamma", "gain", "factor", "shot", "read", "quality"):
         (low, high), values = getattr(config, name), getattr(p, name).double()
@@ -116,7 +116,7 @@ def test_draws_stay_in_their_ranges_and_fill_them():
         assert sigma.max() <= config.sigma[1]
     assert (p.sigma_x == p.sigma_y).double().mean().item() == pytest.approx(0.5, abs=0.03)
     assert p.of(3) == {name: getattr(p, name)[3].item() for name in PARAMETERS}
-    narrow = draw_frr(4000, FRRConfig(gamma=(2.0, 2.0)), generator(), "cpu")
+    narrow = sample_frr(4000, FRRConfig(gamma=(2.0, 2.0)), generator(), "cpu")
     assert torch.equal(narrow.quality, p.quality)  # one range changes nothing else
 
 
@@ -124,7 +124,7 @@ def test_draws_stay_in_their_ranges_and_fill_them():
 def test_the_same_parameters_and_noise_make_the_same_again_one_by_one(astronaut, noise_at):
     pictures = torch.cat([astronaut[:, :, :64, 100:180], astronaut[:, :, 60:124, 150:230]])
     config = FRRConfig(noise_at=noise_at)
-    p = draw_frr(2, config, generator(5), "cpu")
+    p = sample_frr(2, config, generator(5), "cpu")
     torch.manual_seed(0)
     first = apply_frr(pictures, p, generator(1))
     torch.manual_seed(1)

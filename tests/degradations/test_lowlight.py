@@ -17,9 +17,9 @@ from lumiface.degradations.lowlight import (
     darken,
     darken_exact,
     darken_with,
-    draw_darkening,
-    draw_darkening_exact,
     invert_darkening,
+    sample_darkening,
+    sample_darkening_exact,
 )
 from lumiface.degradations.resample import ONE
 
@@ -41,7 +41,7 @@ def test_the_formula_by_hand():
 
 
 def test_draws_fill_the_papers_ranges_and_no_more():
-    drawn = draw_darkening(20_000, PAPER_RANGES, generator(), "cpu")
+    drawn = sample_darkening(20_000, PAPER_RANGES, generator(), "cpu")
     for values, (low, high) in (
         (drawn.alpha, (0.9, 1.0)),
         (drawn.beta, (0.5, 1.0)),
@@ -66,7 +66,7 @@ def test_same_generator_same_result_and_no_other_source_of_randomness():
 
     def run() -> torch.Tensor:
         source = generator(3)
-        drawn = draw_darkening(2, PAPER_RANGES, source, "cpu")
+        drawn = sample_darkening(2, PAPER_RANGES, source, "cpu")
         return darken(picture, drawn.alpha, drawn.beta, drawn.gamma, drawn.noise, source)
 
     torch.manual_seed(0)
@@ -84,7 +84,7 @@ def test_the_pure_part_compiles_to_one_graph():
 
 def test_inverse_undoes_a_noiseless_batch(astronaut):
     pictures = astronaut[:, :, :64, :64].expand(3, -1, -1, -1)
-    drawn = draw_darkening(3, DarkeningRanges(noise=0.0), generator(1), "cpu")
+    drawn = sample_darkening(3, DarkeningRanges(noise=0.0), generator(1), "cpu")
     dark = darken(pictures, drawn.alpha, drawn.beta, drawn.gamma, 0.0, generator())
     assert (invert_darkening(dark, drawn) - pictures).abs().max() < 1e-4
 
@@ -115,7 +115,7 @@ def test_exact_noise_is_standard_normal():
 def test_exact_form_has_known_bytes(astronaut_uint8):
     # From the raw stream of PCG64 to the last byte: independent of NumPy's way of drawing numbers.
     source = rng(2024)
-    d = draw_darkening_exact(source)
+    d = sample_darkening_exact(source)
     dark = darken_exact(astronaut_uint8[:100, :101], d, source)
     assert (d.alpha, d.beta, d.gamma) == (0.9675831337981282, 0.6071616006191288, 2.237808123526767)
     assert (
@@ -127,7 +127,7 @@ def test_exact_form_has_known_bytes(astronaut_uint8):
 @given(st.integers(0, 2**64), st.integers(0, 255))
 def test_exact_form_stays_in_range_and_gets_darker(seed, level):
     source = rng(seed)
-    d = draw_darkening_exact(source)
+    d = sample_darkening_exact(source)
     assert 0.9 <= d.alpha <= 1
     assert 0.5 <= d.beta <= 1
     assert 1 <= d.gamma <= 5

@@ -19,8 +19,8 @@ from lumiface.core import assets
 from lumiface.core.errors import AssetMissing, InputError
 from lumiface.evaluation.bootstrap import bootstrap_interval
 from lumiface.evaluation.folder import score_folder
-from lumiface.evaluation.metric_suite import MEASURES
-from lumiface.evaluation.pairing import pair_by_name, shortly
+from lumiface.evaluation.metric_suite import METRICS
+from lumiface.evaluation.pairing import first_few, pair_by_name
 from lumiface.faces.detect import FaceDetector
 from lumiface.imaging.quantize import from_uint8
 from lumiface.metrics import (
@@ -110,8 +110,8 @@ def test_names_that_nobody_can_pair_are_told() -> None:
 
 
 def test_long_lists_are_cut() -> None:
-    assert shortly(["a", "b", "c"]) == "a, b, c"
-    assert shortly(list("abcde")) == "a, b, c and 2 more"
+    assert first_few(["a", "b", "c"]) == "a, b, c"
+    assert first_few(list("abcde")) == "a, b, c and 2 more"
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def test_the_numbers_are_those_of_the_metrics(
         np.testing.assert_allclose(column, numbers.double().numpy(), rtol=1e-3, err_msg=name)
         known = column[~np.isnan(column)]
         score = found.scores[name]
-        assert score.images == len(known) == (2 if MEASURES[name].gap == "without a face" else 3)
+        assert score.images == len(known) == (2 if METRICS[name].gap == "without a face" else 3)
         assert score.value == pytest.approx(known.mean())
         assert score.interval == bootstrap_interval(known, 0)
     distance = FrechetDistance("squeezenet")(outputs, targets).item()
@@ -160,7 +160,7 @@ def test_the_numbers_are_those_of_the_metrics(
     assert found.scores["fd_squeezenet"].interval is None
     assert found.protocol["no_face_in_target"] == 1
     assert "landmark_px: not measured of 1 of 3" in "\n".join(found.notes)
-    assert [name for name in MEASURES if name in found.scores] == list(found.scores)
+    assert [name for name in METRICS if name in found.scores] == list(found.scores)
 
 
 def test_a_machine_without_parts_measures_what_it_can_and_says_what_is_missing(
@@ -174,15 +174,15 @@ def test_a_machine_without_parts_measures_what_it_can_and_says_what_is_missing(
     facts = json.loads(table.read_text())
     measured = ["psnr_y", "psnr_rgb", "ssim_y", "ssim_rgb", "landmark_px", "brisque"]
     assert list(facts["scores"]) == measured
-    missing = [name for name in MEASURES if name not in measured]
+    missing = [name for name in METRICS if name not in measured]
     assert [note.split()[0] for note in facts["notes"][: len(missing)]] == missing
     for file in ("edgeface_xxs.pt", "mobilefacenet.pt", "niqe_pris_params.npz"):
         assert file in result.stdout
-    assert facts["protocol"]["conventions"]["psnr_y"] == MEASURES["psnr_y"].convention
+    assert facts["protocol"]["conventions"]["psnr_y"] == METRICS["psnr_y"].convention
     assert facts["protocol"]["images"] == 3
     assert len(facts["protocol"]["pairs_sha256"]) == 64
     for name in measured:
-        digits = MEASURES[name].digits
+        digits = METRICS[name].digits
         assert f"{facts['scores'][name]['value']:.{digits}f}" in result.stdout
     low, high = facts["scores"]["psnr_y"]["ci"]
     assert low <= facts["scores"]["psnr_y"]["value"] <= high

@@ -15,7 +15,7 @@ from torch import Tensor
 from helpers import Find, rand
 from lumiface.core.errors import InputError
 from lumiface.data.sources import open_source
-from lumiface.data.training.face_tensor import stack_faces
+from lumiface.data.training.face_tensor import load_face_tensor
 from lumiface.data.training.view_set import ViewSet
 from lumiface.evaluation.studies.prior3d import (
     Column,
@@ -36,13 +36,13 @@ PRIOR: dict[str, Any] = {
     "planes": PLANES,
     "denoiser": {"components": 6, "side": 16, "widths": (16, 16, 16), "condition": 8, "embedding": 16},
     "render": RENDER,
-    "draw_steps": 2,
+    "sampling_steps": 2,
 }
 
 
 def network(fusion: str) -> Prior3D:
     torch.manual_seed(0)
-    settings = {"prior": PRIOR, "enhancer": {"widths": (8, 8, 16), "fusion": fusion}, "lead_side": 16}
+    settings = {"prior": PRIOR, "enhancer": {"widths": (8, 8, 16), "fusion": fusion}, "prior_size": 16}
     return Prior3D(Prior3DConfig.model_validate(settings)).eval()
 
 
@@ -67,7 +67,7 @@ def test_variants_are_measured_on_the_same_pictures(photos: Path, monkeypatch: p
     pictures = list(frr_pictures(open_source(photos)))
     assert all(dark.mean() < 0.5 * bright.mean() for dark, bright in pictures)
     variants = {"module": network("module"), "concat": network("concat")}
-    drawn = [variants["module"].lead(dark) for dark, _ in pictures]
+    drawn = [variants["module"].predict_prior(dark) for dark, _ in pictures]
     expected: list[float] = []
     with torch.no_grad():
         for (dark, bright), lead in zip(pictures, drawn, strict=True):
@@ -96,7 +96,7 @@ def test_priors_are_measured_beside_the_lifter(photos: Path) -> None:
     prior = Prior(PriorConfig.model_validate(PRIOR)).eval()
     cameras = orbit_camera(torch.tensor([[5.0, 0.0, 0.0], [-9.0, 3.0, 0.0]]))
     points = project(canonical_face().vertices.expand(2, -1, -1), cameras, 256, 256)
-    views = ViewSet(["0.png", "1.png"], stack_faces([photos]), points, cameras)
+    views = ViewSet(["0.png", "1.png"], load_face_tensor([photos]), points, cameras)
     prior.scale.calibrate(lifter(views.batch([0, 1], None).pictures, cameras).detach(), cameras)
     # A drawn camera that is the mean of both stands 7 degrees of yaw and 1.5 of pitch from each.
     torch.nn.init.zeros_(prior.denoiser.out.weight)
@@ -117,8 +117,8 @@ def test_what_cannot_be_measured_is_left_out_of_the_mean() -> None:
 
 
 def test_faces_are_stacked_and_must_be_alike(photos: Path) -> None:
-    assert stack_faces([photos]).shape == (2, 3, 256, 256)
-    assert stack_faces([photos], 1).shape == (1, 3, 256, 256)
+    assert load_face_tensor([photos]).shape == (2, 3, 256, 256)
+    assert load_face_tensor([photos], 1).shape == (1, 3, 256, 256)
     Image.fromarray((255 * rand(64, 64, 3)).to(torch.uint8).numpy()).save(photos / "2.png")
     with pytest.raises(InputError, match=r"2\.png is 64x64; all must be one square"):
-        stack_faces([photos])
+        load_face_tensor([photos])

@@ -19,8 +19,8 @@ from lumiface.faces import mtcnn
 from lumiface.faces.boxes import largest_face_boxes
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face, without_duplicates
-from lumiface.faces.nms import keep_best
-from lumiface.faces.pyramid import Atlas
+from lumiface.faces.nms import batched_nms
+from lumiface.faces.pyramid import ImagePyramid
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import from_uint8
 
@@ -89,7 +89,7 @@ def test_impossible_settings_are_refused(setting: dict[str, float], name: str) -
 
 def test_second_look_knows_face_from_cloth(astronaut: Tensor, detector: FaceDetector) -> None:
     boxes = torch.tensor([[178.0, 60.0, 268.0, 173.0], [300.0, 380.0, 400.0, 500.0]])
-    scores, points = detector.look_again(astronaut, torch.zeros(2, dtype=torch.long), boxes)
+    scores, points = detector.rescore_tta(astronaut, torch.zeros(2, dtype=torch.long), boxes)
     assert scores[0] > 0.99
     assert scores[1] < 0.3
     assert (points[0] - ASTRONAUT).abs().max() < 4.0
@@ -97,7 +97,7 @@ def test_second_look_knows_face_from_cloth(astronaut: Tensor, detector: FaceDete
 
 def test_crops_are_bilinear_and_grey_outside() -> None:
     ramp = torch.arange(64.0).expand(3, 64, 64)[None] / 64
-    atlas = Atlas(torch.cat([torch.zeros_like(ramp), ramp]))
+    atlas = ImagePyramid(torch.cat([torch.zeros_like(ramp), ramp]))
     index = torch.tensor([1, 1, 0])
     boxes = torch.tensor([[10.0, 10, 34, 34], [0, 0, 48, 48], [40, 40, 88, 88]])
     crops = atlas.crop(index, boxes, 24)
@@ -132,7 +132,7 @@ def test_suppression_is_the_greedy_loop(groups: int) -> None:
     boxes = torch.cat([corner, corner + 5 + 20 * torch.rand(150, 2, generator=generator)], 1)
     scores = torch.rand(150, generator=generator)
     group = torch.randint(groups, (150,), generator=generator) ** 2  # of unlike sizes, with gaps
-    kept = keep_best(boxes, scores, group, overlap=0.4).tolist()
+    kept = batched_nms(boxes, scores, group, overlap=0.4).tolist()
     assert sorted(kept) == _greedy(boxes, scores, group, 0.4)
     assert kept == sorted(kept, key=lambda i: (int(group[i]), -float(scores[i])))
 

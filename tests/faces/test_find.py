@@ -14,7 +14,7 @@ from torch import Tensor
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import native_side
 from lumiface.faces.detect import FaceDetector
-from lumiface.faces.exposure import even_light
+from lumiface.faces.exposure import normalize_exposure
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
 from lumiface.faces.warp import warp
@@ -60,14 +60,14 @@ def test_even_light_finds_what_the_dark_hides(astronaut: Tensor, detector: FaceD
 def test_even_light() -> None:
     generator = torch.Generator().manual_seed(0)
     dark = torch.rand(2, 3, 50, 31, generator=generator) ** 6
-    lit = even_light(dark)
+    lit = normalize_exposure(dark)
     assert lit.shape == dark.shape
     assert lit.min() >= 0
     assert lit.max() <= 1
     assert ((luma(lit).mean((1, 2, 3)) - 0.45).abs() < 0.06).all()
-    flat = even_light(torch.full((1, 3, 9, 9), 0.45))
+    flat = normalize_exposure(torch.full((1, 3, 9, 9), 0.45))
     torch.testing.assert_close(flat, torch.full((1, 3, 9, 9), 0.45), atol=1e-3, rtol=0)
-    assert even_light(torch.zeros(1, 3, 1, 1)).isfinite().all()
+    assert normalize_exposure(torch.zeros(1, 3, 1, 1)).isfinite().all()
 
 
 @pytest.mark.parametrize("degrees", [-30.0, -15.0, 20.0])

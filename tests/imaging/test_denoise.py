@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lumiface.imaging.denoise import noise_level, quiet_shadows
+from lumiface.imaging.denoise import denoise_shadows, noise_level
 from lumiface.imaging.filters import box_mean, guided_filter
 
 
@@ -34,13 +34,13 @@ def test_shadows_are_quieted_and_their_edges_kept() -> None:
     step = torch.full((1, 3, 64, 64), 0.05)
     step[..., 32:] = 0.12
     noisy = step + 0.01 * torch.randn(step.shape, generator=torch.Generator().manual_seed(4))
-    quiet = quiet_shadows(noisy)
+    quiet = denoise_shadows(noisy)
     assert float((quiet - step).abs().mean()) < 0.5 * float((noisy - step).abs().mean())
     assert float(quiet[..., 32].mean() - quiet[..., 31].mean()) > 0.06
 
 
 def test_bright_or_clean_pictures_stay_as_they_are(astronaut: Tensor) -> None:
     noisy = (0.6 + 0.02 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(5))).clamp(0, 1)
-    torch.testing.assert_close(quiet_shadows(noisy), noisy)
+    torch.testing.assert_close(denoise_shadows(noisy), noisy)
     clean = torch.linspace(0.0, 0.2, 64).expand(1, 3, 64, 64)
-    torch.testing.assert_close(quiet_shadows(clean), clean)
+    torch.testing.assert_close(denoise_shadows(clean), clean)

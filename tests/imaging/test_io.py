@@ -22,7 +22,7 @@ from lumiface.core.errors import OutputError
 from lumiface.imaging.color import luma, luma_limited, rgb_to_ycbcr, ycbcr_to_rgb
 from lumiface.imaging.io import (
     PICTURE_SUFFIXES,
-    Kind,
+    ImageInfo,
     Picture,
     decode_rgb8,
     encode_png,
@@ -57,7 +57,7 @@ def samples(bits: int, channels: int, seed: int = 0) -> torch.Tensor:
 
 def picture(bits: int, grey: bool, alpha: bool, **kind: object) -> Picture:
     rgb = samples(bits, 1).expand(-1, 3, -1, -1) if grey else samples(bits, 3)
-    return Picture(rgb, samples(bits, 1, seed=1) if alpha else None, Kind(bits=bits, grey=grey, **kind))
+    return Picture(rgb, samples(bits, 1, seed=1) if alpha else None, ImageInfo(bits=bits, grey=grey, **kind))
 
 
 @pytest.mark.parametrize("suffix", LOSSLESS)

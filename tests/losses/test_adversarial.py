@@ -13,7 +13,7 @@ from helpers import rand
 from lumiface.losses import (
     CriticLoss,
     GeneratorLoss,
-    critic_loss,
+    discriminator_loss,
     generator_loss,
     path_length,
     r1_penalty,
@@ -24,13 +24,13 @@ def test_they_are_the_logarithms_of_likelihoods() -> None:
     real, made = torch.randn(5, dtype=torch.float64), torch.randn(7, dtype=torch.float64)
     expected = -Bernoulli(logits=real).log_prob(torch.ones_like(real)).mean()
     expected = expected - Bernoulli(logits=made).log_prob(torch.zeros_like(made)).mean()
-    torch.testing.assert_close(critic_loss(real, made), expected)
+    torch.testing.assert_close(discriminator_loss(real, made), expected)
     torch.testing.assert_close(
         generator_loss(made), -Bernoulli(logits=made).log_prob(torch.ones_like(made)).mean()
     )
     undecided = torch.zeros(3)
-    assert critic_loss(undecided, undecided).item() == pytest.approx(2 * math.log(2))
-    assert CriticLoss()(real, made) == critic_loss(real, made)
+    assert discriminator_loss(undecided, undecided).item() == pytest.approx(2 * math.log(2))
+    assert CriticLoss()(real, made) == discriminator_loss(real, made)
     assert GeneratorLoss()(made) == generator_loss(made)
     assert generator_loss(torch.tensor([-200.0])).item() == pytest.approx(200.0)  # it does not saturate
 
@@ -53,7 +53,7 @@ def test_the_path_s_length_is_that_of_a_linear_generator() -> None:
 def test_gradients_of_all() -> None:
     made = (rand(4, dtype=torch.float64) - 0.5).requires_grad_()
     real = (rand(4, seed=1, dtype=torch.float64) - 0.5).requires_grad_()
-    assert torch.autograd.gradcheck(critic_loss, (real, made))
+    assert torch.autograd.gradcheck(discriminator_loss, (real, made))
     assert torch.autograd.gradcheck(generator_loss, (made,))
     x = rand(2, 3, 3, 3, dtype=torch.float64)
     y = rand(2, 3, 2, 2, seed=2, dtype=torch.float64)

@@ -13,8 +13,8 @@ from lumiface.faces.find import find_faces
 from lumiface.losses import (
     IdentityLoss,
     MRFRLoss,
-    PreActivationLoss,
-    PreActivations,
+    VGG19Features,
+    VGG19Loss,
     identity_loss,
     mrfr_loss,
     pre_activation_loss,
@@ -66,7 +66,7 @@ def test_mrfr_is_the_sum_over_scales_of_whole_spectra() -> None:
 
 def test_vgg_19_is_torchvision_s_before_its_activations() -> None:
     vgg19 = pytest.importorskip("torchvision").models.vgg19(weights=None).features.eval()
-    ours = PreActivations("vgg19", weights=False)
+    ours = VGG19Features("vgg19", weights=False)
     ours.layers.load_state_dict({name: vgg19.state_dict()[name] for name in ours.layers.state_dict()})
     picture = rand(1, 3, 32, 32)
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
@@ -84,7 +84,7 @@ def test_vgg_19_is_torchvision_s_before_its_activations() -> None:
 def test_three_layers_where_there_are_no_more(shared_asset: Find, monkeypatch: pytest.MonkeyPatch) -> None:
     asset = shared_asset("vgg_normalised_conv3_1.pth")
     monkeypatch.setenv("LUMIFACE_ASSETS", str(asset.parent))
-    loss = PreActivationLoss("vgg19-conv3_1")
+    loss = VGG19Loss("vgg19-conv3_1")
     output, target = rand(2, 3, 32, 32).requires_grad_(), rand(2, 3, 32, 32, seed=1)
     found = loss.features(target)
     assert [part.shape[1:] for part in found] == [(64, 32, 32), (128, 16, 16), (256, 8, 8)]

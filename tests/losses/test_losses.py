@@ -179,7 +179,7 @@ def test_the_loss_is_the_mean_over_the_whole_picture() -> None:
 @pytest.mark.parametrize("mode", ["block", "pixel"])
 def test_gradients_of_the_face_mask_loss(mode: MaskMode) -> None:
     output, target = pair(1, 3, 7, 6)
-    mask = FaceMaskLoss(mode=mode, seed=2).draw_mask(torch.tensor([[1.0, 1.0, 6.0, 7.0]]), (7, 6))
+    mask = FaceMaskLoss(mode=mode, seed=2).sample_mask(torch.tensor([[1.0, 1.0, 6.0, 7.0]]), (7, 6))
     assert mask.any()
     assert torch.autograd.gradcheck(lambda picture: face_mask_loss(picture, target, mask), output)
 
@@ -187,14 +187,14 @@ def test_gradients_of_the_face_mask_loss(mode: MaskMode) -> None:
 @pytest.mark.parametrize("mode", ["block", "pixel"])
 def test_seed_and_resume_give_the_same_masks(mode: MaskMode) -> None:
     first, second, other = (FaceMaskLoss(mode=mode, seed=seed) for seed in (7, 7, 8))
-    assert torch.equal(first.draw_mask(BOXES, SIZE), second.draw_mask(BOXES, SIZE))
-    assert not torch.equal(first.draw_mask(BOXES, SIZE), other.draw_mask(BOXES, SIZE))
+    assert torch.equal(first.sample_mask(BOXES, SIZE), second.sample_mask(BOXES, SIZE))
+    assert not torch.equal(first.sample_mask(BOXES, SIZE), other.sample_mask(BOXES, SIZE))
     state = first.state_dict()
-    expected = [first.draw_mask(BOXES, SIZE) for _ in range(3)]
+    expected = [first.sample_mask(BOXES, SIZE) for _ in range(3)]
     resumed = FaceMaskLoss(mode=mode, seed=99)
     resumed.load_state_dict(state)
     for mask in expected:
-        assert torch.equal(resumed.draw_mask(BOXES, SIZE), mask)
+        assert torch.equal(resumed.sample_mask(BOXES, SIZE), mask)
 
 
 def test_drawing_leaves_the_global_generator_alone() -> None:

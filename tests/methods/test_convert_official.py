@@ -76,7 +76,7 @@ def nvidia(theirs: dict[str, Tensor], mean: Tensor) -> dict[str, Tensor]:
 
 
 def draw(generator: Generator) -> Tensor:
-    noise = generator.draw_noise(1, torch.Generator().manual_seed(0))
+    noise = generator.sample_noise(1, torch.Generator().manual_seed(0))
     with torch.no_grad():
         return generator(torch.ones(1, LATENT).cumsum(1), noise)
 
@@ -88,10 +88,10 @@ def test_both_namings_are_the_same_generator(tmp_path: Path) -> None:
     one, other = load_official(tmp_path / "port.pt"), load_official(tmp_path / "nvidia.safetensors")
     assert one.config.resolution == 32
     assert (one.config.latent, one.config.mapping, one.config.codes) == (LATENT, LAYERS, 8)
-    assert {side: one.config.width(side) for side in WIDTHS} == WIDTHS
+    assert {side: one.config.channels_at(side) for side in WIDTHS} == WIDTHS
     for (name, first), second in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
         assert torch.equal(first, second), name
-    assert torch.equal(one.mean_code, mean)
+    assert torch.equal(one.w_avg, mean)
     assert torch.equal(one.first[2].conv.weight, theirs["convs.4.conv.weight"][0])  # type: ignore[union-attr]
     assert torch.equal(draw(one), draw(other))
 

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from helpers import rand
 from lumiface.methods.fusion_bfr.encoder import EncoderConfig
-from lumiface.methods.fusion_bfr.fusion import Attention, FeatureFusion, SpatialTransform
+from lumiface.methods.fusion_bfr.fusion import SFT, Attention, FeatureFusion
 from lumiface.methods.fusion_bfr.model import FusionBFR, FusionBFRConfig
 from lumiface.methods.fusion_bfr.refine import objective, refine
 from lumiface.registry import build, load_model
 from lumiface.training.checkpoint import save_weights
 
 SMALL: dict[str, Any] = {
-    "encoder": {"resolution": 32, "base": 256, "most": 16, "latent": 16},
-    "generator": {"resolution": 32, "latent": 16, "mapping": 2, "base": 256, "most": 16},
+    "encoder": {"resolution": 32, "channel_base": 256, "max_channels": 16, "latent": 16},
+    "generator": {"resolution": 32, "latent": 16, "mapping": 2, "channel_base": 256, "max_channels": 16},
     "fusions": 2,
     "heads": 4,
 }
@@ -64,7 +64,7 @@ def test_codes_see_where_things_are() -> None:
 
 def test_half_of_the_channels_is_led() -> None:
     torch.manual_seed(0)
-    transform, generated, seen = SpatialTransform(8, 6), torch.randn(1, 8, 4, 4), torch.randn(1, 6, 4, 4)
+    transform, generated, seen = SFT(8, 6), torch.randn(1, 8, 4, 4), torch.randn(1, 6, 4, 4)
     assert torch.equal(transform(generated, seen, 1.0), generated)  # before the first lesson
     for branch in (transform.gamma, transform.beta):
         nn.init.normal_(branch[-1].weight, std=0.3)  # type: ignore[index, arg-type]
@@ -117,7 +117,15 @@ def test_every_parameter_learns_but_what_draws_from_nothing() -> None:
 
 def test_the_paper_s_sizes() -> None:
     config = FusionBFRConfig()
-    assert [config.encoder.width(side) for side in config.encoder.sides] == [256, 256, 256, 128, 64, 32, 16]
+    assert [config.encoder.channels_at(side) for side in config.encoder.sides] == [
+        256,
+        256,
+        256,
+        128,
+        64,
+        32,
+        16,
+    ]
     assert config.generator.codes == 16
     with torch.device("meta"):
         network = FusionBFR(config)
@@ -184,7 +192,7 @@ def test_the_paper_s_size_learns_is_stored_and_its_encoder_exports(tmp_path: Pat
     torch.manual_seed(0)
     network: Any = build("fusion-bfr-512")
     assert network.encoder.config.sides == [8, 16, 32, 64, 128, 256, 512]
-    assert [network.encoder.config.width(side) for side in (8, 512)] == [256, 16]
+    assert [network.encoder.config.channels_at(side) for side in (8, 512)] == [256, 16]
     assert network.generator.config.codes == 16
     network.generator.requires_grad_(requires_grad=False)
     face = rand(1, 3, 512, 512)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lumiface.methods.lumiface_x4.model import DARKEST, LightFreed, LumifaceX4, LumifaceX4Config
+from lumiface.methods.lumiface_x4.model import DARKEST, LogStandardize, LumifaceX4, LumifaceX4Config
 
 
 def network(**settings: object) -> LumifaceX4:
@@ -16,8 +16,8 @@ def network(**settings: object) -> LumifaceX4:
 def test_a_power_and_a_factor_change_the_two_numbers_alone(astronaut: Tensor) -> None:
     face = 0.3 + 0.7 * astronaut[..., 20:84, 150:214].double()  # without blacks, of which nothing is left
     shifted = 0.7 * (face + DARKEST) ** 2.5 - DARKEST
-    freed, told = LightFreed()(face)
-    again, dark = LightFreed()(shifted)
+    freed, told = LogStandardize()(face)
+    again, dark = LogStandardize()(shifted)
     torch.testing.assert_close(freed, again, atol=5e-3, rtol=0)
     assert float(freed.mean().abs()) < 1e-6
     assert float(freed.std()) > 0.99

@@ -16,8 +16,8 @@ from lumiface.methods.prior3d.denoiser import (
     time_embedding,
 )
 from lumiface.methods.prior3d.diffusion import NoiseSchedule
-from lumiface.methods.prior3d.plane_normalizer import PlaneScale
-from lumiface.methods.prior3d.prior import Prior, PriorConfig, as_camera
+from lumiface.methods.prior3d.plane_normalizer import TriplaneNormalizer
+from lumiface.methods.prior3d.prior import Prior, PriorConfig, orthonormalize_camera
 from lumiface.methods.prior3d.render import RenderConfig
 from lumiface.methods.prior3d.triplane import TriPlaneConfig
 
@@ -100,7 +100,7 @@ def test_planes_and_camera_go_and_return() -> None:
     torch.manual_seed(0)
     planes = torch.randn(5, 3, 4, 16, 16) * torch.arange(1.0, 13.0).reshape(1, 3, 4, 1, 1)
     camera = orbit_camera(20 * torch.randn(5, 3))
-    scale = PlaneScale(4, 16, 12)
+    scale = TriplaneNormalizer(4, 16, 12)
     scale.calibrate(planes, camera)
     clean = scale.normalise(planes, camera)
     assert clean.shape == (5, 12 + 25, 16, 16)
@@ -126,7 +126,7 @@ def test_few_directions_hold_planes_that_vary_in_few() -> None:
     basis, codes = torch.randn(2, 12), torch.randn(6, 2, 16, 16)
     planes = (7.0 + torch.einsum("kc,bkyx->bcyx", basis, codes)).unflatten(1, (3, 4))
     camera = orbit_camera(20 * torch.randn(6, 3))
-    scale = PlaneScale(4, 16, 2)
+    scale = TriplaneNormalizer(4, 16, 2)
     scale.calibrate(planes, camera)
     torch.testing.assert_close(
         scale.restore(scale.normalise(planes, camera))[0], planes, atol=1e-4, rtol=1e-4
@@ -136,17 +136,19 @@ def test_few_directions_hold_planes_that_vary_in_few() -> None:
 def test_what_is_drawn_is_a_camera() -> None:
     angles = torch.tensor([[15.0, -5.0, 2.0], [-25.0, 10.0, 0.0]])
     camera = orbit_camera(angles)
-    torch.testing.assert_close(as_camera(camera), camera, atol=1e-6, rtol=1e-5)
-    rough = as_camera(camera + 0.02 * torch.randn(2, 25, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(orthonormalize_camera(camera), camera, atol=1e-6, rtol=1e-5)
+    rough = orthonormalize_camera(
+        camera + 0.02 * torch.randn(2, 25, generator=torch.Generator().manual_seed(0))
+    )
     axes = rough[:, :16].reshape(2, 4, 4)[:, :3, :3]
     torch.testing.assert_close(axes @ axes.mT, torch.eye(3).expand(2, 3, 3), atol=1e-5, rtol=0)
     assert (camera_angles(rough) - angles).abs().max() < 5
 
 
 @pytest.mark.parametrize(
-    ("drawn_by", "sampler"), [("diffusion", "ddim"), ("diffusion", "ddpm"), ("regression", "ddim")]
+    ("estimator", "sampler"), [("diffusion", "ddim"), ("diffusion", "ddpm"), ("regression", "ddim")]
 )
-def test_a_photograph_has_one_prior(drawn_by: str, sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photograph_has_one_prior(estimator: str, sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     planes = TriPlaneConfig(channels=4, side=16, hidden=8)
     config = PriorConfig.model_validate(
@@ -154,23 +156,23 @@ def test_a_photograph_has_one_prior(drawn_by: str, sampler: str, monkeypatch: py
             "planes": planes.model_dump(),
             "denoiser": SMALL.model_dump(),
             "render": RenderConfig(coarse=4, fine=4).model_dump(),
-            "drawn_by": drawn_by,
+            "estimator": estimator,
             "sampler": sampler,
-            "draw_steps": 4,
+            "sampling_steps": 4,
         }
     )
     prior, pictures = Prior(config).eval(), rand(3, 3, 40, 40)
-    prior.scale.calibrate(torch.randn(4, 3, 4, 16, 16), orbit_camera(30 * torch.rand(4, 3)))
+    prior.normalizer.calibrate(torch.randn(4, 3, 4, 16, 16), orbit_camera(30 * torch.rand(4, 3)))
     with torch.no_grad():
-        together, again = prior.draw(pictures), prior.draw(pictures)
-        alone = prior.draw(pictures[1:2])
-        seen = prior.view(together, (8, 8))
+        together, again = prior.sample(pictures), prior.sample(pictures)
+        alone = prior.sample(pictures[1:2])
+        seen = prior.render(together, (8, 8))
     assert torch.equal(together.planes, again.planes)
     torch.testing.assert_close(alone.planes, together.planes[1:2], atol=2e-3, rtol=2e-3)
     torch.testing.assert_close(alone.camera, together.camera[1:2], atol=2e-3, rtol=2e-3)
     with torch.no_grad():
         monkeypatch.setattr(prior_module, "RAYS", 16)  # two rows at a time
-        by_rows = prior.view(together, (8, 8))
+        by_rows = prior.render(together, (8, 8))
     torch.testing.assert_close(by_rows.colour, seen.colour)
     torch.testing.assert_close(by_rows.depth, seen.depth)
     cool = prior.config.model_copy(update={"temperature": 0.0})

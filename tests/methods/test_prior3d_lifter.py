@@ -12,7 +12,7 @@ from torch import Tensor
 from helpers import Find, rand
 from lumiface import losses
 from lumiface.geometry.camera import mirror_camera, orbit_camera, project
-from lumiface.methods.prior3d.lifter import FACE_DEPTH, Lifter, LifterConfig, lay_on_plane
+from lumiface.methods.prior3d.lifter import FACE_DEPTH, Lifter, LifterConfig, backproject_to_plane
 from lumiface.methods.prior3d.lifter_recipe import LifterRecipe, LifterRecipeConfig
 from lumiface.methods.prior3d.render import RenderConfig
 from lumiface.methods.prior3d.triplane import TriPlaneConfig
@@ -51,7 +51,7 @@ def test_a_picture_is_laid_where_its_camera_saw_it() -> None:
     x, y, _ = project(point, camera, 128, 128)[0, 0].tolist()
     rows, columns = torch.meshgrid(torch.arange(128) + 0.5, torch.arange(128) + 0.5, indexing="ij")
     picture = torch.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8.0).expand(1, 3, 128, 128)
-    laid = lay_on_plane(picture, camera, 100, half_side=0.4)
+    laid = backproject_to_plane(picture, camera, 100, half_side=0.4)
     assert laid.shape == (1, 4, 100, 100)
     row, column = divmod(int(laid[0, 0].argmax()), 100)
     step = 0.8 / 100
@@ -89,7 +89,7 @@ def test_it_learns_a_face_and_its_relief(astronaut: Tensor, shared_asset: Find, 
         torch.stack(list(parts.values())).sum().backward()
         optimizer.step()
     with torch.no_grad():
-        seen = lifter.view(lifter(picture, camera), camera, 64)
+        seen = lifter.render(lifter(picture, camera), camera, 64)
     assert F.mse_loss(seen.colour, picture) < 0.02  # its variance is 0.08
     found, wanted = seen.depth[mask], depth[mask]
     assert torch.corrcoef(torch.stack([found, wanted]))[0, 1] > 0.9
@@ -103,11 +103,11 @@ def test_the_mirrored_view_is_of_the_same_planes(astronaut: Tensor) -> None:
     planes = torch.randn(1, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1))
     planes[:, :2] = planes[:, :2] + planes[:, :2].flip(-1)  # xy and xz: x -> -x; zy has no x
     with torch.no_grad():
-        one = lifter.view(planes, camera, 32).colour
-        other = lifter.view(planes, mirror_camera(camera), 32).colour
+        one = lifter.render(planes, camera, 32).colour
+        other = lifter.render(planes, mirror_camera(camera), 32).colour
         torch.testing.assert_close(one, other.flip(-1), atol=1e-4, rtol=1e-3)
         recipe = LifterRecipe(LifterRecipeConfig(side=64, perceptual=0.0), seed=0)
-        whole = lifter.view(planes, camera, 64).colour.clamp(0, 1)
+        whole = lifter.render(planes, camera, 64).colour.clamp(0, 1)
         parts = recipe(lifter, planes, whole, camera, depth, mask, torch.Generator().manual_seed(0))
     assert parts["colour"] < 0.02
     assert parts["mirror"] < 0.02

@@ -14,9 +14,9 @@ from lumiface.geometry.camera import mirror_camera, orbit_camera, rays
 from lumiface.methods.prior3d.render import (
     RenderConfig,
     box_span,
-    importance_edges,
     render,
-    stretch_weights,
+    render_weights,
+    resample_bins,
 )
 from lumiface.methods.prior3d.triplane import (
     PlaneDecoder,
@@ -79,7 +79,7 @@ def test_weights_are_the_quadratures_sum() -> None:
     density, span = 10 * rand(1, 3, 5), rand(1, 3, 1, seed=1) + 0.5
     edges = torch.cat([torch.zeros(1, 3, 1), rand(1, 3, 5, seed=2).cumsum(-1)], dim=-1)
     edges = edges / edges[..., -1:]
-    weights, passed = stretch_weights(density, edges, span)
+    weights, passed = render_weights(density, edges, span)
     for ray in range(3):
         through = 1.0
         for i in range(5):
@@ -89,7 +89,7 @@ def test_weights_are_the_quadratures_sum() -> None:
             through *= 1 - alpha
         assert passed[0, ray, 0].item() == pytest.approx(through, rel=1e-4, abs=1e-6)
     assert torch.autograd.gradcheck(
-        lambda d: stretch_weights(d, edges.double(), span.double())[0], density.double().requires_grad_()
+        lambda d: render_weights(d, edges.double(), span.double())[0], density.double().requires_grad_()
     )
 
 
@@ -97,7 +97,7 @@ def test_importance_looks_where_something_is() -> None:
     edges = torch.linspace(0, 1, 11).expand(1, 2, -1)
     weights = torch.zeros(1, 2, 10)
     weights[0, 0, 3] = 1.0  # all of it between 0.3 and 0.4; the other ray meets nothing
-    cut = importance_edges(weights, edges, 50)
+    cut = resample_bins(weights, edges, 50)
     assert (cut.diff(dim=-1) >= 0).all()
     torch.testing.assert_close(cut[..., [0, -1]], torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]))
     within = ((cut[0, 0] >= 0.3) & (cut[0, 0] <= 0.4)).sum()

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from helpers import rand
-from lumiface.methods.fusion_bfr.discriminator import Critic, CriticConfig, spread_of_batch
+from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig, minibatch_stddev
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.methods.fusion_bfr.resampling_conv import conv_down, conv_up, enlarge
 from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, ModulatedConv2d
 
-SMALL = GeneratorConfig(resolution=32, latent=16, mapping=2, base=256, most=16)
+SMALL = GeneratorConfig(resolution=32, latent=16, mapping=2, channel_base=256, max_channels=16)
 BLUR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 
 
@@ -87,11 +87,17 @@ def test_layers_keep_the_signal_s_strength() -> None:
 
 def test_codes_and_layers_are_counted_as_in_the_paper() -> None:
     assert [GeneratorConfig(resolution=side).codes for side in (128, 256, 512, 1024)] == [12, 14, 16, 18]
-    assert [GeneratorConfig().width(side) for side in (4, 64, 128, 256, 512)] == [512, 512, 256, 128, 64]
+    assert [GeneratorConfig().channels_at(side) for side in (4, 64, 128, 256, 512)] == [
+        512,
+        512,
+        256,
+        128,
+        64,
+    ]
     with torch.device("meta"):
         generator, critic = (
             network(config(resolution=1024))
-            for network, config in ((Generator, GeneratorConfig), (Critic, CriticConfig))
+            for network, config in ((Generator, GeneratorConfig), (Discriminator, DiscriminatorConfig))
         )
     # As the official networks for 1024 pixels print their totals.
     assert sum(p.numel() for p in generator.parameters()) == 30_370_060
@@ -103,7 +109,7 @@ def test_codes_and_layers_are_counted_as_in_the_paper() -> None:
 def test_a_face_is_drawn_from_its_code_and_its_noise() -> None:
     torch.manual_seed(0)
     generator = Generator(SMALL).eval()
-    z, noise = torch.randn(3, 16), generator.draw_noise(1, torch.Generator().manual_seed(0))
+    z, noise = torch.randn(3, 16), generator.sample_noise(1, torch.Generator().manual_seed(0))
     assert [picture.shape[-1] for picture in noise] == [4, 8, 8, 16, 16, 32, 32]
     with torch.no_grad():
         faces = generator(z, noise)
@@ -113,9 +119,9 @@ def test_a_face_is_drawn_from_its_code_and_its_noise() -> None:
         for layer in [*generator.first, *generator.second]:
             layer.noise.fill_(0.5)  # type: ignore[operator, union-attr]
         assert not torch.allclose(generator(z, noise), faces)
-        codes = generator.spread(generator.mapping(z))
+        codes = generator.broadcast_latent(generator.mapping(z))
         mean = generator.truncate(codes, 0.0)
-        assert torch.equal(mean, generator.mean_code.expand_as(mean))
+        assert torch.equal(mean, generator.w_avg.expand_as(mean))
         assert torch.equal(generator.truncate(codes, 1.0), codes)
         seen: list[tuple[int, ...]] = []
 
@@ -131,9 +137,12 @@ def test_a_face_is_drawn_from_its_code_and_its_noise() -> None:
 
 def test_every_parameter_of_both_networks_learns() -> None:
     torch.manual_seed(0)
-    networks: list[Any] = [Generator(SMALL), Critic(CriticConfig(resolution=32, base=256, most=16))]
+    networks: list[Any] = [
+        Generator(SMALL),
+        Discriminator(DiscriminatorConfig(resolution=32, channel_base=256, max_channels=16)),
+    ]
     generator, critic = networks
-    noise = generator.draw_noise(4, torch.Generator().manual_seed(0))
+    noise = generator.sample_noise(4, torch.Generator().manual_seed(0))
     critic(generator(torch.randn(4, 16), noise)).sum().backward()
     for network in networks:
         for name, parameter in network.named_parameters():
@@ -144,10 +153,10 @@ def test_every_parameter_of_both_networks_learns() -> None:
 def test_the_spread_of_a_batch_finds_out_who_repeats_itself() -> None:
     x = rand(4, 3, 2, 2)
     same = x[:1].expand(4, -1, -1, -1)
-    assert spread_of_batch(same, 4).max() < 1e-3
+    assert minibatch_stddev(same, 4).max() < 1e-3
     expected = x.std(dim=0, correction=0).mean()
-    torch.testing.assert_close(spread_of_batch(x, 4), expected.expand(4, 1, 2, 2), atol=1e-4, rtol=1e-3)
-    pairs = spread_of_batch(x, 2)[:, 0, 0, 0]  # 0 with 2, 1 with 3
+    torch.testing.assert_close(minibatch_stddev(x, 4), expected.expand(4, 1, 2, 2), atol=1e-4, rtol=1e-3)
+    pairs = minibatch_stddev(x, 2)[:, 0, 0, 0]  # 0 with 2, 1 with 3
     torch.testing.assert_close(pairs[0], (x[0] - x[2]).abs().mean() / 2, atol=1e-4, rtol=1e-3)
     assert pairs[0] == pairs[2]
-    assert spread_of_batch(x[:3], 2).shape == (3, 1, 2, 2)
+    assert minibatch_stddev(x[:3], 2).shape == (3, 1, 2, 2)

@@ -10,7 +10,7 @@ import torch
 from lumiface.core.errors import InputError, SettingError
 from lumiface.methods.lfsrnet.model import LFSRNet, LFSRNetConfig
 from lumiface.methods.lfsrnet.widen import widen
-from lumiface.registry import begin_as, build
+from lumiface.registry import build, init_from_checkpoint
 from lumiface.training.checkpoint import save_weights
 
 LOW = torch.rand(2, 3, 17, 24, generator=torch.Generator().manual_seed(0))
@@ -64,7 +64,7 @@ def test_only_a_wider_network_of_the_kind_begins_so(tmp_path: Path) -> None:
     narrow = network(0, 16)
     save_weights(file, narrow.state_dict(), method="lfsrnet", config=narrow.config, provenance={})
     wide = build("lfsrnet", {"channels": 24, "blocks": 2})
-    begin_as(wide, "lfsrnet", file)
+    init_from_checkpoint(wide, "lfsrnet", file)
     torch.testing.assert_close(wide.state_dict()["shallow.weight"][:16], narrow.shallow.weight.detach())
     with pytest.raises(InputError, match="a LFSRNet; lumiface-x4 starts from a LumifaceX4"):
-        begin_as(build("lumiface-x4"), "lumiface-x4", file)
+        init_from_checkpoint(build("lumiface-x4"), "lumiface-x4", file)

@@ -17,11 +17,11 @@ from lumiface.registry import (
     build_recipe,
     default_model,
     find_method,
-    knows_noise,
     list_models,
     load_model,
-    read_facts,
+    read_metadata,
     shipped_weights,
+    trained_on_camera,
 )
 from lumiface.training.checkpoint import save_weights
 
@@ -142,7 +142,7 @@ def test_what_is_saved_is_what_is_loaded(networks, preset: str, tmp_path: Path) 
     loaded = load_model(path)
     assert not loaded.training
     assert loaded.config == networks[preset].config
-    assert read_facts(path)["method"] == preset
+    assert read_metadata(path)["method"] == preset
     low = picture(1, 3, 16, 16)
     assert torch.equal(run(loaded, low), run(networks[preset], low))
     half = load_model(save(tmp_path / "half.safetensors", preset, networks[preset], dtype=torch.float16))
@@ -231,7 +231,7 @@ def test_names_and_settings() -> None:
 def test_models_that_ship_load_and_say_where_they_come_from() -> None:
     assert list_models() == list(shipped_weights())
     for name in list_models():
-        origin = read_facts(shipped_weights()[name])["provenance"]
+        origin = read_metadata(shipped_weights()[name])["provenance"]
         # What is drawn anew is chosen by its likeness, not by its pixels.
         drawn = "best_minus_lpips_squeeze" in origin
         assert origin["best_minus_lpips_squeeze"] > -0.2 if drawn else origin["best_psnr_y"] > 20
@@ -263,9 +263,9 @@ def test_who_learnt_from_photographs_comes_first(
         )
     monkeypatch.setattr("lumiface.registry.checkpoints.shipped_weights", lambda: files)
     assert default_model("joint") == "photographs"
-    assert knows_noise("photographs-worse")
-    assert not any(knows_noise(name) for name in ("benchmark", "benchmark-too", "clahe"))
-    assert knows_noise(files["photographs"])
+    assert trained_on_camera("photographs-worse")
+    assert not any(trained_on_camera(name) for name in ("benchmark", "benchmark-too", "clahe"))
+    assert trained_on_camera(files["photographs"])
     del files["photographs"], files["photographs-worse"]
     assert default_model("joint") == "benchmark"
 

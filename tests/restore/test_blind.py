@@ -22,8 +22,8 @@ from lumiface.restore.restorer import Restorer
 from lumiface.training.checkpoint import save_weights
 
 TINY: dict[str, Any] = {
-    "encoder": {"resolution": 32, "base": 256, "most": 16, "latent": 16},
-    "generator": {"resolution": 32, "latent": 16, "mapping": 2, "base": 256, "most": 16},
+    "encoder": {"resolution": 32, "channel_base": 256, "max_channels": 16, "latent": 16},
+    "generator": {"resolution": 32, "latent": 16, "mapping": 2, "channel_base": 256, "max_channels": 16},
     "heads": 2,
 }
 
@@ -58,12 +58,12 @@ def test_blurred_faces_are_restored_and_sharp_ones_keep_their_detail(
     result = restored(model, blurred)
     assert (result.task, result.scale) == ("blind", 1)
     (face,) = result.faces
-    assert face.way == "restored"
+    assert face.treatment == "restored"
     assert face.before.detail < 64 < face.before.side
     assert not torch.equal(result.picture.rgb, blurred.rgb)
     sharp = Picture(torch.from_numpy(astronaut_uint8[:300, 60:380].copy()).permute(2, 0, 1)[None] / 255.0)
     kept = restored(model, sharp)
-    assert kept.faces[0].way == "lit"
+    assert kept.faces[0].treatment == "lit"
     # It is well lit, too: all but a few pixels, pasted at a slant, are as they were.
     assert ((kept.picture.rgb - sharp.rgb).abs() > 0.02).float().mean() < 0.01
 

@@ -19,23 +19,23 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.io import Picture
 from lumiface.methods.prior3d.model import Prior3D, Prior3DConfig
 from lumiface.registry import list_models
-from lumiface.restore.prior_view import FRAMES, look_at_prior, prior_sheet, save_prior
+from lumiface.restore.prior_view import FRAMES, prior_sheet, render_prior_views, save_prior
 from lumiface.restore.restorer import RestoreConfig, Restorer
-from lumiface.restore.tasks import FACE_TASKS, choose_task
+from lumiface.restore.tasks import FACE_TASKS, resolve_task
 from lumiface.training.checkpoint import save_weights
 
 TINY: dict[str, Any] = {
     "planes": {"channels": 4, "side": 16, "hidden": 8},
     "denoiser": {"components": 6, "side": 16, "widths": (16, 16, 16), "condition": 8, "embedding": 16},
     "render": {"coarse": 4, "fine": 4},
-    "draw_steps": 2,
+    "sampling_steps": 2,
 }
 
 
 def stored(folder: Path, prior: dict[str, Any] | None) -> Path:
     """An untrained network in a file."""
     torch.manual_seed(0)
-    settings = {"prior": prior, "enhancer": {"widths": (8, 8, 16)}, "lead_side": 16}
+    settings = {"prior": prior, "enhancer": {"widths": (8, 8, 16)}, "prior_size": 16}
     config = Prior3DConfig.model_validate(settings)
     path = folder / f"{'led' if prior else 'alone'}.safetensors"
     weights = Prior3D(config).state_dict()
@@ -107,19 +107,19 @@ def test_without_a_prior_there_is_nothing_to_show(photo: Path, tmp_path: Path) -
     result = restorer(Picture(rgb))
     assert result.priors == []
     assert result.notes == ["no 3D prior to save: the model has none"]
-    assert look_at_prior(restorer.worker.network, rgb, rgb) is None
+    assert render_prior_views(restorer.worker.network, rgb, rgb) is None
 
 
 def test_tasks_and_models_must_fit(tmp_path: Path) -> None:
     led = str(stored(tmp_path, TINY))
-    assert choose_task(None, led)[0].name == "enhance"
-    assert choose_task("enhance", led) == (FACE_TASKS["enhance"], led)
-    assert choose_task(None, None)[0].name == "joint"
+    assert resolve_task(None, led)[0].name == "enhance"
+    assert resolve_task("enhance", led) == (FACE_TASKS["enhance"], led)
+    assert resolve_task(None, None)[0].name == "joint"
     with pytest.raises(SettingError, match="was not made for the task joint; it is for: enhance"):
-        choose_task("joint", led)
+        resolve_task("joint", led)
     with pytest.raises(SettingError, match="not made for the task enhance; it is for: joint"):
-        choose_task("enhance", "lfsrnet-lite")
-    assert choose_task("joint", "clahe + lfsrnet-lite")[1] == "clahe + lfsrnet-lite"  # nobody knows before
+        resolve_task("enhance", "lfsrnet-lite")
+    assert resolve_task("joint", "clahe + lfsrnet-lite")[1] == "clahe + lfsrnet-lite"  # nobody knows before
 
 
 @pytest.mark.skipif("prior3d-small" not in list_models(), reason="no enhancer ships")
@@ -149,9 +149,9 @@ def test_an_animation_holds_its_frames() -> None:
 
 
 def test_sheets_show_every_face(tmp_path: Path) -> None:
-    network: Any = Prior3D(Prior3DConfig.model_validate({"prior": TINY, "lead_side": 16})).eval()
+    network: Any = Prior3D(Prior3DConfig.model_validate({"prior": TINY, "prior_size": 16})).eval()
     dark = 0.2 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    view = look_at_prior(network, dark, dark + 0.5)
+    view = render_prior_views(network, dark, dark + 0.5)
     assert view is not None
     assert view.turn.shape == (FRAMES, 3, 128, 128)
     assert prior_sheet([view, view]).shape == (1, 3, 2 * 260 + 4, 4 * 260 + 4)

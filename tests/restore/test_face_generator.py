@@ -19,9 +19,11 @@ from lumiface.training.checkpoint import save_weights
 @pytest.fixture
 def model(tmp_path: Path) -> str:
     torch.manual_seed(0)
-    network = Generator(GeneratorConfig(resolution=32, latent=16, mapping=2, base=256, most=16))
+    network = Generator(
+        GeneratorConfig(resolution=32, latent=16, mapping=2, channel_base=256, max_channels=16)
+    )
     with torch.no_grad():
-        network.mean_code.copy_(network.mapping(torch.randn(500, 16)).mean(dim=0))
+        network.w_avg.copy_(network.mapping(torch.randn(500, 16)).mean(dim=0))
         for layer in (*network.first, *network.second):
             layer.noise.fill_(0.1)  # type: ignore[operator, union-attr]
     path = tmp_path / "generator.safetensors"
@@ -43,7 +45,7 @@ def test_a_face_hangs_on_its_number_alone(model: str) -> None:
 
 def test_truncation_draws_codes_to_their_mean(model: str) -> None:
     whole, half, none = (FaceGenerator(model, share).codes([1, 2, 3]) for share in (1.0, 0.5, 0.0))
-    mean = FaceGenerator(model).network.mean_code.expand_as(none)
+    mean = FaceGenerator(model).network.w_avg.expand_as(none)
     torch.testing.assert_close(none, mean)
     torch.testing.assert_close(half, 0.5 * (whole + mean))
     spread = [FaceGenerator(model, share).faces(8).var(dim=0).mean().item() for share in (1.0, 0.5, 0.0)]
@@ -53,7 +55,7 @@ def test_truncation_draws_codes_to_their_mean(model: str) -> None:
 
 def test_ways_begin_and_end_at_faces(model: str) -> None:
     generator = FaceGenerator(model, 1.0)
-    ways = generator.ways(2, 5, seed=0)
+    ways = generator.interpolate(2, 5, seed=0)
     assert len(ways) == 10
     ends = generator.draw(generator.codes([0, 1, 2, 3]))
     torch.testing.assert_close(ways[[0, 4, 5, 9]], ends, atol=1e-5, rtol=1e-5)

@@ -13,7 +13,7 @@ from torch import Tensor
 import lumiface
 from lumiface.faces.measure import face_light
 from lumiface.imaging.color import luma
-from lumiface.imaging.io import Kind, Picture, read_picture, write_picture
+from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
 from lumiface.restore.restorer import RestoreConfig, Restored, Restorer
 
 
@@ -48,7 +48,7 @@ def run(restorer: Restorer, picture: Picture, **settings: object) -> Restored:
 def test_a_dark_face_comes_out_bright_and_four_times_larger(restorer: Restorer, dark: Picture) -> None:
     result = restorer(dark)
     assert result.picture.rgb.shape == (1, 3, 480, 480)
-    assert [face.way for face in result.faces] == ["restored"]
+    assert [face.treatment for face in result.faces] == ["restored"]
     assert float(luma(dark.rgb).mean()) < 0.2
     assert float(luma(result.picture.rgb).mean()) > 0.35
 
@@ -131,7 +131,7 @@ def test_a_result_that_would_be_too_large_is_made_smaller_and_says_so(
 
 
 def test_grey_stays_grey(restorer: Restorer, dark: Picture) -> None:
-    grey = Picture(luma(dark.rgb).expand(-1, 3, -1, -1), kind=Kind(grey=True))
+    grey = Picture(luma(dark.rgb).expand(-1, 3, -1, -1), kind=ImageInfo(grey=True))
     rgb = restorer(grey).picture.rgb
     assert float((rgb.amax(1) - rgb.amin(1)).max()) < 1e-6
 

@@ -15,14 +15,14 @@ from lumiface.cli import app
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.detect import FaceDetector
-from lumiface.faces.effective_resolution import SIDE, detail_side
+from lumiface.faces.effective_resolution import SIDE, effective_resolution
 from lumiface.faces.find import find_faces
 from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture
 from lumiface.restore import restorer as photo
 from lumiface.restore.config import RestoreConfig
 from lumiface.restore.restorer import Restorer
-from lumiface.restore.tasks import FACE_TASKS, FaceTaskName, advise, choose_task
+from lumiface.restore.tasks import FACE_TASKS, FaceTaskName, resolve_task, select_task
 
 ALL: list[FaceTaskName] = ["joint", "enhance", "blind"]
 
@@ -50,20 +50,20 @@ def through(face: torch.Tensor, side: int, quality: int | None = None) -> torch.
 @pytest.mark.parametrize("side", [24, 32, 48, 64, 96])
 def test_detail_is_told_whatever_light_and_noise(face: torch.Tensor, side: int) -> None:
     small = through(face, side)
-    assert detail_side(small) == pytest.approx(side, rel=0.4)
-    dark = detail_side(small * 0.4)
-    assert dark == pytest.approx(detail_side(small), rel=1e-3)  # contrast is no detail
+    assert effective_resolution(small) == pytest.approx(side, rel=0.4)
+    dark = effective_resolution(small * 0.4)
+    assert dark == pytest.approx(effective_resolution(small), rel=1e-3)  # contrast is no detail
     noise = 0.02 * torch.randn(small.shape, generator=torch.Generator().manual_seed(0))
-    assert detail_side((small + noise).clamp(0, 1)) == pytest.approx(side, rel=0.45)
+    assert effective_resolution((small + noise).clamp(0, 1)) == pytest.approx(side, rel=0.45)
 
 
 def test_less_detail_is_told_from_more(face: torch.Tensor) -> None:
-    told = [detail_side(through(face, side)) for side in (16, 24, 32, 48, 64, 96, 128)]
+    told = [effective_resolution(through(face, side)) for side in (16, 24, 32, 48, 64, 96, 128)]
     assert told == sorted(told)
-    assert detail_side(face) > 120
-    assert detail_side(through(face, 48, quality=60)) < 90
+    assert effective_resolution(face) > 120
+    assert effective_resolution(through(face, 48, quality=60)) < 90
     with pytest.raises(ValueError, match="256"):
-        detail_side(face[..., :128])
+        effective_resolution(face[..., :128])
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,15 @@ def test_less_detail_is_told_from_more(face: torch.Tensor) -> None:
 )
 def test_light_and_detail_decide(side: float, light: float, detail: float, task: str) -> None:
     face = FaceMeasures(side, light, detail)
-    assert advise(face, ALL).task == task
-    assert advise(face, ["joint"]).task == "joint"  # nothing else ships
-    assert advise(None, ALL).task == "enhance"
+    assert select_task(face, ALL).task == task
+    assert select_task(face, ["joint"]).task == "joint"  # nothing else ships
+    assert select_task(None, ALL).task == "enhance"
 
 
 def test_auto_says_what_it_does_and_may_be_overruled(
     astronaut_uint8: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo, "served_tasks", lambda: ["joint"])
+    monkeypatch.setattr(photo, "available_tasks", lambda: ["joint"])
     small = np.array(Image.fromarray(astronaut_uint8[:300, 60:380]).resize((160, 150))) * 0.3
     picture = Picture(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255.0)
     restorer = Restorer(None, RestoreConfig(task="auto"))
@@ -117,4 +117,4 @@ def test_the_command_says_it(astronaut_uint8: np.ndarray, tmp_path: Path) -> Non
 
 def test_every_task_has_a_name_of_its_own() -> None:
     assert all(name == task.name for name, task in FACE_TASKS.items())
-    assert choose_task("joint", None)[0] is FACE_TASKS["joint"]
+    assert resolve_task("joint", None)[0] is FACE_TASKS["joint"]

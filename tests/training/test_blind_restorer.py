@@ -17,17 +17,17 @@ from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.methods.fusion_bfr.model import FusionBFR, FusionBFRConfig
 from lumiface.methods.fusion_bfr.restorer_recipe import RestorerRecipe, RestorerRecipeConfig
 from lumiface.methods.fusion_bfr.style_layers import activate, deactivate
-from lumiface.registry import load_model, load_part
+from lumiface.registry import load_component, load_model
 from lumiface.training.checkpoint import load_state, save_weights
-from lumiface.training.context import Place
-from lumiface.training.ema import AveragedWeights
-from lumiface.training.part_config import AutoencoderRun, RestorerRun, RunConfig
+from lumiface.training.context import TaskContext
+from lumiface.training.ema import EMA
+from lumiface.training.part_config import AutoencoderRun, BlindRestorerRun, RunConfig
 from lumiface.training.run import start
-from lumiface.training.task import Limits, Outcome, Pupils
-from lumiface.training.tasks.autoencoder import AutoencoderLesson
+from lumiface.training.task import Limits, TrainResult, TrainState
+from lumiface.training.tasks.autoencoder import AutoencoderTask
 
-TINY: dict[str, Any] = {"resolution": 32, "latent": 16, "mapping": 2, "base": 256, "most": 16}
-ENCODER: dict[str, Any] = {"resolution": 32, "base": 256, "most": 16, "latent": 16}
+TINY: dict[str, Any] = {"resolution": 32, "latent": 16, "mapping": 2, "channel_base": 256, "max_channels": 16}
+ENCODER: dict[str, Any] = {"resolution": 32, "channel_base": 256, "max_channels": 16, "latent": 16}
 NETWORK: dict[str, Any] = {"encoder": ENCODER, "generator": TINY, "heads": 2}
 CHEAP: dict[str, Any] = {"perceptual": 0.0, "identity": 0.0, "mrfr": 1.0, "pixel": 1.0}
 
@@ -65,31 +65,31 @@ def config(kind: type[RunConfig], **changes: Any) -> RunConfig:
         "validate_every": 2,
         "save_every": 1,
     }
-    if kind is RestorerRun:
-        settings |= {"part": "fusion-bfr-restorer-64", "network": NETWORK, "recipe": CHEAP}
+    if kind is BlindRestorerRun:
+        settings |= {"component": "fusion-bfr-restorer-64", "network": NETWORK, "recipe": CHEAP}
         settings |= {"prior": "{data}/prior.safetensors", "validate_faces": 3}
     else:
         recipe = {"perceptual": 0.0}
-        settings |= {"compare": 12, "fit": 4}
-        settings |= {"part": "stylegan2-autoencoder-64", "network": TINY, "recipe": recipe}
+        settings |= {"num_fid_samples": 12, "num_fit_samples": 4}
+        settings |= {"component": "stylegan2-autoencoder-64", "network": TINY, "recipe": recipe}
     return kind(**(settings | changes))
 
 
-def run(folder: Path, data: Path, settings: RunConfig, **limits: Any) -> Outcome:
+def run(folder: Path, data: Path, settings: RunConfig, **limits: Any) -> TrainResult:
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     return start(settings, folder, fabric, data_root=str(data), limits=Limits(**limits))
 
 
-GAME = {"recipe": CHEAP | {"adversarial": 0.1, "game": {"augment": {"images": 20}, "r1_every": 2}}}
+GAME = {"recipe": CHEAP | {"adversarial": 0.1, "gan": {"augment": {"images": 20}, "r1_every": 2}}}
 
 
 JUDGED = {
-    "recipe": {"perceptual": 0.0, "adversarial": 0.1, "game": {"augment": {"images": 20}, "r1_every": 2}}
+    "recipe": {"perceptual": 0.0, "adversarial": 0.1, "gan": {"augment": {"images": 20}, "r1_every": 2}}
 }
 
 RUNS = pytest.mark.parametrize(
     ("kind", "changes"),
-    [(RestorerRun, {}), (RestorerRun, GAME), (AutoencoderRun, {}), (AutoencoderRun, JUDGED)],
+    [(BlindRestorerRun, {}), (BlindRestorerRun, GAME), (AutoencoderRun, {}), (AutoencoderRun, JUDGED)],
 )
 
 
@@ -121,15 +121,19 @@ def test_two_processes_train_as_one_run(
 def test_a_critic_may_join_a_run_later_and_is_heard_after_its_head_start(faces: Path, tmp_path: Path) -> None:
     alone = config(AutoencoderRun, steps=2)
     run(tmp_path / "run", faces, alone)
-    judged = {"perceptual": 0.0, "adversarial": 0.1, "game": {"augment": None, "head_start": 3}}
+    judged = {
+        "perceptual": 0.0,
+        "adversarial": 0.1,
+        "gan": {"augment": None, "discriminator_warmup_steps": 3},
+    }
     joined = config(AutoencoderRun, recipe=judged)
     assert run(tmp_path / "run", faces, joined, max_steps=3).step == 3
     parts, facts = load_state(tmp_path / "run" / "state.safetensors")
     assert set(parts["networks"]) == {"autoencoder", "critic"}
     assert facts["score"] == "minus_fd_squeezenet"
-    lesson = AutoencoderLesson(joined, Place(Fabric(accelerator="cpu", devices=1), str(faces)))
-    averages = {name: AveragedWeights(part, 0.9) for name, part in lesson.networks.items()}
-    pupils = Pupils(dict(lesson.networks), averages)
+    lesson = AutoencoderTask(joined, TaskContext(Fabric(accelerator="cpu", devices=1), str(faces)))
+    averages = {name: EMA(part, 0.9) for name, part in lesson.networks.items()}
+    pupils = TrainState(dict(lesson.networks), averages)
     for step in (2, 3):
         turns = list(lesson.turns(pupils, step))
         assert [name for name, _, _ in turns] == ["autoencoder", "critic"]
@@ -139,7 +143,7 @@ def test_a_critic_may_join_a_run_later_and_is_heard_after_its_head_start(faces: 
 def test_a_share_of_the_faces_is_restored_at_other_fidelities() -> None:
     drawn = RestorerRecipe(
         RestorerRecipeConfig(perceptual=0.0, identity=0.0, varied=0.25), seed=0
-    ).draw_fidelity(2000, torch.Generator().manual_seed(0))
+    ).sample_fidelity(2000, torch.Generator().manual_seed(0))
     others = drawn[drawn < 1]
     assert len(others) / len(drawn) == pytest.approx(0.25, abs=0.03)
     assert others.mean().item() == pytest.approx(0.5, abs=0.05)
@@ -156,9 +160,9 @@ def test_a_share_of_the_faces_is_restored_at_other_fidelities() -> None:
 
 
 def test_the_generator_stays_as_it_is_unless_thawed(faces: Path, tmp_path: Path) -> None:
-    prior = load_part(faces / "prior.safetensors", "stylegan2").state_dict()
+    prior = load_component(faces / "prior.safetensors", "stylegan2").state_dict()
     for thaw in (False, True):
-        run(tmp_path / str(thaw), faces, config(RestorerRun, thaw=thaw))
+        run(tmp_path / str(thaw), faces, config(BlindRestorerRun, train_generator=thaw))
         trained: Any = load_model(tmp_path / str(thaw) / "last.safetensors")
         moved = [
             not torch.equal(value, prior[name]) for name, value in trained.generator.state_dict().items()
@@ -168,7 +172,7 @@ def test_the_generator_stays_as_it_is_unless_thawed(faces: Path, tmp_path: Path)
 
 
 def test_without_a_prior_the_generator_learns_with_the_rest(faces: Path, tmp_path: Path) -> None:
-    run(tmp_path / "run", faces, config(RestorerRun, prior=None))
+    run(tmp_path / "run", faces, config(BlindRestorerRun, prior=None))
     trained: Any = load_model(tmp_path / "run" / "last.safetensors")
     torch.manual_seed(0)
     untrained = FusionBFR(FusionBFRConfig.model_validate(NETWORK)).generator.state_dict()
@@ -181,9 +185,9 @@ def test_without_a_prior_the_generator_learns_with_the_rest(faces: Path, tmp_pat
 def test_a_prior_of_another_size_is_refused_by_name(faces: Path, tmp_path: Path) -> None:
     wrong = {"network": {"encoder": ENCODER | {"resolution": 64}, "generator": TINY}}
     with pytest.raises(Exception, match="encoder: works at 64 pixels"):
-        run(tmp_path / "run", faces, config(RestorerRun, **wrong))
+        run(tmp_path / "run", faces, config(BlindRestorerRun, **wrong))
     with pytest.raises(InputError, match="absent"):
-        run(tmp_path / "run", faces, config(RestorerRun, prior="{data}/absent.safetensors"))
+        run(tmp_path / "run", faces, config(BlindRestorerRun, prior="{data}/absent.safetensors"))
 
 
 def test_the_first_lesson_teaches_the_generator_to_draw_and_its_mean_code(
@@ -193,8 +197,8 @@ def test_the_first_lesson_teaches_the_generator_to_draw_and_its_mean_code(
     first = run(tmp_path / "run", faces, config(AutoencoderRun, steps=240, **lesson), max_steps=60)
     last = run(tmp_path / "run", faces, config(AutoencoderRun, steps=240, **lesson))
     assert last.best > first.best + 1.0  # dB
-    trained: Any = load_part(tmp_path / "run" / "last.safetensors", "stylegan2")
-    assert trained.mean_code.abs().max() > 0
+    trained: Any = load_component(tmp_path / "run" / "last.safetensors", "stylegan2")
+    assert trained.w_avg.abs().max() > 0
 
 
 def test_z_is_led_to_the_codes_of_faces() -> None:
@@ -204,8 +208,8 @@ def test_z_is_led_to_the_codes_of_faces() -> None:
         before = torch.randn(4000, 16) @ torch.randn(16, 16) + torch.randn(16)
         codes = activate(before)
         torch.testing.assert_close(deactivate(codes), before)
-        generator.lay_way(codes)
-        torch.testing.assert_close(generator.mean_code, codes.mean(dim=0))
+        generator.fit_mapping(codes)
+        torch.testing.assert_close(generator.w_avg, codes.mean(dim=0))
         drawn = deactivate(generator.mapping(torch.randn(40_000, 16))).double()
         expected = np.cov(before.double().numpy().T)
         assert np.linalg.norm(np.cov(drawn.detach().numpy().T) - expected) < 0.1 * np.linalg.norm(expected)

@@ -21,16 +21,16 @@ from lumiface.core.errors import InputError, LumifaceError, SettingError
 from lumiface.data.training.face_set import FaceSet, load_faces
 from lumiface.degradations.resample import resize
 from lumiface.methods.lfsrnet.recipe import LFSRNetRecipe
-from lumiface.registry import load_model, read_facts
+from lumiface.registry import load_model, read_metadata
 from lumiface.training import logger as observe
 from lumiface.training.checkpoint import load_state, save_state
-from lumiface.training.config import SizeShare, TrainConfig
-from lumiface.training.ema import AveragedWeights
+from lumiface.training.config import SizeSchedule, TrainConfig
+from lumiface.training.ema import EMA
 from lumiface.training.lr_schedule import learning_rate
-from lumiface.training.optimizer_step import PATIENCE
+from lumiface.training.optimizer_step import MAX_NONFINITE_STEPS
 from lumiface.training.read_config import find_config, read_config, shipped_configs
 from lumiface.training.sampler import Draw, mirror, turn
-from lumiface.training.task import Limits, Outcome
+from lumiface.training.task import Limits, TrainResult
 from lumiface.training.tasks.paired import train
 
 STEPS = 10
@@ -62,7 +62,7 @@ def config(**changes: Any) -> TrainConfig:
         "train": ["{data}"],
         "validate_on": "{data}",
         "hr_size": 64,
-        "sizes": [{"side": 16, "share": 0.7}, {"side": 24, "share": 0.3}],
+        "sizes": [{"side": 16, "weight": 0.7}, {"side": 24, "weight": 0.3}],
         "batch": 4,
         "steps": STEPS,
         "lr": 1e-3,
@@ -74,7 +74,7 @@ def config(**changes: Any) -> TrainConfig:
     return TrainConfig(**(settings | changes))
 
 
-def run(folder: Path, faces: Path, settings: TrainConfig | None = None, **limits: Any) -> Outcome:
+def run(folder: Path, faces: Path, settings: TrainConfig | None = None, **limits: Any) -> TrainResult:
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     return train(settings or config(), folder, fabric, data_root=str(faces), limits=Limits(**limits))
 
@@ -85,7 +85,7 @@ def test_a_teachers_outputs_are_learnt_from(faces: Path, tmp_path: Path) -> None
     run(told, faces, config(seed=7))
     run(alone, faces, config(steps=25))
     teacher = told / "last.safetensors"
-    run(taught, faces, config(steps=25, teacher=str(teacher), taught=20.0))
+    run(taught, faces, config(steps=25, teacher=str(teacher), distill_weight=20.0))
     low = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.3
     with torch.inference_mode():
         wanted = load_model(str(teacher))(low)
@@ -100,7 +100,7 @@ def test_what_pictures_look_like_can_count(
     faces: Path, tmp_path: Path, shared_asset: Callable[[str], Path]
 ) -> None:
     shared_asset("lpips_squeeze.pt")
-    settings = config(lpips=0.5, batch=2, validate_every=1000, sizes=[{"side": 16, "share": 1.0}])
+    settings = config(lpips=0.5, batch=2, validate_every=1000, sizes=[{"side": 16, "weight": 1.0}])
     folder = tmp_path / "run"
     run(folder, faces, settings.model_copy(update={"steps": 50}))
     line = json.loads((folder / "log.jsonl").read_text().splitlines()[0])
@@ -138,14 +138,14 @@ from lumiface.training.tasks.paired import train
 config, folder, data, cache = sys.argv[1:]
 faces.user_cache_path = lambda name: Path(cache) / name
 observe.LOG_EVERY = 1
-tell_step = observe.Observer.step
+tell_step = observe.RunLogger.step
 
 def step_and_die(self, step, *facts):
     tell_step(self, step, *facts)
     if step == 8:
         os.kill(os.getpid(), signal.SIGKILL)
 
-observe.Observer.step = step_and_die
+observe.RunLogger.step = step_and_die
 fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
 train(TrainConfig.model_validate_json(config), Path(folder), fabric, data_root=data)
 """
@@ -201,12 +201,12 @@ def test_stopping_on_purpose_and_going_on(faces: Path, tmp_path: Path) -> None:
         load_file(once.weights.with_name("last.safetensors")),
     )
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
-    facts = read_facts(parts / "last.safetensors")
+    facts = read_metadata(parts / "last.safetensors")
     assert facts["provenance"]["step"] == STEPS
     assert facts["provenance"]["run"] == config().model_dump()
     assert facts["provenance"]["faces"] == 8
     # What was trained is a model like any other, and more than a day's work can start from it.
-    started = run(tmp_path / "next", faces, config(lr=1e-12), max_steps=1, start_from=str(once.weights))
+    started = run(tmp_path / "next", faces, config(lr=1e-12), max_steps=1, init_from=str(once.weights))
     before, after = load_model(once.weights), load_model(started.weights)
     for ours, theirs in zip(before.parameters(), after.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
@@ -214,7 +214,7 @@ def test_stopping_on_purpose_and_going_on(faces: Path, tmp_path: Path) -> None:
 
 def test_a_run_whose_network_has_a_list_of_settings_goes_on(faces: Path, tmp_path: Path) -> None:
     network = {"channels": 8, "transformers": [1, 1, 1], "refinements": 1}
-    sizes = [{"side": 16, "share": 1.0}]
+    sizes = [{"side": 16, "weight": 1.0}]
     settings = config(
         method="ctcnet", network=network, sizes=sizes, batch=2, steps=2, warmup=1, validate_every=2
     )
@@ -261,7 +261,7 @@ def test_a_run_that_stays_broken_is_given_up(faces, tmp_path, monkeypatch) -> No
         run(tmp_path / "run", faces, config(steps=100, validate_every=100, save_every=2))
     assert "\n" not in str(caught.value)
     parts, facts = load_state(tmp_path / "run" / "state.safetensors")
-    assert facts["step"] <= 2 + PATIENCE
+    assert facts["step"] <= 2 + MAX_NONFINITE_STEPS
     assert all(bool(value.isfinite().all()) for value in parts["networks"]["network"].values())
 
 
@@ -301,7 +301,7 @@ def test_a_run_by_the_clock_ends_validated(faces: Path, tmp_path: Path) -> None:
 
 def test_averaged_weights() -> None:
     network = torch.nn.BatchNorm1d(1)  # parameters, float buffers, and a whole number
-    average = AveragedWeights(network, decay=0.9)
+    average = EMA(network, decay=0.9)
     expected = network.weight.detach().clone()
     for step in range(200):
         with torch.no_grad():
@@ -370,12 +370,12 @@ def test_the_draw_is_a_function_of_seed_and_step(face_set: FaceSet) -> None:
 
 
 def test_sizes_come_and_go(face_set: FaceSet) -> None:
-    sizes = [{"side": 16, "share": 0.9, "until": 0.5}, {"side": 24, "share": 0.1, "since": 0.5}]
+    sizes = [{"side": 16, "weight": 0.9, "end": 0.5}, {"side": 24, "weight": 0.1, "start": 0.5}]
     draw = Draw(face_set, config(sizes=sizes), 4)
     assert {draw(step, 0.49)[0].shape[-1] for step in range(5)} == {64}
     assert {draw(step, 0.5)[0].shape[-1] for step in range(5)} == {96}
     with pytest.raises(ValueError, match="none is drawn when 50% of the run are over"):
-        config(sizes=[{"side": 16, "share": 1.0, "until": 0.5}])
+        config(sizes=[{"side": 16, "weight": 1.0, "end": 0.5}])
 
 
 def test_processes_share_one_draw(face_set: FaceSet) -> None:
@@ -394,7 +394,7 @@ def test_processes_share_one_draw(face_set: FaceSet) -> None:
 
 
 def test_batches_keep_the_number_of_pixels(face_set: FaceSet) -> None:
-    sizes = [SizeShare(side=16, share=1.0), SizeShare(side=24, share=1.0)]
+    sizes = [SizeSchedule(side=16, weight=1.0), SizeSchedule(side=24, weight=1.0)]
     draw = Draw(face_set, config(batch=9, sizes=sizes), 4)
     shapes = {tuple(draw(step)[0].shape) for step in range(20)}
     assert shapes == {(9, 3, 64, 64), (4, 3, 96, 96)}  # 9 x 16² = 4 x 24²; the large ones from large faces
@@ -410,9 +410,9 @@ def test_less_is_taken_of_what_is_around_a_face(face_set: FaceSet) -> None:
     expected = ((face_set.boxes[96][5] * 96 - 12) * 64 / 72).clamp(0, 64)
     torch.testing.assert_close(moved[0], expected)
     large = FaceSet({96: face_set.shelves[96]}, face_set.boxes)
-    small = {"sizes": [{"side": 16, "share": 1.0}]}
+    small = {"sizes": [{"side": 16, "weight": 1.0}]}
     spread = {
-        zoom: [float(Draw(large, config(zoom=zoom, **small), 4)(step)[0].std()) for step in range(12)]
+        zoom: [float(Draw(large, config(min_crop=zoom, **small), 4)(step)[0].std()) for step in range(12)]
         for zoom in (1.0, 0.5)
     }
     assert max(spread[1.0]) < 1.05 * min(spread[1.0])

@@ -23,12 +23,12 @@ from lumiface.evaluation.studies.lifter import measure_lifter, turned_views
 from lumiface.geometry.camera import camera_angles, mirror_camera, orbit_camera, project
 from lumiface.geometry.mesh import FaceMeshes, canonical_face
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import PARTS, build_part, load_part, read_facts, shipped_parts
+from lumiface.registry import COMPONENTS, build_component, load_component, read_metadata, shipped_components
 from lumiface.training.checkpoint import load_state, save_state
 from lumiface.training.config import RunConfig
-from lumiface.training.part_config import LifterRun, PriorRun
+from lumiface.training.part_config import DiffusionPriorRun, LifterRun
 from lumiface.training.run import start
-from lumiface.training.task import Limits, Outcome
+from lumiface.training.task import Limits, TrainResult
 
 ANGLES = torch.tensor([[0.0, 0.0, 0.0], [12.0, 5.0, 0.0], [-15.0, 0.0, 3.0], [5.0, -6.0, 0.0]])
 
@@ -58,7 +58,7 @@ def faces(tmp_path: Path, astronaut_uint8: np.ndarray, shared_asset: Find) -> Pa
 def config(**changes: Any) -> LifterRun:
     settings: dict[str, Any] = {
         "name": "trial",
-        "part": "prior3d-lifter-small",
+        "component": "prior3d-lifter-small",
         "network": {
             "planes": {"channels": 4, "side": 16, "hidden": 8},
             "widths": (8, 16),
@@ -79,9 +79,9 @@ def config(**changes: Any) -> LifterRun:
     return LifterRun(**(settings | changes))
 
 
-def prior_config(lifter: Path, **network: Any) -> PriorRun:
+def prior_config(lifter: Path, **network: Any) -> DiffusionPriorRun:
     settings = config().model_dump() | {
-        "part": "prior3d-prior-small",
+        "component": "prior3d-prior-small",
         "lifter": str(lifter),
         "network": {
             "denoiser": {
@@ -91,16 +91,16 @@ def prior_config(lifter: Path, **network: Any) -> PriorRun:
                 "condition": 8,
                 "embedding": 16,
             },
-            "draw_steps": 2,
+            "sampling_steps": 2,
             **network,
         },
         "recipe": {"calibrate": 3},
-        "view_side": 32,
+        "render_size": 32,
     }
-    return PriorRun(**settings)
+    return DiffusionPriorRun(**settings)
 
 
-def run(folder: Path, faces: Path, settings: RunConfig | None = None, **limits: Any) -> Outcome:
+def run(folder: Path, faces: Path, settings: RunConfig | None = None, **limits: Any) -> TrainResult:
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     return start(settings or config(), folder, fabric, data_root=str(faces), limits=Limits(**limits))
 
@@ -155,25 +155,25 @@ def test_a_stopped_run_ends_with_the_same_bits(faces: Path, tmp_path: Path) -> N
     assert (straight.step, straight.best) == (resumed.step, resumed.best)
     same_bits(whole, parted)
     assert (whole / "validation.png").is_file()
-    lifter = load_part(whole / "best.safetensors", "prior3d-lifter")
+    lifter = load_component(whole / "best.safetensors", "prior3d-lifter")
     assert sum(p.numel() for p in lifter.parameters()) == sum(
         p.numel() for p in build_part_of_trial().parameters()
     )
 
 
-@pytest.mark.parametrize("drawn_by", ["diffusion", "regression"])
-def test_the_prior_learns_what_the_lifter_makes(faces: Path, tmp_path: Path, drawn_by: str) -> None:
+@pytest.mark.parametrize("estimator", ["diffusion", "regression"])
+def test_the_prior_learns_what_the_lifter_makes(faces: Path, tmp_path: Path, estimator: str) -> None:
     run(tmp_path / "lifter", faces, max_steps=3)
     lifter = tmp_path / "lifter" / "best.safetensors"
-    settings = prior_config(lifter, drawn_by=drawn_by)
+    settings = prior_config(lifter, estimator=estimator)
     straight = run(tmp_path / "whole", faces, settings)
     run(tmp_path / "parted", faces, settings, max_steps=3)
     resumed = run(tmp_path / "parted", faces, settings)
     assert (straight.step, straight.best) == (resumed.step, resumed.best)
     same_bits(tmp_path / "whole", tmp_path / "parted")
-    prior: Any = load_part(tmp_path / "whole" / "best.safetensors", "prior3d-prior")
+    prior: Any = load_component(tmp_path / "whole" / "best.safetensors", "prior3d-prior")
     # The renderer is the lifter's, and no step has changed it; the scale is that of the lifter's planes.
-    lifted: Any = load_part(lifter, "prior3d-lifter")
+    lifted: Any = load_component(lifter, "prior3d-lifter")
     for name, value in lifted.decoder.state_dict().items():
         torch.testing.assert_close(prior.decoder.state_dict()[name], value, atol=0, rtol=1e-6)
     views = load_views([faces / "faces.tar"], faces / "meshes.npz", tell=lambda line: None).batch(
@@ -181,7 +181,7 @@ def test_the_prior_learns_what_the_lifter_makes(faces: Path, tmp_path: Path, dra
     )
     with torch.no_grad():
         planes = lifted(views.pictures, views.cameras)
-    assert prior.scale.normalise(planes, views.cameras)[:, :12].std() == pytest.approx(1.0, abs=0.2)
+    assert prior.normalizer.normalise(planes, views.cameras)[:, :12].std() == pytest.approx(1.0, abs=0.2)
     losses = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in losses if "psnr_rgb" in line] == [3, 6]
 
@@ -196,7 +196,7 @@ def test_a_run_goes_on_after_a_setting_was_invented(faces: Path, tmp_path: Path)
     save_state(state, parts, facts)
     assert run(tmp_path / "run", faces, settings, max_steps=3).step == 3
     parts, facts = load_state(state)
-    facts["network"]["draw_steps"] = 7
+    facts["network"]["sampling_steps"] = 7
     save_state(state, parts, facts)
     with pytest.raises(SettingError, match="holds a run of another network"):
         run(tmp_path / "run", faces, settings)
@@ -207,12 +207,12 @@ def test_scores_are_those_of_other_libraries(faces: Path, tmp_path: Path, shared
 
     shared_asset("lpips_squeeze.pt")
     torch.manual_seed(0)
-    lifter: Any = build_part("prior3d-lifter-small", config().network).eval()
+    lifter: Any = build_component("prior3d-lifter-small", config().network).eval()
     views = load_views([faces / "faces.tar"], faces / "meshes.npz", tell=lambda line: None)
     scores = measure_lifter(lifter, views, 64, LPIPS("squeeze"))
     one = views.batch([1], 64)
     with torch.no_grad():
-        seen = lifter.view(lifter(one.pictures, one.cameras), one.cameras, 64)
+        seen = lifter.render(lifter(one.pictures, one.cameras), one.cameras, 64)
     picture, rendering = (p[0].numpy() for p in (one.pictures, seen.colour.clamp(0, 1)))
     assert scores.psnr_rgb[1] == pytest.approx(
         peak_signal_noise_ratio(picture, rendering, data_range=1), abs=1e-3
@@ -233,42 +233,42 @@ def test_a_part_is_published_and_shown(faces: Path, tmp_path: Path) -> None:
         ["models", "publish", str(tmp_path / "run" / "best.safetensors"), "one", "--to", str(tmp_path)],
     )
     assert said.exit_code == 0, said.output
-    assert load_part(tmp_path / "one.safetensors", "prior3d-lifter").training is False
+    assert load_component(tmp_path / "one.safetensors", "prior3d-lifter").training is False
     said = CliRunner().invoke(app, ["models", "show", str(tmp_path / "one.safetensors")])
     assert "method: prior3d-lifter" in said.output
     with pytest.raises(InputError, match="holds prior3d-lifter, not prior3d-prior"):
-        load_part(tmp_path / "one.safetensors", "prior3d-prior")
+        load_component(tmp_path / "one.safetensors", "prior3d-prior")
 
 
-@pytest.mark.parametrize("name", sorted(shipped_parts()))
+@pytest.mark.parametrize("name", sorted(shipped_components()))
 def test_parts_that_ship_are_whole(name: str) -> None:
-    path = shipped_parts()[name]
-    facts = read_facts(path)
-    load_part(path, facts["method"])
+    path = shipped_components()[name]
+    facts = read_metadata(path)
+    load_component(path, facts["method"])
     assert path.with_suffix(".md").is_file()
     assert path.stat().st_size < 16 * 2**20
 
 
 def test_planes_and_denoiser_must_be_alike() -> None:
     with pytest.raises(SettingError, match="denoiser: draws planes of 64² texels, the decoder reads 32²"):
-        build_part("prior3d-prior-small", {"planes": {"side": 32}})
+        build_component("prior3d-prior-small", {"planes": {"side": 32}})
 
 
 def build_part_of_trial() -> torch.nn.Module:
-    return build_part("prior3d-lifter-small", config().network)
+    return build_component("prior3d-lifter-small", config().network)
 
 
-@pytest.mark.parametrize("name", [preset for part in PARTS.values() for preset in part.presets])
+@pytest.mark.parametrize("name", [preset for part in COMPONENTS.values() for preset in part.presets])
 def test_every_preset_of_every_part_is_built(name: str) -> None:
     with torch.device("meta"):
-        assert sum(parameter.numel() for parameter in build_part(name).parameters()) > 5e5
+        assert sum(parameter.numel() for parameter in build_component(name).parameters()) > 5e5
 
 
 def test_mistakes_are_one_line(faces: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="no part is called 'prior4d'"):
-        build_part("prior4d")
+        build_component("prior4d")
     with pytest.raises(InputError, match="no such model"):
-        load_part(tmp_path / "gone.safetensors", "prior3d-lifter")
+        load_component(tmp_path / "gone.safetensors", "prior3d-lifter")
 
 
 def test_a_view_set_is_read_by_number(faces: Path) -> None:

@@ -18,29 +18,29 @@ from torch import Tensor
 from helpers import Find, rand, train_on_two
 from lumiface.core.errors import InputError, SettingError
 from lumiface.data.training import prior_guided_set as leads
-from lumiface.data.training.prior_guided_set import LedFaces, draw_leads
+from lumiface.data.training.prior_guided_set import PriorGuidedSet, predict_priors
 from lumiface.methods.prior3d.enhancer_recipe import EnhancerRecipe, EnhancerRecipeConfig
 from lumiface.methods.prior3d.model import Prior3D, Prior3DConfig
 from lumiface.registry import build, build_recipe, load_model, needs_training
 from lumiface.training.checkpoint import load_state
-from lumiface.training.context import Place
-from lumiface.training.ema import AveragedWeights
+from lumiface.training.context import TaskContext
+from lumiface.training.ema import EMA
 from lumiface.training.part_config import EnhancerRun
 from lumiface.training.run import start
-from lumiface.training.task import Limits, Outcome, Pupils
-from lumiface.training.tasks.enhancer import EnhancerLesson
+from lumiface.training.task import Limits, TrainResult, TrainState
+from lumiface.training.tasks.enhancer import EnhancerTask
 
 TINY_PRIOR: dict[str, Any] = {
     "planes": {"channels": 4, "side": 16, "hidden": 8},
     "denoiser": {"components": 6, "side": 16, "widths": (16, 16, 16), "condition": 8, "embedding": 16},
     "render": {"coarse": 4, "fine": 4},
-    "draw_steps": 2,
+    "sampling_steps": 2,
 }
 
 
 def tiny(prior: dict[str, Any] | None) -> Prior3D:
     torch.manual_seed(0)
-    settings = {"prior": prior, "enhancer": {"widths": (8, 8, 16)}, "lead_side": 16}
+    settings = {"prior": prior, "enhancer": {"widths": (8, 8, 16)}, "prior_size": 16}
     return Prior3D(Prior3DConfig.model_validate(settings)).eval()
 
 
@@ -65,15 +65,15 @@ def faces(tmp_path: Path, astronaut_uint8: np.ndarray, monkeypatch: pytest.Monke
 def config(recipe: dict[str, Any] | None = None, **changes: Any) -> EnhancerRun:
     settings: dict[str, Any] = {
         "name": "trial",
-        "part": "prior3d-enhancer-small",
+        "component": "prior3d-enhancer-small",
         "network": {"widths": (8, 8, 16)},
-        "recipe": {"perceptual": 0.0, "taught_by": "pseudo-labels", **(recipe or {})},
+        "recipe": {"perceptual": 0.0, "supervision": "pseudo-labels", **(recipe or {})},
         "prior": None,
         "train": ["{data}/bright.tar"],
         "unpaired": ["{data}/dark.tar"],
         "validate_on": "{data}/bright.tar",
         "validate_faces": 2,
-        "lead_side": 16,
+        "prior_size": 16,
         "crop": 32,
         "batch": 2,
         "steps": 6,
@@ -88,7 +88,7 @@ def fabric() -> Fabric:
     return Fabric(accelerator="cpu", devices=1, precision="32-true")
 
 
-def run(folder: Path, faces: Path, settings: EnhancerRun, **limits: Any) -> Outcome:
+def run(folder: Path, faces: Path, settings: EnhancerRun, **limits: Any) -> TrainResult:
     return start(settings, folder, fabric(), data_root=str(faces), limits=Limits(**limits))
 
 
@@ -101,12 +101,12 @@ def test_two_processes_train_as_one_run(faces: Path, tmp_path: Path) -> None:
 # the run ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("taught_by", ["consistency", "pseudo-labels", "pairs"])
+@pytest.mark.parametrize("supervision", ["consistency", "pseudo-labels", "pairs"])
 def test_a_stopped_run_ends_with_the_same_bits(
-    faces: Path, tmp_path: Path, taught_by: str, shared_asset: Find, monkeypatch: pytest.MonkeyPatch
+    faces: Path, tmp_path: Path, supervision: str, shared_asset: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe: dict[str, Any] = {"taught_by": taught_by}
-    if taught_by == "consistency":
+    recipe: dict[str, Any] = {"supervision": supervision}
+    if supervision == "consistency":
         asset = shared_asset("vgg_normalised_conv3_1.pth")
         monkeypatch.setenv("LUMIFACE_ASSETS", str(asset.parent))
         recipe |= {"perceptual": 0.1, "shrink": 2}
@@ -115,7 +115,7 @@ def test_a_stopped_run_ends_with_the_same_bits(
     resumed = run(tmp_path / "parted", faces, config(recipe))
     assert (straight.step, straight.best) == (resumed.step, resumed.best)
     states = [load_state(tmp_path / name / "state.safetensors")[0] for name in ("whole", "parted")]
-    assert set(states[0]["networks"]) == ({"student"} if taught_by == "pairs" else {"student", "critics"})
+    assert set(states[0]["networks"]) == ({"student"} if supervision == "pairs" else {"student", "critics"})
     for network, values in states[0]["networks"].items():
         for name, value in values.items():
             assert torch.equal(value, states[1]["networks"][network][name]), name
@@ -130,12 +130,12 @@ def test_a_stopped_run_ends_with_the_same_bits(
 def test_the_teacher_is_the_average_and_gets_no_gradient(
     faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lesson = EnhancerLesson(config(ema=0.9), Place(fabric(), str(faces), tell=lambda line: None))
+    lesson = EnhancerTask(config(ema=0.9), TaskContext(fabric(), str(faces), tell=lambda line: None))
     student: Any = lesson.method_network.enhancer
-    teacher = AveragedWeights(student, 0.9)
-    pupils = Pupils(
+    teacher = EMA(student, 0.9)
+    pupils = TrainState(
         {"student": student, "critics": lesson.critics},
-        {"student": teacher, "critics": AveragedWeights(lesson.networks["critics"], 0.9)},
+        {"student": teacher, "critics": EMA(lesson.networks["critics"], 0.9)},
     )
     before = {name: value.clone() for name, value in teacher.weights.items()}
     seen: dict[str, Tensor] = {}
@@ -173,13 +173,15 @@ def test_variants_are_told_what_their_names_say() -> None:
     def losses(**settings: Any) -> set[str]:
         recipe = EnhancerRecipe(EnhancerRecipeConfig(**settings), 0)
         pictures = [rand(2, 3, 32, 32, seed=seed) for seed in range(5)]
-        critics: Any = recipe.critics()
-        return set(recipe(*pictures, critics)) if recipe.unpaired else set(recipe.by_pairs(*pictures[:2]))
+        critics: Any = recipe.build_discriminators()
+        return (
+            set(recipe(*pictures, critics)) if recipe.unpaired else set(recipe.supervised_loss(*pictures[:2]))
+        )
 
-    few: dict[str, Any] = {"perceptual": 0.0, "taught_by": "pseudo-labels"}
+    few: dict[str, Any] = {"perceptual": 0.0, "supervision": "pseudo-labels"}
     assert losses(**few) == {"l1", "pseudo", "adversarial"}
     assert losses(**few, adversarial=0.0) == {"l1", "pseudo"}
-    assert losses(taught_by="pairs", perceptual=0.0) == {"l1"}
+    assert losses(supervision="pairs", perceptual=0.0) == {"l1"}
 
 
 def test_all_losses_of_the_paper(shared_asset: Find, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +190,7 @@ def test_all_losses_of_the_paper(shared_asset: Find, monkeypatch: pytest.MonkeyP
     names = {"l1", "perceptual", "intra", "inter", "adversarial"}
     for left_out, settings in ({}, {}), ({"intra"}, {"intra": 0.0}), ({"inter"}, {"inter": 0.0}):
         recipe = EnhancerRecipe(EnhancerRecipeConfig(**settings), 0)
-        parts = recipe(*pictures, recipe.critics())
+        parts = recipe(*pictures, recipe.build_discriminators())
         assert set(parts) == names - set(left_out)
     full = EnhancerRecipe(EnhancerRecipeConfig(), 0)
     halved = EnhancerRecipe(EnhancerRecipeConfig(distill=0.25), 0)
@@ -209,7 +211,7 @@ def test_mistakes_are_one_line(faces: Path, tmp_path: Path) -> None:
 # the method ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prior", [None, TINY_PRIOR, TINY_PRIOR | {"drawn_by": "regression"}])
+@pytest.mark.parametrize("prior", [None, TINY_PRIOR, TINY_PRIOR | {"estimator": "regression"}])
 def test_the_same_photo_gives_the_same_picture(prior: dict[str, Any] | None, tmp_path: Path) -> None:
     network, low = tiny(prior), 0.2 * rand(2, 3, 40, 40)
     with torch.no_grad():
@@ -230,15 +232,15 @@ def test_no_batch_norm_anywhere() -> None:
 def test_what_leads_is_near_where_the_face_is_near() -> None:
     network = tiny(TINY_PRIOR)
     with torch.no_grad():
-        lead = network.lead(0.2 * rand(1, 3, 40, 40))
+        lead = network.predict_prior(0.2 * rand(1, 3, 40, 40))
         assert lead.drawn is not None
-        large = network.seen(lead.drawn, lead.drawn.camera, 24)
+        large = network.render_prior(lead.drawn, lead.drawn.camera, 24)
     assert lead.rendering.shape == (1, 3, 16, 16)
     assert lead.depth.shape == (1, 1, 16, 16)
     assert 0.0 <= lead.depth.min() <= lead.depth.max() <= 1.0
     assert large.rendering.shape == (1, 3, 24, 24)
     with pytest.raises(ValueError, match="without a prior"):
-        tiny(None).seen(lead.drawn, lead.drawn.camera)
+        tiny(None).render_prior(lead.drawn, lead.drawn.camera)
 
 
 # what leads, kept ---------------------------------------------------------------------------------------
@@ -247,7 +249,7 @@ def test_what_leads_is_near_where_the_face_is_near() -> None:
 def test_what_leads_is_cut_with_the_face() -> None:
     dark = (255 * rand(3, 3, 64, 64)).to(torch.uint8)
     small = F.avg_pool2d(dark.float(), 4)
-    led = LedFaces(dark, torch.cat([small, small[:, :1]], dim=1), dark)
+    led = PriorGuidedSet(dark, torch.cat([small, small[:, :1]], dim=1), dark)
     batch = led.cut(5, 32, np.random.default_rng(0))
     assert batch.dark.shape == batch.bright.shape == (5, 3, 32, 32)
     assert batch.rendering.shape == (5, 3, 8, 8)
@@ -261,16 +263,16 @@ def test_priors_are_drawn_once(faces: Path, monkeypatch: pytest.MonkeyPatch) -> 
     network, said = tiny(TINY_PRIOR), list[str]()
     dark = (60 * rand(3, 3, 32, 32)).to(torch.uint8)
     monkeypatch.setattr(leads, "CHUNK", 2)
-    first = draw_leads(network, dark, torch.device("cpu"), said.append)
+    first = predict_priors(network, dark, torch.device("cpu"), said.append)
     assert said == [f"3D priors drawn for {count} of 3 faces" for count in (2, 3)]
     with torch.no_grad():
-        lead = network.lead(dark[2:].float() / 255.0)
+        lead = network.predict_prior(dark[2:].float() / 255.0)
     expected = torch.cat([lead.rendering, lead.depth], dim=1)
     torch.testing.assert_close(first[2:].float() / 255.0, expected, atol=0.5 / 255 + 1e-6, rtol=0)
     monkeypatch.setattr(network, "lead", None)  # nothing more is drawn
-    assert torch.equal(draw_leads(network, dark, torch.device("cpu"), said.append), first)
+    assert torch.equal(predict_priors(network, dark, torch.device("cpu"), said.append), first)
     assert len(said) == 2
     with torch.no_grad():
         next(iter(network.prior.parameters())).add_(1.0)  # type: ignore[union-attr]
     with pytest.raises(TypeError):  # another prior: the cache has nothing of it
-        draw_leads(network, dark, torch.device("cpu"), said.append)
+        predict_priors(network, dark, torch.device("cpu"), said.append)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from lumiface.core.errors import LumifaceError
 from lumiface.registry import build
-from lumiface.training.optimizer_step import PATIENCE, Skipped, take_step
-from lumiface.training.throughput import FlopsSeen, compiled, measured_peak
+from lumiface.training.optimizer_step import MAX_NONFINITE_STEPS, NonFiniteCounter, take_step
+from lumiface.training.throughput import FirstStepFlops, compiled, measure_peak
 
 
 def slope_of(value: float, fused: bool) -> tuple[Tensor, Tensor]:
@@ -49,7 +49,7 @@ def test_both_kinds_of_optimizer_move_alike() -> None:
 
 def test_skipped_steps_are_counted_and_patience_ends() -> None:
     said: list[str] = []
-    skipped = Skipped(torch.device("cpu"))
+    skipped = NonFiniteCounter(torch.device("cpu"))
     for finite in (True, False, False, True, False):
         skipped.saw(torch.tensor(finite))
     skipped.tell(Path("run"), 5, said.append)
@@ -57,15 +57,15 @@ def test_skipped_steps_are_counted_and_patience_ends() -> None:
     skipped.saw(torch.tensor(True))
     skipped.tell(Path("run"), 6, said.append)
     assert len(said) == 1
-    for _ in range(PATIENCE):
+    for _ in range(MAX_NONFINITE_STEPS):
         skipped.saw(torch.tensor(False))
-    with pytest.raises(LumifaceError, match=f"run: {PATIENCE} steps in a row"):
+    with pytest.raises(LumifaceError, match=f"run: {MAX_NONFINITE_STEPS} steps in a row"):
         skipped.tell(Path("run"), 30, said.append)
 
 
 def test_operations_are_counted_once_forward_and_backward() -> None:
     conv = nn.Conv2d(4, 6, 3, padding=1)
-    seen = FlopsSeen()
+    seen = FirstStepFlops()
     forward = 2 * 4 * 6 * 9 * 10 * 12
     for _ in range(2):
         with seen:
@@ -78,7 +78,7 @@ def test_a_compiled_network_is_counted_and_shares_its_weights() -> None:
     linear = nn.Linear(8, 8)
     assert compiled(linear, "gpu", torch.device("cpu")) is linear
     network: Any = compiled(linear, "always", torch.device("cpu"))
-    seen = FlopsSeen()
+    seen = FirstStepFlops()
     with seen:  # uncompiled while it is counted, so no compiler is called here
         network(torch.rand(5, 8)).sum().backward()
     assert seen.flops == 2 * 2 * 5 * 8 * 8
@@ -103,4 +103,4 @@ def test_compiled_networks_learn_as_others_do(preset: str) -> None:
 
 
 def test_the_peak_is_a_machines() -> None:
-    assert 1e8 < measured_peak(torch.device("cpu"), "32-true") < 1e14
+    assert 1e8 < measure_peak(torch.device("cpu"), "32-true") < 1e14

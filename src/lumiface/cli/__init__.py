@@ -18,12 +18,12 @@ from lumiface.cli.prepare import prepare_meshes
 from lumiface.cli.restore import restore
 from lumiface.cli.sample import sample
 from lumiface.cli.score import score
-from lumiface.cli.shared import Described, OneLineErrors
+from lumiface.cli.shared import ErrorHandlingGroup, HelpFromModel
 from lumiface.cli.train import train
 
 app = typer.Typer(
     name="lumiface",
-    cls=OneLineErrors,
+    cls=ErrorHandlingGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,8 +50,8 @@ def main(
     warnings.formatwarning = lambda message, *_where, **_line: f"lumiface: {message}\n"
 
 
-app.command(cls=Described.by("lumiface.restore.restorer", "RestoreConfig"), no_args_is_help=True)(restore)
-app.command(cls=Described.by("lumiface.training.config", "TrainConfig"), no_args_is_help=True)(train)
+app.command(cls=HelpFromModel.by("lumiface.restore.restorer", "RestoreConfig"), no_args_is_help=True)(restore)
+app.command(cls=HelpFromModel.by("lumiface.training.config", "TrainConfig"), no_args_is_help=True)(train)
 app.command()(evaluate)
 app.command(no_args_is_help=True)(compare)
 app.command(no_args_is_help=True)(score)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lumiface.cli.shared import BAD_INPUT, complain
+from lumiface.cli.shared import BAD_INPUT, print_error
 
 
 def compare(
@@ -44,7 +44,7 @@ def compare(
     from lumiface.comparison.plan import is_finished, plan_rows, planned_runs
     from lumiface.comparison.run import compare as run
     from lumiface.comparison.scores import is_measured
-    from lumiface.comparison.workers import Machine
+    from lumiface.comparison.workers import Workers
     from lumiface.core.device import choose_device
     from lumiface.core.files import write_bytes
 
@@ -60,7 +60,7 @@ def compare(
             typer.echo(f"{place}: {state}")
         return
     torch.set_num_threads(threads)
-    machine = Machine(data_root, str(choose_device(device)), jobs, threads, max_minutes)
+    machine = Workers(data_root, str(choose_device(device)), jobs, threads, max_minutes)
     found = run(wanted, spent, folder, machine, typer.echo)
     if found.report is not None:
         for path in write_report(found.report, found.pictures, folder / Path(table).stem):
@@ -70,6 +70,6 @@ def compare(
             write_bytes(json_file, (json.dumps(rows, indent=2, allow_nan=False) + "\n").encode())
             typer.echo(f"wrote {json_file}")
     for line in found.failures:
-        complain(line)
+        print_error(line)
     if found.failures or found.report is None:
         raise typer.Exit(BAD_INPUT)

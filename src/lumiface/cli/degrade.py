@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lumiface.cli.shared import BAD_INPUT, Config, complain
+from lumiface.cli.shared import BAD_INPUT, Config, print_error
 from lumiface.core.errors import InputError, SettingError
 
 PROTOCOLS = {
@@ -127,7 +127,7 @@ def _find_dark_faces(sources: list[str], output: Path, given: dict[str, Any]) ->
         typer.echo(f"passed over: {reasons}")
     typer.echo(f"report in {result.report}")
     for line in result.failures:
-        complain(line)
+        print_error(line)
     if result.failures:
         raise typer.Exit(BAD_INPUT)
 

@@ -48,7 +48,7 @@ def evaluate(
     batch: Annotated[int, typer.Option(min=1, help="pictures at once")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: torch's choice")] = None,
 ) -> None:
-    """Measure networks on a benchmark.
+    """Evaluate networks on a benchmark.
 
     The pictures are darkened and reduced by seeded numbers, so that anyone gets the same ones to the byte.
     """

@@ -24,7 +24,7 @@ def overview(ctx: typer.Context) -> None:
     from rich.table import Table
 
     from lumiface.figures.console_tables import amount
-    from lumiface.registry import METHODS, PARTS, needs_training, read_facts, shipped_weights
+    from lumiface.registry import COMPONENTS, METHODS, needs_training, read_metadata, shipped_weights
 
     console = Console()
     presets = Table(title="Methods to train", title_justify="left")
@@ -43,7 +43,7 @@ def overview(ctx: typer.Context) -> None:
     parts = Table(title="Parts of methods, trained on their own", title_justify="left")
     for heading in ("name", "what", "parameters"):
         parts.add_column(heading, justify="right" if heading == "parameters" else "left")
-    for part in PARTS.values():
+    for part in COMPONENTS.values():
         for preset in part.presets:
             parts.add_row(preset, part.title, amount(_size(preset, {})[0]))
     console.print(presets)
@@ -60,7 +60,7 @@ def overview(ctx: typer.Context) -> None:
         # Names are there to be typed: where the screen is narrow, other columns fold.
         trained.add_column(heading, justify=side, no_wrap=heading == "name", overflow="fold")
     for name, path in shipped.items():
-        facts = read_facts(path)
+        facts = read_metadata(path)
         parameters, scale = _size(facts["method"], facts["config"])
         best = facts["provenance"].get("best_psnr_y")
         score = f"{best:.2f} dB" if best is not None else "–"
@@ -78,7 +78,7 @@ def show(
     """
     import yaml
 
-    from lumiface.registry import METHODS, find_method, find_weights, read_facts
+    from lumiface.registry import METHODS, find_method, find_weights, read_metadata
 
     path = find_weights(name)
     known = [*METHODS, *(preset for method in METHODS.values() for preset in method.presets)]
@@ -88,7 +88,7 @@ def show(
         for each in [name] if name != method.name or name in method.presets else method.presets:
             said |= {each: _cost(each, dict(method.presets.get(each, preset)))}
     else:
-        facts = read_facts(path)
+        facts = read_metadata(path)
         said = {"file": str(path), **_cost(facts["method"], facts["config"]), **facts}
     typer.echo(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=100).rstrip())
     card = path.with_suffix(".md")
@@ -109,21 +109,21 @@ def publish(
     import torch
 
     from lumiface.core.errors import SettingError
-    from lumiface.registry import PARTS, find_method, load_model, load_part, read_facts
+    from lumiface.registry import COMPONENTS, find_method, load_component, load_model, read_metadata
     from lumiface.training.checkpoint import save_weights
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise SettingError(f"{name}: a model's name is made of a-z, 0-9, dots and dashes")
-    facts = read_facts(weights)
+    facts = read_metadata(weights)
     kind = facts["method"]
-    network: Any = load_part(weights, kind) if kind in PARTS else load_model(weights)
-    shelf = Path(str(resources.files("lumiface"))) / "weights" / ("components" if kind in PARTS else "")
+    network: Any = load_component(weights, kind) if kind in COMPONENTS else load_model(weights)
+    shelf = Path(str(resources.files("lumiface"))) / "weights" / ("components" if kind in COMPONENTS else "")
     target = (to or shelf) / f"{name}.safetensors"
     save_weights(
         target,
         network.state_dict(),
         method=kind,
-        config=(PARTS[kind] if kind in PARTS else find_method(kind)[0]).config(**facts["config"]),
+        config=(COMPONENTS[kind] if kind in COMPONENTS else find_method(kind)[0]).config(**facts["config"]),
         provenance=facts["provenance"] | _curve(weights.with_name("log.jsonl")),
         dtype=torch.float16,
     )
@@ -147,11 +147,11 @@ def _size(method: str, config: dict[str, Any]) -> tuple[float, int]:
     import torch
 
     from lumiface.core.errors import SettingError
-    from lumiface.registry import build, build_part, configure
+    from lumiface.registry import build, build_component, configure
 
     if _is_part(method):
         with torch.device("meta"):
-            return sum(parameter.numel() for parameter in build_part(method, config).parameters()), 1
+            return sum(parameter.numel() for parameter in build_component(method, config).parameters()), 1
     settings: Any = configure(method, config)
     try:
         try:
@@ -193,9 +193,9 @@ def _cost(method: str, config: dict[str, Any]) -> dict[str, Any]:
 
 def _is_part(name: str) -> bool:
     """Whether it is the name of a part or of one of its presets."""
-    from lumiface.registry import PARTS
+    from lumiface.registry import COMPONENTS
 
-    return any(name == part.name or name in part.presets for part in PARTS.values())
+    return any(name == part.name or name in part.presets for part in COMPONENTS.values())
 
 
 def _licence(weights: Path) -> str:

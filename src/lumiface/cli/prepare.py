@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lumiface.cli.shared import BAD_INPUT, complain
+from lumiface.cli.shared import BAD_INPUT, print_error
 
 _SHOWN = 10  # lines of each kind of failure
 
@@ -50,8 +50,8 @@ def prepare_meshes(
     typer.echo(f"{found} of {len(names)} faces in {output}")
     for lines in (result.failed, missed):
         for line in lines[:_SHOWN]:
-            complain(line)
+            print_error(line)
         if len(lines) > _SHOWN:
-            complain(f"... and {len(lines) - _SHOWN} more like the last")
+            print_error(f"... and {len(lines) - _SHOWN} more like the last")
     if result.failed or missed:
         raise typer.Exit(BAD_INPUT)

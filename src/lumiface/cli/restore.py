@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumiface.cli.shared import checked, complain
+from lumiface.cli.shared import checked, print_error
 from lumiface.core.errors import InputError, OutputError, SettingError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def restore(
     for fault in summary.faults:
         traceback.print_exception(fault, file=sys.stderr)
     for line in summary.failed:
-        complain(line)
+        print_error(line)
     raise typer.Exit(summary.exit_code)
 
 

@@ -33,7 +33,7 @@ def sample(
 
     generator = FaceGenerator(model, truncation, choose_device(device))
     columns = 9 if ways else math.ceil(math.sqrt(count))
-    faces = generator.ways(ways, columns, seed) if ways else generator.faces(count, seed)
+    faces = generator.interpolate(ways, columns, seed) if ways else generator.faces(count, seed)
     write_picture(Picture(picture_grid(faces.cpu(), columns)), output)
     what = f"{ways} ways between faces" if ways else f"{count} faces"
     typer.echo(f"{what} of {generator.side}x{generator.side} pixels, truncation {truncation:g}: {output}")

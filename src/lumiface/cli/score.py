@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumiface.cli.shared import BAD_INPUT, complain
+from lumiface.cli.shared import BAD_INPUT, print_error
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,7 +38,7 @@ def score(
     batch: Annotated[int, typer.Option(min=1, help="pictures at once")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: torch's choice")] = None,
 ) -> None:
-    """Measure pictures that exist already.
+    """Score pictures that exist already.
 
     A result belongs to the original of the same name, whatever the endings.
     Everything is measured that this machine can; a line says what is missing for the rest.
@@ -83,7 +83,7 @@ def _table(found: FolderScores) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from lumiface.evaluation.metric_suite import MEASURES
+    from lumiface.evaluation.metric_suite import METRICS
 
     told = found.protocol
     against = f" against {told['reference']}" if told["reference"] is not None else ""
@@ -100,7 +100,7 @@ def _table(found: FolderScores) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("better")
     for name, score in found.scores.items():
-        measure = MEASURES[name]
+        measure = METRICS[name]
         low, high = score.interval or (0.0, 0.0)
         table.add_row(
             name,
@@ -114,6 +114,6 @@ def _table(found: FolderScores) -> Table:
 
 def _complain(start: str, lines: list[str]) -> None:
     for line in lines[:_SHOWN]:
-        complain(start + line)
+        print_error(start + line)
     if len(lines) > _SHOWN:
-        complain(f"{start or 'failed: '}{len(lines)} in all; --json has every one")
+        print_error(f"{start or 'failed: '}{len(lines)} in all; --json has every one")

@@ -18,18 +18,18 @@ BAD_INPUT, BAD_USAGE = 1, 2
 Config = TypeVar("Config", bound=BaseModel)
 
 
-class OneLineErrors(TyperGroup):
+class ErrorHandlingGroup(TyperGroup):
     """Every error that is meant for a person is one line on stderr, and decides the exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except LumifaceError as error:
-            complain(str(error))
+            print_error(str(error))
             raise typer.Exit(BAD_USAGE if isinstance(error, SettingError) else BAD_INPUT) from error
 
 
-class Described(TyperCommand):
+class HelpFromModel(TyperCommand):
     """A command whose options take help, choices and default from the pydantic fields of the same names.
 
     The fields are looked up when help is asked for, because the module that holds them loads torch.
@@ -39,7 +39,7 @@ class Described(TyperCommand):
     model: str
 
     @classmethod
-    def by(cls, module: str, model: str) -> type[Described]:
+    def by(cls, module: str, model: str) -> type[HelpFromModel]:
         return type(f"DescribedBy{model}", (cls,), {"module": module, "model": model})
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -65,7 +65,7 @@ def checked(model: type[Config], given: Mapping[str, Any]) -> Config:
         raise SettingError(f"{option} {first.get('input')}: {first['msg']}") from error
 
 
-def complain(line: str) -> None:
+def print_error(line: str) -> None:
     """One line on stderr."""
     typer.echo(f"lumiface: {line}", err=True)
 

@@ -31,7 +31,7 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="begin anew; the run that is there is moved aside, not deleted")
     ] = False,
-    start_from: Annotated[
+    init_from: Annotated[
         str | None, typer.Option(help="weights to start from: a model's name or file")
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps")] = "auto",
@@ -81,7 +81,7 @@ def train(
         folder,
         fabric,
         data_root=data_root,
-        limits=Limits(max_steps=max_steps, max_minutes=max_minutes, start_from=start_from),
+        limits=Limits(max_steps=max_steps, max_minutes=max_minutes, init_from=init_from),
     )
     if fabric.is_global_zero:
         of = "" if settings.minutes else f" of {settings.steps}"

@@ -1,4 +1,4 @@
-"""What a table compares, and with which budget; the YAML files in `configs/tables` and `configs/budgets`."""
+"""What a table compares, and with which budget; the YAML files in `configs/compare/tables` and `configs/compare/budgets`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from lumiface.core.errors import InputError, SettingError
+from lumiface.core.settings import Settings
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
-class Stage(BaseModel):
+class Stage(Settings):
     """One network of a row: by its name alone, or with settings that overrule its preset's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str = Field(description="method or preset, as `lumiface models` lists them")
     network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
@@ -25,10 +24,8 @@ class Stage(BaseModel):
     seed: int | None = Field(default=None, ge=0, description="instead of the budget's: how far does luck go?")
 
 
-class Budget(BaseModel):
+class Budget(Settings):
     """What every row of a table may spend: the same for all, or the rows could not be compared."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     description: str = Field(description="for which machine, and what a whole table costs there")
     training: dict[str, Any] = Field(description="settings of every run, as in `lumiface train`'s files")
@@ -37,13 +34,11 @@ class Budget(BaseModel):
     )
 
 
-class Table(BaseModel):
+class Table(Settings):
     """Rows, sets and conventions of one table."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     title: str = Field(description="heading of the report")
-    budget: str = Field(default="tiny", description="name in configs/budgets, or a YAML file")
+    budget: str = Field(default="tiny", description="name in configs/compare/budgets, or a YAML file")
     sets: list[str] = Field(description="test sets: folders or tars of faces; `{data}` is the data folder")
     hr_size: int = Field(default=128, ge=16, description="side of the bright pictures, pixels")
     scale: int = Field(default=4, ge=2, description="side of the bright picture over the small one's")

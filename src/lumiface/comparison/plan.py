@@ -111,9 +111,9 @@ def _tasks(name: str, scales: list[int], wanted: int) -> list[PairTask]:
         case [True] if scales == [wanted]:
             return ["joint"]
         case [False, True] if scales[1] == wanted:
-            return ["lighten-small", "enlarge"]
+            return ["enhance-small", "sr"]
         case [True, False] if scales[0] == wanted:
-            return ["enlarge-dark", "lighten"]
+            return ["sr-dark", "enhance"]
         case _:
             raise SettingError(
                 f"row {name}: scales {scales} do not make x{wanted} in one network, or in one that enlarges "
@@ -133,7 +133,7 @@ def _stage(
         "network": network,
         "recipe": stage.recipe,
         "task": task,
-        "reduction": table.scale,
+        "downscale": table.scale,
         "hr_size": table.hr_size,
     }
     if stage.seed is not None:

@@ -19,7 +19,7 @@ from lumiface.comparison.scores import (
     references_row,
     set_name,
 )
-from lumiface.comparison.workers import Machine
+from lumiface.comparison.workers import Workers
 from lumiface.data.benchmarks.llf import LLFPair, LLFSettings, build_pair
 from lumiface.data.sources import open_source
 from lumiface.evaluation.benchmark import CONVENTIONS
@@ -43,7 +43,7 @@ def build_report(
     table: Table,
     budget: Budget,
     rows: Sequence[PlannedRow],
-    machine: Machine,
+    machine: Workers,
 ) -> dict[str, Any]:
     """All that the writers of Markdown, CSV, JSON and HTML need, as plain values."""
     told: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ def build_report(
 
 
 def figure_faces(
-    table: Table, rows: Sequence[PlannedRow], machine: Machine
+    table: Table, rows: Sequence[PlannedRow], machine: Workers
 ) -> dict[str, list[dict[str, Any]]]:
     """A few faces of each set, from the brightest to the darkest, with what every row makes of them.
 
@@ -163,7 +163,7 @@ def _row(
     }
 
 
-def _origin(protocols: dict[str, Any], machine: Machine) -> dict[str, Any]:
+def _origin(protocols: dict[str, Any], machine: Workers) -> dict[str, Any]:
     first = next(iter(protocols.values()))
     kept = ("device", "versions", "commit")
     return {key: first[key] for key in kept} | {"threads": machine.threads, "jobs": machine.jobs}

@@ -11,7 +11,7 @@ from lumiface.comparison.config import Budget, Table
 from lumiface.comparison.plan import plan_rows, planned_runs
 from lumiface.comparison.report import build_report, figure_faces
 from lumiface.comparison.scores import is_measured, keep_stage_facts, measure_costs, measure_missing
-from lumiface.comparison.workers import Machine, train_missing
+from lumiface.comparison.workers import Workers, train_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Comparison:
 
 
 def compare(
-    table: Table, budget: Budget, folder: Path, machine: Machine, tell: Callable[[str], None] = print
+    table: Table, budget: Budget, folder: Path, machine: Workers, tell: Callable[[str], None] = print
 ) -> Comparison:
     """Train what is missing, measure what is missing, put it together.
 

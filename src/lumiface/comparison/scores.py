@@ -13,22 +13,21 @@ from torch import nn
 
 from lumiface.comparison.config import Table
 from lumiface.comparison.plan import PlannedRow, PlannedStage
-from lumiface.comparison.workers import Machine, worker_pool
+from lumiface.comparison.workers import Workers, worker_pool
 from lumiface.core.errors import InputError
 from lumiface.core.files import write_bytes
 from lumiface.evaluation.benchmark import evaluate
 from lumiface.evaluation.cost import machine_name, measure_cost
 from lumiface.evaluation.reference_rows import REFERENCES
-from lumiface.registry import Chain
-from lumiface.registry import build, load_model, read_facts
+from lumiface.registry import Chain, build, load_model, read_metadata
 
-TOGETHER = 6
+ROWS_PER_WORKER = 6
 """Rows that one worker measures at once: the set's pictures are made and its faces found once for all."""
 
 REFERENCE_ROW = "references"
 COST, STAGES = "cost.json", "stages.json"
 
-DIGITS = 5
+SCORE_DECIMALS = 5
 """Behind the point, of a picture's score as it is kept."""
 
 
@@ -62,7 +61,7 @@ def set_name(source: str) -> str:
 
 
 def measure_missing(
-    table: Table, rows: Sequence[PlannedRow], machine: Machine, tell: Callable[[str], None]
+    table: Table, rows: Sequence[PlannedRow], machine: Workers, tell: Callable[[str], None]
 ) -> None:
     """Evaluate every row on every set where that has not been done; all rows must be trained.
 
@@ -138,7 +137,7 @@ def read_kept(row: PlannedRow, name: str) -> Any:
 def _stage_facts(stage: PlannedStage) -> dict[str, Any]:
     if stage.run is None or stage.folder is None:
         return {"method": stage.method, "task": stage.task, "settings": {}, "trained_images": 0}
-    provenance = read_facts(stage.folder / "last.safetensors")["provenance"]
+    provenance = read_metadata(stage.folder / "last.safetensors")["provenance"]
     return {
         "method": stage.method,
         "task": stage.task,
@@ -159,11 +158,11 @@ def _tasks(table: Table, rows: Sequence[PlannedRow]) -> Iterator[tuple[str, list
     for source in table.sets:
         name = f"{set_name(source)}.json"
         missing = [row for row in wanted if not (row.scores / name).is_file()]
-        for start in range(0, len(missing), TOGETHER):
-            yield source, missing[start : start + TOGETHER]
+        for start in range(0, len(missing), ROWS_PER_WORKER):
+            yield source, missing[start : start + ROWS_PER_WORKER]
 
 
-def _measure(table: Table, source: str, rows: list[PlannedRow], machine: Machine) -> None:
+def _measure(table: Table, source: str, rows: list[PlannedRow], machine: Workers) -> None:
     """In a worker: some rows on one set, each row's numbers into its own file."""
     models = {row.name: row.model for row in rows if row.stages}
     wants_references = len(models) < len(rows)
@@ -176,14 +175,14 @@ def _measure(table: Table, source: str, rows: list[PlannedRow], machine: Machine
         references=wants_references,
         device=machine.device,
     )
-    gammas = [round(gamma, DIGITS) for gamma in result.gammas]
+    gammas = [round(gamma, SCORE_DECIMALS) for gamma in result.gammas]
     stored: dict[str, list[dict[str, Any]]] = {}
     for row in result.rows:
         if row.method not in models and row.method not in REFERENCES:
             continue  # a shipped network among the references has had another budget
         owner = row.method if row.method in models else REFERENCE_ROW
         scores = {
-            column: [None if score is None else round(score, DIGITS) for score in column_scores]
+            column: [None if score is None else round(score, SCORE_DECIMALS) for score in column_scores]
             for column, column_scores in result.per_image[row.method].items()
         }
         measured = Measured(row.as_dict(), result.protocol, result.names, gammas, scores)

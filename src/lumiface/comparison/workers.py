@@ -27,7 +27,7 @@ from lumiface.training.tasks.paired import train
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Workers:
     """Where a table is made.
 
     Attributes:
@@ -46,7 +46,7 @@ class Machine:
 
 
 def train_missing(
-    runs: Mapping[Path, TrainConfig], machine: Machine, tell: Callable[[str], None]
+    runs: Mapping[Path, TrainConfig], machine: Workers, tell: Callable[[str], None]
 ) -> list[str]:
     """Finish every run that is not; each stopped one goes on where it was.
 
@@ -74,7 +74,7 @@ def train_missing(
     return failures + [f"{name}: time was up" for name in unfinished if not _named(name, failures)]
 
 
-def worker_pool(machine: Machine) -> ProcessPoolExecutor:
+def worker_pool(machine: Workers) -> ProcessPoolExecutor:
     """Fresh processes: torch's threads do not survive a fork."""
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(machine.jobs, context, _start_worker, (machine.threads,))
@@ -93,7 +93,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _train(run: TrainConfig, folder: Path, machine: Machine, deadline: float | None) -> str:
+def _train(run: TrainConfig, folder: Path, machine: Workers, deadline: float | None) -> str:
     """One run in a worker: what it says goes into the run's own log, not on everyone's screen."""
     minutes = None if deadline is None else (deadline - time.time()) / 60.0
     if minutes is not None and minutes <= 0:

@@ -18,28 +18,27 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
 from lumiface.degradations.lowlight import per_picture
 from lumiface.degradations.parameters import (
-    DrawnNumbers,
     Range,
-    require_order,
-    whole_within,
-    within,
+    SampledParameters,
+    scale_to_range,
+    to_int_range,
+    validate_ranges,
 )
 from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
 from lumiface.imaging.color import luma
 from lumiface.imaging.quantize import to_uint8
 
 
-class BlindConfig(BaseModel):
+class BlindConfig(Settings):
     """The ranges (low, high) that a picture's damage is drawn from, uniformly, both ends included."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sigma: Range = Field(
         default=(0.1, 10.0),
@@ -56,12 +55,12 @@ class BlindConfig(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         bounds = {"sigma": (0.0, math.inf), "factor": (1e-3, math.inf), "noise": (0.0, 255.0)}
-        require_order(self, bounds | {"quality": (1.0, 100.0)})
+        validate_ranges(self, bounds | {"quality": (1.0, 100.0)})
         return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BlindParameters(DrawnNumbers):
+class BlindParameters(SampledParameters):
     """What was drawn for a batch, (B,) each; with the same noise they make the same pictures again.
 
     Attributes:
@@ -94,7 +93,7 @@ PARAMETERS = tuple(field.name for field in fields(BlindParameters))[:10]
 """The names of what is drawn."""
 
 
-def draw_blind(
+def sample_blind(
     count: int,
     side: int,
     config: BlindConfig,
@@ -109,16 +108,16 @@ def draw_blind(
     unit = torch.rand((12, count), generator=generator, device=generator.device, dtype=dtype)
 
     pixels = side / 512.0
-    sigma_x = within(config.sigma, unit[0]) * pixels
-    sigma_y = torch.where(unit[1] < config.isotropic, sigma_x, within(config.sigma, unit[2]) * pixels)
+    sigma_x = scale_to_range(config.sigma, unit[0]) * pixels
+    sigma_y = torch.where(unit[1] < config.isotropic, sigma_x, scale_to_range(config.sigma, unit[2]) * pixels)
     shifted = (unit[7] < config.colour).to(dtype) * config.shift
     return BlindParameters(
         sigma_x=sigma_x,
         sigma_y=sigma_y,
         angle=math.pi * unit[3],
-        factor=within(config.factor, unit[4]).clamp(min=1.0),
-        noise=within(config.noise, unit[5]) / 255.0,
-        quality=whole_within(config.quality, unit[6]),
+        factor=scale_to_range(config.factor, unit[4]).clamp(min=1.0),
+        noise=scale_to_range(config.noise, unit[5]) / 255.0,
+        quality=to_int_range(config.quality, unit[6]),
         red=shifted * (2.0 * unit[8] - 1.0),
         green=shifted * (2.0 * unit[9] - 1.0),
         blue=shifted * (2.0 * unit[10] - 1.0),

@@ -22,26 +22,25 @@ from typing import Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
 from lumiface.degradations.lowlight import per_picture, sensor_noise
 from lumiface.degradations.parameters import (
-    DrawnNumbers,
     Range,
-    require_order,
-    whole_within,
-    within,
+    SampledParameters,
+    scale_to_range,
+    to_int_range,
+    validate_ranges,
 )
 from lumiface.degradations.resample import resize
 
 
-class CameraConfig(BaseModel):
+class CameraConfig(Settings):
     """The ranges (low, high) that a picture's damage is drawn from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     lit: float = Field(default=0.1, ge=0, le=1, description="share of pictures that keep their light")
     gain: Range = Field(default=(0.3, 1.0), description="factor of the darkening; its logarithm is uniform")
@@ -63,7 +62,7 @@ class CameraConfig(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         bounds = {"gain": (1e-3, 1.0), "gamma": (1e-3, math.inf), "quality": (1.0, 100.0)}
-        require_order(self, dict.fromkeys(("shade", "sigma", "shot", "read"), (0.0, math.inf)) | bounds)
+        validate_ranges(self, dict.fromkeys(("shade", "sigma", "shot", "read"), (0.0, math.inf)) | bounds)
         return self
 
 
@@ -74,7 +73,7 @@ COARSE = (3, 3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CameraParameters(DrawnNumbers):
+class CameraParameters(SampledParameters):
     """What was drawn for a batch, (B,) each; with the same noise they make the same pictures again.
 
     Attributes:
@@ -99,7 +98,7 @@ class CameraParameters(DrawnNumbers):
         return len(self.gain)
 
 
-def draw_camera(
+def sample_camera(
     count: int, config: CameraConfig, generator: torch.Generator, device: torch.device | str
 ) -> CameraParameters:
     """Draw the damage of `count` pictures, from the caller's generator and where it lives, then move it.
@@ -109,16 +108,16 @@ def draw_camera(
     unit = torch.rand((8, count), generator=generator, device=generator.device)
 
     dark = unit[0] >= config.lit
-    gain = within((math.log(config.gain[0]), math.log(config.gain[1])), unit[1]).exp()
-    gamma = within(config.gamma, unit[2].square())
+    gain = scale_to_range((math.log(config.gain[0]), math.log(config.gain[1])), unit[1]).exp()
+    gamma = scale_to_range(config.gamma, unit[2].square())
     return CameraParameters(
         gain=torch.where(dark, gain, torch.ones_like(gain)),
         gamma=torch.where(dark, gamma, torch.ones_like(gamma)),
-        shade=torch.where(dark, within(config.shade, unit[7].square()), torch.zeros_like(gain)),
-        sigma=within(config.sigma, unit[3]),
-        shot=within(config.shot, unit[4].square()),
-        read=within(config.read, unit[5].square()),
-        quality=whole_within(config.quality, 1.0 - unit[6].square()),
+        shade=torch.where(dark, scale_to_range(config.shade, unit[7].square()), torch.zeros_like(gain)),
+        sigma=scale_to_range(config.sigma, unit[3]),
+        shot=scale_to_range(config.shot, unit[4].square()),
+        read=scale_to_range(config.read, unit[5].square()),
+        quality=to_int_range(config.quality, 1.0 - unit[6].square()),
         largest=config.sigma[1],
     ).to(device)
 
@@ -141,10 +140,10 @@ def apply_camera(
     return jpeg(sensor_noise(small, p.shot, p.read, normal.to(small.device)), p.quality)
 
 
-def camera_picture(pictures: Tensor, config: CameraConfig, scale: int, generator: torch.Generator) -> Tensor:
+def simulate_camera(pictures: Tensor, config: CameraConfig, scale: int, generator: torch.Generator) -> Tensor:
     """`apply_camera` with damage drawn from the same generator."""
     return apply_camera(
-        pictures, draw_camera(len(pictures), config, generator, pictures.device), scale, generator
+        pictures, sample_camera(len(pictures), config, generator, pictures.device), scale, generator
     )
 
 

@@ -22,27 +22,26 @@ from dataclasses import dataclass, fields
 from typing import Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
 from lumiface.degradations.lowlight import per_picture, sensor_noise
 from lumiface.degradations.parameters import (
-    DrawnNumbers,
     Range,
-    require_order,
-    whole_within,
-    within,
+    SampledParameters,
+    scale_to_range,
+    to_int_range,
+    validate_ranges,
 )
 from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
 from lumiface.imaging.quantize import to_uint8
 
 
-class FRRConfig(BaseModel):
+class FRRConfig(Settings):
     """The ranges (low, high) that a picture's damage is drawn from, uniformly, both ends included."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     gamma: Range = Field(default=(1.5, 3.5), description="power of the darkening, over 0; 1: none")
     gain: Range = Field(default=(0.3, 0.8), description="factor of the darkening, over 0; 1: none")
@@ -61,12 +60,12 @@ class FRRConfig(BaseModel):
     def _in_order(self) -> Self:
         bounds = {"gamma": (1e-3, math.inf), "gain": (1e-3, math.inf), "factor": (1.0, math.inf)}
         bounds |= {"quality": (1.0, 100.0)}
-        require_order(self, dict.fromkeys(("sigma", "shot", "read"), (0.0, math.inf)) | bounds)
+        validate_ranges(self, dict.fromkeys(("sigma", "shot", "read"), (0.0, math.inf)) | bounds)
         return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FRRParameters(DrawnNumbers):
+class FRRParameters(SampledParameters):
     """What was drawn for a batch, (B,) each; with the same noise they make the same pictures again.
 
     Attributes:
@@ -100,7 +99,7 @@ PARAMETERS = tuple(field.name for field in fields(FRRParameters))[:9]
 """The names of what is drawn."""
 
 
-def draw_frr(
+def sample_frr(
     count: int,
     config: FRRConfig,
     generator: torch.Generator,
@@ -114,18 +113,18 @@ def draw_frr(
     """
     unit = torch.rand((10, count), generator=generator, device=generator.device, dtype=dtype)
 
-    sigma_x = within(config.sigma, unit[2])
-    sigma_y = torch.where(unit[9] < config.isotropic, sigma_x, within(config.sigma, unit[3]))
+    sigma_x = scale_to_range(config.sigma, unit[2])
+    sigma_y = torch.where(unit[9] < config.isotropic, sigma_x, scale_to_range(config.sigma, unit[3]))
     return FRRParameters(
-        gamma=within(config.gamma, unit[0]),
-        gain=within(config.gain, unit[1]),
+        gamma=scale_to_range(config.gamma, unit[0]),
+        gain=scale_to_range(config.gain, unit[1]),
         sigma_x=sigma_x,
         sigma_y=sigma_y,
         angle=math.pi * unit[4],
-        factor=within(config.factor, unit[5]),
-        shot=within(config.shot, unit[6]),
-        read=within(config.read, unit[7]),
-        quality=whole_within(config.quality, unit[8]),
+        factor=scale_to_range(config.factor, unit[5]),
+        shot=scale_to_range(config.shot, unit[6]),
+        read=scale_to_range(config.read, unit[7]),
+        quality=to_int_range(config.quality, unit[8]),
         radius=blur_radius(config.sigma[1]),
         halve_chroma=config.halve_chroma,
         noise_at=config.noise_at,

@@ -4,8 +4,8 @@
 to [0, 1]. The picture is darkened first and made smaller afterwards, so the noise is of the large picture and
 averages out in the small one.
 
-Two forms of one formula: `draw_darkening` and `darken` in torch, for training on the device;
-`draw_darkening_exact` and `darken_exact` in fixed point, for test sets that anyone rebuilds to the byte.
+Two forms of one formula: `sample_darkening` and `darken` in torch, for training on the device;
+`sample_darkening_exact` and `darken_exact` in fixed point, for test sets that anyone rebuilds to the byte.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class DarkeningBatch:
 PAPER_RANGES = DarkeningRanges()
 
 
-def draw_darkening(
+def sample_darkening(
     count: int, ranges: DarkeningRanges, generator: torch.Generator, device: torch.device | str
 ) -> DarkeningBatch:
     """Draw the parameters of `count` pictures, (count,) float32 each, from the caller's generator.
@@ -143,7 +143,7 @@ def sensor_noise(light: Tensor, shot: Tensor, read: Tensor, normal: Tensor) -> T
 # maths libraries, so each is rounded to the 2**-20 grid at once; the rest is plain IEEE arithmetic.
 
 
-def draw_darkening_exact(rng: np.random.Generator, ranges: DarkeningRanges = PAPER_RANGES) -> Darkening:
+def sample_darkening_exact(rng: np.random.Generator, ranges: DarkeningRanges = PAPER_RANGES) -> Darkening:
     """Draw α, β, γ (in this order, three raw draws of 64 bits) for one picture of a test set."""
     unit = _unit(rng, 3)
     alpha, beta, gamma = (
@@ -160,7 +160,7 @@ def darken_exact(
 
     Args:
         picture: (H, W, 3) uint8, sRGB.
-        rng: `np.random.Generator(np.random.PCG64(seed))`, usually just after `draw_darkening_exact`.
+        rng: `np.random.Generator(np.random.PCG64(seed))`, usually just after `sample_darkening_exact`.
 
     Returns:
         (H, W, 3) int64 on the fixed-point grid, 0..2**20 standing for 0..1 (see `resample.ONE`).

@@ -15,7 +15,7 @@ Range = tuple[float, float]
 """Low and high, both included."""
 
 
-def require_order(config: BaseModel, bounds: Mapping[str, Range]) -> None:
+def validate_ranges(config: BaseModel, bounds: Mapping[str, Range]) -> None:
     """Check that the ranges of a configuration lie in order within their bounds, by name.
 
     Raises:
@@ -28,19 +28,19 @@ def require_order(config: BaseModel, bounds: Mapping[str, Range]) -> None:
             raise ValueError(f"{name}: need {bound}, got ({low}, {high})")
 
 
-def within(limits: Range, unit: Tensor) -> Tensor:
+def scale_to_range(limits: Range, unit: Tensor) -> Tensor:
     """Numbers in [0, 1) -> numbers in the range."""
     low, high = limits
     return low + (high - low) * unit
 
 
-def whole_within(limits: tuple[int, int], unit: Tensor) -> Tensor:
+def to_int_range(limits: tuple[int, int], unit: Tensor) -> Tensor:
     """Numbers in [0, 1) -> int64 in the range, each as often as any other."""
     low, high = limits
     return (low + ((high - low + 1) * unit).floor()).long().clamp(low, high)
 
 
-class DrawnNumbers:
+class SampledParameters:
     """A frozen dataclass of tensors (B,), one number a picture, and of settings that all pictures share."""
 
     __slots__ = ()

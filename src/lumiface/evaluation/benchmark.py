@@ -24,11 +24,11 @@ from lumiface.data.benchmarks.llf_files import MANIFEST, built_settings, load_ll
 from lumiface.data.sources import open_source
 from lumiface.degradations.lowlight import DarkeningBatch
 from lumiface.evaluation.accumulate import Row, Scorer, Tally
-from lumiface.evaluation.output_writer import PictureKeeper
+from lumiface.evaluation.output_writer import OutputWriter
 from lumiface.evaluation.provenance import data_name, origin, pairs_hash
 from lumiface.evaluation.reference_rows import REFERENCES, Reference
 from lumiface.imaging.quantize import from_uint8, quantize
-from lumiface.registry import load_model, read_facts, shipped_weights
+from lumiface.registry import load_model, read_metadata, shipped_weights
 
 CONVENTIONS = {
     "psnr_y": "dB, Y of BT.601 in the limited range, peak 255, no crop",
@@ -64,7 +64,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Contender:
+class _Entry:
     name: str
     run: Reference
     params: int
@@ -113,7 +113,7 @@ def evaluate(
     if not contenders:
         raise SettingError("nothing to evaluate: name a model, or leave the references in")
     scorer = Scorer(device)
-    keeper = None if pictures is None else PictureKeeper(pictures)
+    keeper = None if pictures is None else OutputWriter(pictures)
 
     count = count if limit is None or count is None else min(limit, count)
     hashes: list[str] = []
@@ -179,7 +179,7 @@ def _open(
 
 def _network(
     name: str, model: str, scale: int, device: torch.device, *, is_reference: bool = False
-) -> _Contender:
+) -> _Entry:
     network = load_model(model, device)
     config: Any = network.config
     if config.scale != scale:
@@ -191,17 +191,17 @@ def _network(
         del darkening, size
         return network(low)
 
-    return _Contender(name, run, _parameters(network), Tally(), is_reference)
+    return _Entry(name, run, _parameters(network), Tally(), is_reference)
 
 
-def _with_references(asked: list[_Contender], scale: int, device: torch.device) -> list[_Contender]:
+def _with_references(asked: list[_Entry], scale: int, device: torch.device) -> list[_Entry]:
     """The table's order: simple references first, what was asked for next, the oracle last."""
-    simple = {name: _Contender(name, run, 0, Tally(), True) for name, run in REFERENCES.items()}
+    simple = {name: _Entry(name, run, 0, Tally(), True) for name, run in REFERENCES.items()}
     last = simple.pop("oracle")
-    trained: list[_Contender] = []
+    trained: list[_Entry] = []
     shipped = shipped_weights().get("srcnn")
     is_asked = "srcnn" in [contender.name for contender in asked]
-    if shipped is not None and not is_asked and read_facts(shipped)["config"]["scale"] == scale:
+    if shipped is not None and not is_asked and read_metadata(shipped)["config"]["scale"] == scale:
         trained.append(_network("srcnn", "srcnn", scale, device, is_reference=True))
     return [*simple.values(), *trained, *asked, last]
 
@@ -231,7 +231,7 @@ def _darkenings(chunk: Sequence[LLFPair], device: torch.device) -> DarkeningBatc
 
 @torch.inference_mode()
 def _timed(
-    contender: _Contender, low: Tensor, darkening: DarkeningBatch, high: Tensor, *, warm_up: bool
+    contender: _Entry, low: Tensor, darkening: DarkeningBatch, high: Tensor, *, warm_up: bool
 ) -> Tensor:
     """The method's output as an 8-bit file holds it; its time goes on the tally."""
     height, width = high.shape[-2:]

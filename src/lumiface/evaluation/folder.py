@@ -18,8 +18,8 @@ from lumiface.core.errors import AssetMissing, InputError
 from lumiface.data.sources import open_source
 from lumiface.evaluation.bootstrap import RESAMPLES, bootstrap_interval
 from lumiface.evaluation.gather import Gathered, batches
-from lumiface.evaluation.metric_suite import MEASURES, Instruments
-from lumiface.evaluation.pairing import pair_sources, read_pairs, shortly
+from lumiface.evaluation.metric_suite import METRICS, MetricSuite
+from lumiface.evaluation.pairing import first_few, pair_sources, read_pairs
 from lumiface.evaluation.provenance import data_name, origin, pairs_hash
 from lumiface.metrics.frechet import frechet_distance
 
@@ -73,7 +73,7 @@ class FolderScores:
         """What the JSON file holds."""
         scores = {
             name: {"value": score.value, "images": score.images}
-            | ({"ci": score.interval} if MEASURES[name].needs != "set" else {})
+            | ({"ci": score.interval} if METRICS[name].needs != "set" else {})
             for name, score in self.scores.items()
         }
         return {
@@ -105,7 +105,7 @@ def score_folder(
     batch: int = 16,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> FolderScores:
-    """Measure pictures with everything that this machine can measure; see `engine.measures`.
+    """Score pictures with everything that this machine can measure; see `metric_suite`.
 
     Pictures are taken as 8-bit RGB; `engine.pairing` says which belong together. What cannot be read, or is
     of another size than its reference, is a line in `failed`, and the others are scored.
@@ -127,7 +127,7 @@ def score_folder(
     theirs = None if reference is None else open_source(reference)
     pairing = pair_sources(ours, theirs)
     failed = pairing.ambiguous
-    instruments = Instruments(
+    instruments = MetricSuite(
         device, with_reference=theirs is not None, with_sets=(reference or distance_to) is not None
     )
     if not instruments.names:
@@ -138,7 +138,7 @@ def score_folder(
         if progress is not None:
             progress(len(gathered.names), len(pairing.pairs))
     if not gathered.names:
-        raise InputError(f"{data_name(results)}: no picture could be scored ({shortly(failed)})")
+        raise InputError(f"{data_name(results)}: no picture could be scored ({first_few(failed)})")
     others = len(gathered.names)
     if distance_to is not None:
         good = open_source(distance_to)
@@ -147,7 +147,7 @@ def score_folder(
             gathered.compare_with(chunk, instruments)
     columns = {name: torch.cat(gathered.parts[name]).numpy() for name in gathered.parts}
     scores = _scores(instruments.names, columns, gathered)
-    conventions = {name: MEASURES[name].convention for name in scores}
+    conventions = {name: METRICS[name].convention for name in scores}
     protocol: dict[str, Any] = {
         "name": "score",
         "results": data_name(results),
@@ -178,7 +178,7 @@ def _scores(
     """The table's lines; what could not be measured of any picture has `images` 0."""
     scores: dict[str, Score] = {}
     for name in names:
-        if MEASURES[name].needs == "set":
+        if METRICS[name].needs == "set":
             ours, theirs = gathered.ours.get(name, []), gathered.theirs.get(name, [])
             count, others = (sum(len(part) for part in side) for side in (ours, theirs))
             are_sets = min(count, others) > 1
@@ -198,7 +198,7 @@ def _gaps(
     """One line for each measure that some or all pictures lack; `others` are in the set compared with."""
     lines: list[str] = []
     for name, score in scores.items():
-        measure, missing = MEASURES[name], images - score.images
+        measure, missing = METRICS[name], images - score.images
         if missing:
             why = f"smaller than {measure.least_side} pixels" + (f", or {measure.gap}" if measure.gap else "")
             if measure.needs == "set" and min(images, others) < 2:

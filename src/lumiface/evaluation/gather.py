@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from lumiface.data.benchmarks.llf import pixel_sha256
-from lumiface.evaluation.metric_suite import Instruments
+from lumiface.evaluation.metric_suite import MetricSuite
 from lumiface.evaluation.pairing import PicturePair
 from lumiface.imaging.quantize import from_uint8
 
 _MOST_PIXELS = 4_000_000  # of one batch: NIQE and LPIPS need some hundred bytes for each
 
 Features = dict[str, list[Tensor]]
-"""Measure -> what it compares of a set, batch by batch."""
+"""Metric -> what it compares of a set, batch by batch."""
 
 
 @dataclass(slots=True)
@@ -37,8 +37,8 @@ class Gathered:
     ours: Features = field(default_factory=dict[str, list[Tensor]])
     theirs: Features = field(default_factory=dict[str, list[Tensor]])
 
-    def add(self, chunk: Sequence[PicturePair], instruments: Instruments, *, pairs_are_sets: bool) -> None:
-        """Measure pictures of one size; the references are the other set, too, if `pairs_are_sets`."""
+    def add(self, chunk: Sequence[PicturePair], instruments: MetricSuite, *, pairs_are_sets: bool) -> None:
+        """Score pictures of one size; the references are the other set, too, if `pairs_are_sets`."""
         outputs = _stacked([picture.output for picture in chunk], instruments.device)
         given = [picture.target for picture in chunk if picture.target is not None]
         targets = _stacked(given, instruments.device) if given else None
@@ -52,7 +52,7 @@ class Gathered:
             digests = [pixel_sha256(side) for side in (picture.output, picture.target) if side is not None]
             self.hashes.append(" ".join([picture.name, *digests]))
 
-    def compare_with(self, chunk: Sequence[PicturePair], instruments: Instruments) -> None:
+    def compare_with(self, chunk: Sequence[PicturePair], instruments: MetricSuite) -> None:
         """Add pictures of one size to the other set."""
         pictures = _stacked([picture.output for picture in chunk], instruments.device)
         _append(self.theirs, instruments.features(pictures))

@@ -27,7 +27,7 @@ LEAST_FACE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class MetricSpec:
     """One number: it `needs` a pair of pictures, one picture or a set, of `least_side` pixels or more.
 
     `gap`: why it may lack even of large pictures.
@@ -46,14 +46,16 @@ _FACE = "without a face"
 _FLAT = "flat"
 
 _TABLE = (
-    Measure("psnr_y", "pair", 1, "higher", 3, "dB, Y of BT.601 in the limited range, peak 255, no crop"),
-    Measure("psnr_rgb", "pair", 1, "higher", 3, "dB, mean square over R, G and B together, no crop"),
-    Measure("ssim_y", "pair", 11, "higher", 4, "Y as for psnr_y, Gaussian window 11x11, sigma 1.5, no crop"),
-    Measure("ssim_rgb", "pair", 11, "higher", 4, "mean of the SSIM of R, G and B, window as for ssim_y"),
-    Measure(
+    MetricSpec("psnr_y", "pair", 1, "higher", 3, "dB, Y of BT.601 in the limited range, peak 255, no crop"),
+    MetricSpec("psnr_rgb", "pair", 1, "higher", 3, "dB, mean square over R, G and B together, no crop"),
+    MetricSpec(
+        "ssim_y", "pair", 11, "higher", 4, "Y as for psnr_y, Gaussian window 11x11, sigma 1.5, no crop"
+    ),
+    MetricSpec("ssim_rgb", "pair", 11, "higher", 4, "mean of the SSIM of R, G and B, window as for ssim_y"),
+    MetricSpec(
         "lpips_squeeze", "pair", 32, "lower", 4, "LPIPS v0.1, SqueezeNet 1.1, RGB; not that with AlexNet"
     ),
-    Measure(
+    MetricSpec(
         "landmark_px",
         "pair",
         40,
@@ -64,7 +66,7 @@ _TABLE = (
         "and no_face_in_output",
         gap=_FACE,
     ),
-    Measure(
+    MetricSpec(
         "identity_edgeface",
         "pair",
         40,
@@ -73,7 +75,7 @@ _TABLE = (
         "cosine of EdgeFace-XXS embeddings, both crops by the reference's landmarks",
         gap=_FACE,
     ),
-    Measure(
+    MetricSpec(
         "identity_mobilefacenet",
         "pair",
         40,
@@ -83,7 +85,7 @@ _TABLE = (
         "trained with it",
         gap=_FACE,
     ),
-    Measure(
+    MetricSpec(
         "niqe",
         "picture",
         192,
@@ -93,7 +95,7 @@ _TABLE = (
         "of 96 pixels",
         gap=_FLAT,
     ),
-    Measure(
+    MetricSpec(
         "brisque",
         "picture",
         32,
@@ -102,7 +104,7 @@ _TABLE = (
         "BRISQUE of 2012, its authors' model, full-range luma, rounded; not MATLAB's own function",
         gap=_FLAT,
     ),
-    Measure(
+    MetricSpec(
         "fd_squeezenet",
         "set",
         32,
@@ -111,7 +113,7 @@ _TABLE = (
         "Fréchet distance of the global means of SqueezeNet 1.1's features, pictures at their own size; not "
         "the FID; compares only with like sizes and numbers of pictures",
     ),
-    Measure(
+    MetricSpec(
         "fid",
         "set",
         32,
@@ -121,7 +123,7 @@ _TABLE = (
     ),
 )
 
-MEASURES = {measure.name: measure for measure in _TABLE}
+METRICS = {measure.name: measure for measure in _TABLE}
 """In the order of tables."""
 
 
@@ -137,7 +139,7 @@ _NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class Instruments:
+class MetricSuite:
     """The measures that this machine can take, loaded once.
 
     Args:
@@ -172,7 +174,7 @@ class Instruments:
         self.no_face_in_target = self.no_face_in_output = 0
         self._networks: dict[str, nn.Module] = {}
         self._detectors: dict[int, FaceDetector] = {}
-        for name, measure in MEASURES.items():
+        for name, measure in METRICS.items():
             if can[measure.needs] and (only is None or name in only):
                 self._load(name)
 
@@ -190,11 +192,11 @@ class Instruments:
         faces = None if targets is None else self._find_faces(targets)
         found: dict[str, Tensor] = {}
         for name in self.names:
-            if MEASURES[name].needs == "set":
+            if METRICS[name].needs == "set":
                 continue
-            if min(outputs.shape[-2:]) < MEASURES[name].least_side:
+            if min(outputs.shape[-2:]) < METRICS[name].least_side:
                 found[name] = torch.full((len(outputs),), torch.nan, dtype=torch.float64)
-            elif targets is None or faces is None or MEASURES[name].needs == "picture":
+            elif targets is None or faces is None or METRICS[name].needs == "picture":
                 found[name] = self._networks[name](outputs).double().cpu()
             else:
                 found[name] = self._compare(name, outputs, targets, faces).double().cpu()
@@ -206,7 +208,7 @@ class Instruments:
         return {
             name: network.features(pictures).cpu()
             for name, network in self._networks.items()
-            if isinstance(network, FrechetDistance) and min(pictures.shape[-2:]) >= MEASURES[name].least_side
+            if isinstance(network, FrechetDistance) and min(pictures.shape[-2:]) >= METRICS[name].least_side
         }
 
     def _load(self, name: str) -> None:
@@ -233,7 +235,7 @@ class Instruments:
 
     def _find_faces(self, targets: Tensor) -> TargetFaces:
         """The largest face of each picture; nobody in pictures too small for one."""
-        if min(targets.shape[-2:]) < MEASURES["landmark_px"].least_side:
+        if min(targets.shape[-2:]) < METRICS["landmark_px"].least_side:
             nobody = torch.zeros(0, dtype=torch.long, device=targets.device)
             return TargetFaces(targets.shape, nobody, targets.new_zeros(0, 4), targets.new_zeros(0, 5, 2))
         return find_target_faces(targets, self._detector(targets))

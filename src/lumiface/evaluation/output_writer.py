@@ -17,7 +17,7 @@ from lumiface.imaging.io import encode_png
 GRID_FACES = 8
 
 
-class PictureKeeper:
+class OutputWriter:
     """Writes FOLDER/METHOD/NAME.png for every output, and FOLDER/grid.png with the first faces.
 
     A row of the grid is one face: the input (enlarged without smoothing), each method's output, the original.

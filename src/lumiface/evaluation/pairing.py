@@ -52,8 +52,8 @@ def pair_sources(results: PictureSource, references: PictureSource | None) -> Pa
     pairing = pair_by_name(results.names, references.names)
     if not pairing.pairs:
         raise InputError(
-            f"no result has the name of a reference (results: {shortly(results.names)}; "
-            f"references: {shortly(references.names)}); name them alike, endings may differ"
+            f"no result has the name of a reference (results: {first_few(results.names)}; "
+            f"references: {first_few(references.names)}); name them alike, endings may differ"
         )
     return pairing
 
@@ -114,7 +114,7 @@ def read_pairs(
         yield PicturePair(name, output, target)
 
 
-def shortly(names: Sequence[str], most: int = 3) -> str:
+def first_few(names: Sequence[str], most: int = 3) -> str:
     """The first few of many names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

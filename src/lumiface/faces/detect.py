@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from lumiface.core.errors import SettingError
 from lumiface.faces.face import Face, without_duplicates
 from lumiface.faces.mtcnn import OutputNet, ProposalNet, RefineNet
-from lumiface.faces.nms import keep_best
-from lumiface.faces.pyramid import Atlas
+from lumiface.faces.nms import batched_nms
+from lumiface.faces.pyramid import ImagePyramid
 
 _WINDOW = 12  # P-Net's window, pixels
 _STRIDE = 2  # between its windows
@@ -61,7 +61,7 @@ class FaceDetector(nn.Module):
             return found
         normal = _normalise(pictures)
         index, boxes = self._propose(normal)
-        atlas = Atlas(normal)
+        atlas = ImagePyramid(normal)
         index, boxes = self._refine(atlas, index, boxes)
         scores, boxes, points, index = self._finish(atlas, index, boxes)
         rows = zip(index.tolist(), boxes.tolist(), scores.tolist(), points.tolist(), strict=True)
@@ -70,7 +70,7 @@ class FaceDetector(nn.Module):
         return [without_duplicates(faces) for faces in found]
 
     @torch.inference_mode()
-    def look_again(self, pictures: Tensor, index: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    def rescore_tta(self, pictures: Tensor, index: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """O-Net's mean opinion of given boxes over 14 views: seven crops, each also mirrored.
 
         `pictures` (B, 3, H, W); `index` (N,) int64 names the picture of each of the `boxes` (N, 4), x1, y1,
@@ -78,7 +78,7 @@ class FaceDetector(nn.Module):
         keeps its score when the crop moves a little, a hand or a curtain does not, and the mean points
         scatter 10 % less than those of a single look.
         """
-        atlas = Atlas(_normalise(pictures))
+        atlas = ImagePyramid(_normalise(pictures))
         squares = _square(boxes)
         centre, side = (squares[:, :2] + squares[:, 2:]) / 2, squares[:, 2:] - squares[:, :2]
         score, place = boxes.new_zeros(len(boxes)), boxes.new_zeros(len(boxes), 5, 2)
@@ -113,12 +113,12 @@ class FaceDetector(nn.Module):
         if not boxes:
             return torch.zeros(0, dtype=torch.long, device=pictures.device), pictures.new_zeros(0, 4)
         index, box, score, group = (torch.cat(part) for part in (indices, boxes, scores, groups))
-        keep = keep_best(box, score, group, overlap=0.5)  # within a level
+        keep = batched_nms(box, score, group, overlap=0.5)  # within a level
         index, box, score = index[keep], box[keep], score[keep]
-        keep = keep_best(box, score, index, overlap=0.7)  # across levels
+        keep = batched_nms(box, score, index, overlap=0.7)  # across levels
         return index[keep], _square(box[keep])
 
-    def _refine(self, atlas: Atlas, index: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    def _refine(self, atlas: ImagePyramid, index: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         parts = [
             self.refine(atlas.crop(i, b, 24))
             for i, b in zip(index.split(_CHUNK), boxes.split(_CHUNK), strict=True)
@@ -127,11 +127,11 @@ class FaceDetector(nn.Module):
         moved = _correct(boxes, torch.cat([part[1] for part in parts]))
         sure = score > self.thresholds[1]
         index, moved, score = index[sure], moved[sure], score[sure]
-        keep = keep_best(moved, score, index, overlap=0.7)
+        keep = batched_nms(moved, score, index, overlap=0.7)
         return index[keep], _square(moved[keep])
 
     def _output(
-        self, atlas: Atlas, index: Tensor, boxes: Tensor, *, mirrored: bool = False
+        self, atlas: ImagePyramid, index: Tensor, boxes: Tensor, *, mirrored: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
         for i, b in zip(index.split(_CHUNK), boxes.split(_CHUNK), strict=True):
@@ -142,7 +142,9 @@ class FaceDetector(nn.Module):
             points = points[:, [1, 0, 2, 4, 3]] * points.new_tensor([-1, 1]) + points.new_tensor([1, 0])
         return scores, corrections, points
 
-    def _finish(self, atlas: Atlas, index: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _finish(
+        self, atlas: ImagePyramid, index: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         scores, corrections, points = self._output(atlas, index, boxes)
         points = _place_points(boxes, points)  # relative to the candidate, before its correction
         boxes = _correct(boxes, corrections)

@@ -28,7 +28,7 @@ FALLEN = 0.5
 """A ring whose share of the sharp face's amplitude is below this holds no detail any more."""
 
 
-def detail_side(crop: Tensor) -> float:
+def effective_resolution(crop: Tensor) -> float:
     """Side in pixels that holds all detail of an aligned face; 256 at most.
 
     Noise is told from detail by the highest ring: what lies there above a sharp face's lies in all others.

@@ -15,7 +15,7 @@ _CELLS = 6  # cells along the longer side within which the light is measured
 _DARKEST = 1.0 / 1024.0  # a power of 0 stays 0 however it is brightened
 
 
-def even_light(rgb: Tensor) -> Tensor:
+def normalize_exposure(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) in [0, 1] -> the same shape, dark pictures and dark corners brightened.
 
     First one exponent per picture brings its mean luma up to 0.45 (a brighter picture stays as it is), then

@@ -20,13 +20,13 @@ from torch import Tensor
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import TEMPLATE, TEMPLATE_BOX
 from lumiface.faces.detect import FaceDetector
-from lumiface.faces.exposure import even_light
+from lumiface.faces.exposure import normalize_exposure
 from lumiface.faces.face import Face, without_duplicates
 
 Which = Literal["all", "largest", "none"]
 
 _MOST_PIXELS = 2_000_000  # that the detector looks at; a larger photo is shrunk to it
-# Least mean score over 14 views (`FaceDetector.look_again`). Of what the detector took for faces in 38 whole
+# Least mean score over 14 views (`FaceDetector.rescore_tta`). Of what the detector took for faces in 38 whole
 # photographs, old and new, all 110 faces had 0.80 or more and most hands, walls and cloths less than 0.75;
 # the two that had more were smaller than any of the faces.
 _SURE, _SURE_WHEN_SMALL, _SMALL = 0.77, 0.92, 30.0
@@ -42,7 +42,7 @@ def find_faces(
 ) -> list[Face]:
     """The faces of a picture (1, 3, H, W), RGB in [0, 1], the largest first.
 
-    The detector sees the picture as it is and a copy in even light (`light.even_light`); where no face is
+    The detector sees the picture as it is and a copy in even light (`light.normalize_exposure`); where no face is
     found, or only small ones, also both at twice the size. What is found twice counts once. Every face is
     looked at again from 14 views; its score and landmarks are the means of these.
 
@@ -88,13 +88,13 @@ def _look(rgb: Tensor, detector: FaceDetector, scale: float) -> list[Face]:
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     if size != (height, width):
         rgb = F.interpolate(rgb, size, mode="bilinear", antialias=True, align_corners=False)
-    both = torch.cat([rgb, even_light(rgb)])
+    both = torch.cat([rgb, normalize_exposure(rgb)])
     found = [(index, face) for index, faces in enumerate(detector(both)) for face in faces]
     if not found:
         return []
     index = torch.tensor([index for index, _ in found], device=rgb.device)
     boxes = torch.tensor([face.box for _, face in found], device=rgb.device)
-    scores, points = detector.look_again(both, index, boxes)
+    scores, points = detector.rescore_tta(both, index, boxes)
     rows = zip(found, scores.tolist(), points.tolist(), strict=True)
     seen = [Face(face.box, score, _pairs(place)) for (_, face), score, place in rows]
     faces = [face.scaled(width / size[1], height / size[0]) for face in seen]
@@ -116,9 +116,9 @@ def _face_in(rgb: Tensor, detector: FaceDetector, given: tuple[float, float, flo
     left, top = max(0, math.floor(x - margin)), max(0, math.floor(y - margin))
     right, bottom = math.ceil(x + wide + margin), math.ceil(y + high + margin)
     part = rgb[..., top:bottom, left:right]
-    both = torch.cat([part, even_light(part)])
+    both = torch.cat([part, normalize_exposure(part)])
     moved = torch.tensor([[x - left, y - top, x - left + wide, y - top + high]] * 2, device=rgb.device)
-    scores, points = detector.look_again(both, torch.arange(2, device=rgb.device), moved)
+    scores, points = detector.rescore_tta(both, torch.arange(2, device=rgb.device), moved)
     best = int(scores.argmax())
     if float(scores[best]) >= _SURE:
         place = [[px + left, py + top] for px, py in points[best].tolist()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lumiface.faces.align import crop_face, face_matrix, native_side
-from lumiface.faces.effective_resolution import SIDE, detail_side
+from lumiface.faces.effective_resolution import SIDE, effective_resolution
 from lumiface.faces.face import Face
 from lumiface.imaging.color import luma
 
@@ -35,7 +35,7 @@ def measure_face(rgb: Tensor, face: Face) -> FaceMeasures:
     """Measures of one face of a photograph (1, 3, H, W)."""
     crop = crop_face(rgb, face_matrix(face), SIDE)
     side = native_side(face)
-    return FaceMeasures(side, face_light(crop), min(detail_side(crop.cpu()), max(side, 1.0)))
+    return FaceMeasures(side, face_light(crop), min(effective_resolution(crop.cpu()), max(side, 1.0)))
 
 
 def face_light(crop: Tensor) -> float:
@@ -45,6 +45,6 @@ def face_light(crop: Tensor) -> float:
     return float(luma(middle).mean())
 
 
-def well_lit(light: float) -> float:
+def exposure_weight(light: float) -> float:
     """0 for a dark face, 1 for a well-lit one, by its `face_light`."""
     return min(max((light - WELL_LIT[0]) / (WELL_LIT[1] - WELL_LIT[0]), 0.0), 1.0)

@@ -9,7 +9,7 @@ _MOST = 2048  # boxes per group that are compared; weaker ones are dropped
 _PAIRS = 1 << 23  # pairs of boxes held in memory at once
 
 
-def keep_best(boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float) -> Tensor:
+def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float) -> Tensor:
     """Indices of the boxes that stay, by group and in each group by falling score.
 
     `boxes` (N, 4) x1, y1, x2, y2; `scores` (N,); `groups` (N,) int64: boxes of different groups never

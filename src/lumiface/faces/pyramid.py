@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Atlas:
+class ImagePyramid:
     """The pictures (B, 3, H, W) of a batch and their halvings in one flat list of pixels.
 
     A crop is read bilinearly from the halving whose pixels come nearest to its own, so a large face is not

@@ -21,7 +21,7 @@ SHADOWS = (0.15, 0.30)
 """Luma below which a picture will be brightened so much that its noise shows, and above which it will not."""
 
 
-def quiet_shadows(rgb: Tensor) -> Tensor:
+def denoise_shadows(rgb: Tensor) -> Tensor:
     """Non-local means (Buades, Coll and Morel 2005) in the dark parts of a noisy picture.
 
     Each pixel becomes the mean of the pixels around it whose 3 x 3 neighbourhoods look alike, up to the noise
@@ -69,7 +69,7 @@ def reduce_noise(rgb: Tensor, gain: Tensor) -> Tensor:
     return torch.lerp(rgb, smooth_light + chroma, raised(gain))
 
 
-def calm_blacks(bright: Tensor, before: Tensor, gain: Tensor) -> Tensor:
+def desaturate_blacks(bright: Tensor, before: Tensor, gain: Tensor) -> Tensor:
     """Take colour out of what was nearly black: there, an 8-bit file's rounding alone makes coloured spots.
 
     Args:

@@ -1,7 +1,7 @@
 """Picture files ↔ float RGB, and the few colour formulas that everything shares.
 
 Inside lumiface a picture is a float32 tensor (B, 3, H, W), RGB, sRGB-encoded, in [0, 1]. What the file was
-beyond that (format, bits, grey, alpha, EXIF, ICC) travels along in `Kind`, so that the same kind goes out.
+beyond that (format, bits, grey, alpha, EXIF, ICC) travels along in `ImageInfo`, so that the same kind goes out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_MEGAPIXELS = 200.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ImageInfo:
     """What a picture file was, beyond its colours.
 
     Attributes:
@@ -55,7 +55,7 @@ class Picture:
 
     rgb: Tensor
     alpha: Tensor | None = None
-    kind: Kind = Kind()
+    kind: ImageInfo = ImageInfo()
 
 
 def read_picture(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
@@ -76,7 +76,7 @@ def read_picture(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) ->
     colour = channels - 1 if channels in (2, 4) else channels
     rgb = planes[:, :colour].expand(-1, 3, -1, -1).contiguous()
     alpha = planes[:, colour:].contiguous() if channels > colour else None
-    return Picture(rgb, alpha, Kind(raster.format, bits, colour == 1, raster.exif, raster.icc, path))
+    return Picture(rgb, alpha, ImageInfo(raster.format, bits, colour == 1, raster.exif, raster.icc, path))
 
 
 def write_picture(picture: Picture, path: str | Path, *, quality: int = 95) -> None:

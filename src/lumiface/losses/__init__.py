@@ -5,7 +5,7 @@ from __future__ import annotations
 from lumiface.losses.adversarial import (
     CriticLoss,
     GeneratorLoss,
-    critic_loss,
+    discriminator_loss,
     generator_loss,
     path_length,
     r1_penalty,
@@ -32,7 +32,7 @@ from lumiface.losses.pixel import (
     log_mse_loss,
     mse_loss,
 )
-from lumiface.losses.vgg19 import PreActivationLoss, PreActivations, pre_activation_loss
+from lumiface.losses.vgg19 import VGG19Features, VGG19Loss, pre_activation_loss
 from lumiface.losses.zero_reference import (
     ColourConstancyLoss,
     EdgeAwareSmoothnessLoss,
@@ -66,14 +66,14 @@ __all__ = [
     "MSELoss",
     "MaskMode",
     "PerceptualLoss",
-    "PreActivationLoss",
-    "PreActivations",
     "SpatialConsistencyLoss",
+    "VGG19Features",
+    "VGG19Loss",
     "VGGFeatures",
     "block_mask",
     "charbonnier_loss",
     "colour_constancy_loss",
-    "critic_loss",
+    "discriminator_loss",
     "distortion_loss",
     "edge_aware_smoothness_loss",
     "exposure_loss",

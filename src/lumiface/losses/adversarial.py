@@ -24,7 +24,7 @@ def generator_loss(made: Tensor) -> Tensor:
     return F.softplus(-made).mean()
 
 
-def critic_loss(real: Tensor, made: Tensor) -> Tensor:
+def discriminator_loss(real: Tensor, made: Tensor) -> Tensor:
     r"""The critic's, :math:`E[-\log \sigma(D(x))] + E[-\log(1 - \sigma(D(G(z))))]`.
 
     Args:
@@ -67,10 +67,10 @@ def path_length(made: Tensor, codes: Tensor, noise: Tensor) -> Tensor:
 
 
 class CriticLoss(nn.Module):
-    """`critic_loss` as a module."""
+    """`discriminator_loss` as a module."""
 
     def forward(self, real: Tensor, made: Tensor) -> Tensor:
-        return critic_loss(real, made)
+        return discriminator_loss(real, made)
 
 
 class GeneratorLoss(nn.Module):

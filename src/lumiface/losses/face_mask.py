@@ -159,7 +159,7 @@ class FaceMaskLoss(nn.Module):
         self.block_side = block_side
         self.generator = torch.Generator().manual_seed(seed)
 
-    def draw_mask(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    def sample_mask(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
         """Draw masks (B, 1, H, W) for the faces in `boxes` (B, 4); see `block_mask` and `pixel_mask`."""
         if self.mode == "block":
             return block_mask(boxes, size, self.ratio, self.generator, self.block_side)
@@ -167,7 +167,7 @@ class FaceMaskLoss(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
         """Scalar loss of `output` against `target`, both (B, 3, H, W), in the target's `boxes` (B, 4)."""
-        mask = self.draw_mask(boxes.to(output.device), (output.shape[2], output.shape[3]))
+        mask = self.sample_mask(boxes.to(output.device), (output.shape[2], output.shape[3]))
         return face_mask_loss(output, target, mask)
 
     def get_extra_state(self) -> Tensor:

@@ -23,7 +23,7 @@ _WIDTHS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (51
 """Up to conv5_2; a halving between two groups (Simonyan and Zisserman 2015, Table 1, E)."""
 
 
-class PreActivations(nn.Module):
+class VGG19Features(nn.Module):
     """RGB in [0, 1] -> features of VGG-19 before the activation, frozen; gradients flow to the picture.
 
     Shape: (B, 3, H, W) -> list of (B, C, H_l, W_l), H_l half as large from one to the next.
@@ -73,12 +73,12 @@ def pre_activation_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> T
     return torch.stack([(one - other).abs().mean() for one, other in zip(output, target, strict=True)]).sum()
 
 
-class PreActivationLoss(nn.Module):
+class VGG19Loss(nn.Module):
     """`pre_activation_loss` of two pictures in [0, 1], shape (B, 3, H, W); the target has no gradient."""
 
     def __init__(self, backbone: Backbone = "vgg19", *, weights: bool = True) -> None:
         super().__init__()
-        self.features = PreActivations(backbone, weights=weights)
+        self.features = VGG19Features(backbone, weights=weights)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         require_same_pictures(output, target)

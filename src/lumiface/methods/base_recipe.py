@@ -7,11 +7,11 @@ the weighted parts of the loss. Random state of a recipe's own belongs into its 
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
-from lumiface.degradations.camera_pipeline import CameraConfig, camera_picture
+from lumiface.core.settings import Settings
+from lumiface.degradations.camera_pipeline import CameraConfig, simulate_camera
 from lumiface.degradations.tasks import PairTask, task_pair
 from lumiface.losses import l1_loss
 
@@ -37,13 +37,11 @@ class PairedRecipe(nn.Module):
             return task_pair(task, high, scale, generator)
         if task != "joint":
             raise SettingError(f"recipe.camera makes pairs for the task joint, not for {task}")
-        return camera_picture(high, self.camera, scale, generator), high
+        return simulate_camera(high, self.camera, scale, generator), high
 
 
-class L1RecipeConfig(BaseModel):
+class L1RecipeConfig(Settings):
     """The plain recipe has nothing to set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class L1Recipe(PairedRecipe):

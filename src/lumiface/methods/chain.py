@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 
-class ChainConfig(BaseModel):
+
+class ChainConfig(Settings):
     """What a caller must know of a chain."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     scale: int = Field(ge=1, description="product of the stages' scales")
 

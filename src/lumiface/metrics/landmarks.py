@@ -80,7 +80,7 @@ def find_target_faces(targets: Tensor, detector: FaceDetector) -> TargetFaces:
     boxes = targets.new_tensor([face.box for face in main if face is not None]).reshape(-1, 4)
     points = targets.new_zeros(0, 5, 2)
     if found:
-        _, points = detector.look_again(targets, index, boxes)
+        _, points = detector.rescore_tta(targets, index, boxes)
     return TargetFaces(targets.shape, index, boxes, points)
 
 
@@ -91,7 +91,7 @@ def measure_landmark_error(
 
     The box is that of the largest face found in the target. The detector's last network places the points in
     it, on the output as on the target, so that the difference is the picture's and not the box's; both are
-    means over 14 views of the box (`FaceDetector.look_again`), which scatter less than a single look. The
+    means over 14 views of the box (`FaceDetector.rescore_tta`), which scatter less than a single look. The
     output counts as faceless where the mean score of these views is below the detector's own threshold.
 
     Args:
@@ -114,7 +114,7 @@ def measure_landmark_error(
     missing = len(outputs) - len(targets.index)
     if len(targets.index) == 0:
         return LandmarkErrors(errors, no_face_in_target=missing, no_face_in_output=0)
-    scores, points = detector.look_again(outputs, targets.index, targets.boxes)
+    scores, points = detector.rescore_tta(outputs, targets.index, targets.boxes)
     has_face = scores > detector.thresholds[2]
     errors[targets.index] = torch.where(has_face, landmark_error(points, targets.points), torch.nan)
     return LandmarkErrors(errors, no_face_in_target=missing, no_face_in_output=int((~has_face).sum()))

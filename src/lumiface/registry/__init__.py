@@ -5,43 +5,49 @@ from __future__ import annotations
 from lumiface.methods.chain import Chain
 from lumiface.registry.build import build, build_recipe, configure, find_method, needs_training
 from lumiface.registry.checkpoints import (
-    begin_as,
     default_model,
     find_weights,
-    knows_noise,
+    init_from_checkpoint,
     list_models,
     load_model,
-    read_facts,
-    shipped_parts,
+    read_metadata,
+    shipped_components,
     shipped_weights,
+    trained_on_camera,
 )
-from lumiface.registry.components import PARTS, build_part, build_part_recipe, find_part, load_part
+from lumiface.registry.components import (
+    COMPONENTS,
+    build_component,
+    build_component_recipe,
+    find_component,
+    load_component,
+)
 from lumiface.registry.spec import Capabilities, Method, Recipe
 from lumiface.registry.table import METHODS
 
 __all__ = [
+    "COMPONENTS",
     "METHODS",
-    "PARTS",
     "Capabilities",
     "Chain",
     "Method",
     "Recipe",
-    "begin_as",
     "build",
-    "build_part",
-    "build_part_recipe",
+    "build_component",
+    "build_component_recipe",
     "build_recipe",
     "configure",
     "default_model",
+    "find_component",
     "find_method",
-    "find_part",
     "find_weights",
-    "knows_noise",
+    "init_from_checkpoint",
     "list_models",
+    "load_component",
     "load_model",
-    "load_part",
     "needs_training",
-    "read_facts",
-    "shipped_parts",
+    "read_metadata",
+    "shipped_components",
     "shipped_weights",
+    "trained_on_camera",
 ]

@@ -51,7 +51,7 @@ def build_recipe(name: str, settings: dict[str, Any], seed: int) -> Recipe:
         SettingError: a setting is unknown, the method has nothing to learn, or it is trained in parts.
     """
     method, _ = find_method(name)
-    if method.in_parts:
+    if method.in_components:
         raise SettingError(f"{name} is trained part by part; name a configuration of one of its parts")
     if method.recipe is None or method.recipe_config is None:
         raise SettingError(f"{name} has nothing to learn; use it as it is")
@@ -61,7 +61,7 @@ def build_recipe(name: str, settings: dict[str, Any], seed: int) -> Recipe:
 def needs_training(name: str) -> bool:
     """Whether a method or preset has weights to learn, and none of its authors are meant by the name."""
     method, _ = find_method(name)
-    return (method.recipe is not None or method.in_parts) and name not in method.published
+    return (method.recipe is not None or method.in_components) and name not in method.published
 
 
 def checked(config: type[BaseModel], settings: dict[str, Any], name: str) -> BaseModel:

@@ -32,7 +32,7 @@ def shipped_weights() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
 
 
-def shipped_parts() -> dict[str, Path]:
+def shipped_components() -> dict[str, Path]:
     """Name -> file of the trained parts that come with the package."""
     folder = Path(str(resources.files("lumiface"))) / "weights" / "components"
     return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
@@ -40,7 +40,7 @@ def shipped_parts() -> dict[str, Path]:
 
 def find_weights(name_or_path: str | Path) -> Path:
     """The file of a model or part that ships, by its name; any other name is a path, and need not exist."""
-    return (shipped_weights() | shipped_parts()).get(str(name_or_path), Path(name_or_path))
+    return (shipped_weights() | shipped_components()).get(str(name_or_path), Path(name_or_path))
 
 
 def list_models() -> list[str]:
@@ -57,7 +57,7 @@ def default_model(task: Task = "joint") -> str:
     Raises:
         InputError: no weights for it came with the package.
     """
-    facts = {name: read_facts(path) for name, path in shipped_weights().items()}
+    facts = {name: read_metadata(path) for name, path in shipped_weights().items()}
     shipped = {
         name: fact
         for name, fact in facts.items()
@@ -70,13 +70,13 @@ def default_model(task: Task = "joint") -> str:
     )
 
 
-def knows_noise(name_or_path: str | Path) -> bool:
+def trained_on_camera(name_or_path: str | Path) -> bool:
     """Whether a model has learnt from pictures as cameras make them (`degradations.camera`).
 
     What has no file of its own (published weights, chains, methods that learn nothing) has not.
     """
     path = find_weights(name_or_path)
-    return path.is_file() and _learnt_from_camera(read_facts(path))
+    return path.is_file() and _learnt_from_camera(read_metadata(path))
 
 
 def _learnt_from_camera(facts: dict[str, Any]) -> bool:
@@ -108,13 +108,13 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
     if (ready := _ready_made(name)) is not None:
         return ready.eval().to(device)
     path = find_weights(name_or_path)
-    facts = read_facts(path)
+    facts = read_metadata(path)
     network = build(facts["method"], facts["config"])
     fill(network, path)
     return network.eval().to(device)
 
 
-def begin_as(network: nn.Module, method: str, name_or_path: str | Path) -> None:
+def init_from_checkpoint(network: nn.Module, method: str, name_or_path: str | Path) -> None:
     """Give an untrained network of a method or preset a trained one's weights, or a narrower one's.
 
     Raises:
@@ -161,7 +161,7 @@ def _ready_made(name: str) -> nn.Module | None:
     return None
 
 
-def read_facts(name_or_path: str | Path) -> dict[str, Any]:
+def read_metadata(name_or_path: str | Path) -> dict[str, Any]:
     """What a checkpoint says of itself: method, config, provenance; by a shipped name or its file.
 
     Raises:

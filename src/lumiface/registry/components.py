@@ -26,7 +26,7 @@ from lumiface.methods.prior3d.presets import PAPER_PRIOR, SMALL_ENHANCER, SMALL_
 from lumiface.methods.prior3d.prior import Prior, PriorConfig
 from lumiface.methods.prior3d.prior_recipe import PriorRecipe, PriorRecipeConfig
 from lumiface.registry.build import checked
-from lumiface.registry.checkpoints import fill, find_weights, read_facts
+from lumiface.registry.checkpoints import fill, find_weights, read_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,57 +113,57 @@ _TABLE = (
     ),
 )
 
-PARTS = {part.name: part for part in _TABLE}
+COMPONENTS = {part.name: part for part in _TABLE}
 
 
-def find_part(name: str) -> tuple[Part, dict[str, Any]]:
+def find_component(name: str) -> tuple[Part, dict[str, Any]]:
     """A part's or a preset's name -> the part and the preset's settings.
 
     Raises:
         SettingError: nothing is called so.
     """
-    for part in PARTS.values():
+    for part in COMPONENTS.values():
         if name == part.name or name in part.presets:
             return part, dict(part.presets.get(name, {}))
-    known = [preset for part in PARTS.values() for preset in part.presets]
+    known = [preset for part in COMPONENTS.values() for preset in part.presets]
     raise SettingError(f"no part is called {name!r}; there are {', '.join(sorted(known))}")
 
 
-def build_part(name: str, settings: dict[str, Any] | None = None) -> nn.Module:
+def build_component(name: str, settings: dict[str, Any] | None = None) -> nn.Module:
     """An untrained part by its own or a preset's name; `settings` overrule the preset's, one level deep.
 
     Raises:
         SettingError: there is no such part, or a setting is unknown or out of range.
     """
-    part, preset = find_part(name)
+    part, preset = find_component(name)
     return part.network(checked(part.config, preset | (settings or {}), name))
 
 
-def build_part_recipe(name: str, settings: dict[str, Any], seed: int) -> nn.Module:
+def build_component_recipe(name: str, settings: dict[str, Any], seed: int) -> nn.Module:
     """How a part is taught; `settings` overrule the defaults of its losses.
 
     Raises:
         SettingError: a setting is unknown or out of range.
     """
-    part, _ = find_part(name)
+    part, _ = find_component(name)
     return part.recipe(checked(part.recipe_config, settings, f"{name}: recipe"), seed)
 
 
-def load_part(name_or_path: str | Path, kind: str, device: torch.device | str = "cpu") -> nn.Module:
+def load_component(name_or_path: str | Path, kind: str, device: torch.device | str = "cpu") -> nn.Module:
     """A trained part, in evaluation mode, float32.
 
     Args:
-        name_or_path: one of `shipped_parts()`, or a file that `lumiface train` wrote.
-        kind: the part that it must be, as in `PARTS`.
+        name_or_path: one of `shipped_components()`, or a file that `lumiface train` wrote.
+        kind: the part that it must be, as in `COMPONENTS`.
         device: where it shall live.
 
     Raises:
         InputError: there is no such file, or it holds something else.
     """
     path = find_weights(name_or_path)
-    facts = read_facts(path)
+    facts = read_metadata(path)
     if facts["method"] != kind:
         raise InputError(f"{path} holds {facts['method']}, not {kind}; name the file of a {kind}")
-    network = build_part(kind, facts["config"])
+    network = build_component(kind, facts["config"])
     fill(network, path)
     return network.eval().to(device)

@@ -59,7 +59,7 @@ PAPERS = (
             SAME_SIZE, 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
         ),
         presets={"prior3d-paper": PAPER, "prior3d-small": SMALL},
-        in_parts=True,
+        in_components=True,
     ),
     Method(
         name="fusion_bfr",
@@ -73,7 +73,7 @@ PAPERS = (
             ("blind",), 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
         ),
         presets={f"fusion-bfr-{size}": settings for size, settings in RESTORERS.items()},
-        in_parts=True,
+        in_components=True,
     ),
     Method(
         name="srcnn",

@@ -71,7 +71,7 @@ class Method:
         capabilities: what a caller must know.
         presets: name -> settings of the network.
         widen: gives a network of it the weights of a narrower one.
-        in_parts: it is trained part by part (`PARTS`), and has no recipe of its own.
+        in_components: it is trained part by part (`COMPONENTS`), and has no recipe of its own.
         published: name -> the asset with the authors' own weights, and the function that loads it.
     """
 
@@ -85,5 +85,5 @@ class Method:
     capabilities: Capabilities
     presets: dict[str, dict[str, Any]]
     widen: Callable[[Any, Any], None] | None = None
-    in_parts: bool = False
+    in_components: bool = False
     published: dict[str, tuple[str, Callable[[Path], nn.Module]]] = field(default_factory=dict)

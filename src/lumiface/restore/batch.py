@@ -149,7 +149,7 @@ def _restore(
             summary.failed.append(_line(job, f"unexpected {what}; this is a mistake in lumiface"))
     else:
         summary.restored.append(job.target)
-        summary.faces.update(face.way for face in restored.faces)
+        summary.faces.update(face.treatment for face in restored.faces)
         summary.notes.update(restored.notes)
 
 

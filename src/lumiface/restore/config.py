@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from lumiface.restore.tasks import AskedTask
+from lumiface.core.settings import Settings
+from lumiface.restore.tasks import TaskOption
 
 
-class RestoreConfig(BaseModel):
+class RestoreConfig(Settings):
     """How photographs are restored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    task: AskedTask | None = Field(
+    task: TaskOption | None = Field(
         default=None,
         description="joint: light and enlarge; enhance: light alone; blind: mend blur, noise, compression; "
         "auto: what serves the photograph best; default: what the model is for, or joint",

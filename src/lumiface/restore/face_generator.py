@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lumiface.core.errors import InputError, SettingError
-from lumiface.core.seeds import draw_from
-from lumiface.registry import find_weights, load_part, shipped_parts
+from lumiface.core.seeds import seeded_generator
+from lumiface.registry import find_weights, load_component, shipped_components
 
 BATCH = 16
 
@@ -34,9 +34,9 @@ class FaceGenerator:
         if not 0.0 <= truncation <= 1.0:
             raise SettingError(f"truncation {truncation}: choose from 0 (the mean face) to 1 (all there is)")
         if not find_weights(model).is_file():
-            ships = ", ".join(name for name in shipped_parts() if name.startswith("stylegan2")) or "none"
+            ships = ", ".join(name for name in shipped_components() if name.startswith("stylegan2")) or "none"
             raise InputError(f"{model}: no such generator; name a file of one, or what ships: {ships}")
-        self.network: Any = load_part(model, "stylegan2", device)
+        self.network: Any = load_component(model, "stylegan2", device)
         self.truncation, self.device = truncation, torch.device(device)
 
     @property
@@ -48,14 +48,18 @@ class FaceGenerator:
     def codes(self, numbers: list[int]) -> Tensor:
         """W+ (N, codes, latent), truncated, of the faces of these numbers."""
         latent = self.network.config.latent
-        z = torch.cat([torch.randn(1, latent, generator=draw_from(number, CODES)) for number in numbers])
-        spread = self.network.spread(self.network.mapping(z.to(self.device)))
+        z = torch.cat(
+            [torch.randn(1, latent, generator=seeded_generator(number, CODES)) for number in numbers]
+        )
+        spread = self.network.broadcast_latent(self.network.mapping(z.to(self.device)))
         return self.network.truncate(spread, self.truncation)
 
     @torch.inference_mode()
     def draw(self, codes: Tensor, noise: int = 0) -> Tensor:
         """W+ -> faces (N, 3, R, R) in [0, 1]; all with the noise of that number."""
-        grain = [part.to(self.device) for part in self.network.draw_noise(1, draw_from(noise, NOISE))]
+        grain = [
+            part.to(self.device) for part in self.network.sample_noise(1, seeded_generator(noise, NOISE))
+        ]
         drawn = [self.network.synthesise(part, grain) for part in codes.split(BATCH)]
         return (0.5 * (torch.cat(drawn) + 1.0)).clamp(0.0, 1.0)
 
@@ -63,7 +67,7 @@ class FaceGenerator:
         """`count` faces, numbers `seed` and following."""
         return self.draw(self.codes(list(range(seed, seed + count))), seed)
 
-    def ways(self, rows: int, steps: int, seed: int = 0) -> Tensor:
+    def interpolate(self, rows: int, steps: int, seed: int = 0) -> Tensor:
         """From one face to another along a straight line in W+, `rows` times: (rows·steps, 3, R, R)."""
         ends = self.codes(list(range(seed, seed + 2 * rows)))
         share = torch.linspace(0.0, 1.0, steps, device=self.device)[None, :, None, None]

@@ -13,11 +13,11 @@ from torch import Tensor
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
-from lumiface.faces.measure import FaceMeasures, well_lit
-from lumiface.registry import knows_noise, load_model
+from lumiface.faces.measure import FaceMeasures, exposure_weight
+from lumiface.registry import load_model, trained_on_camera
 from lumiface.restore.config import RestoreConfig
-from lumiface.restore.preserve import keep_own_colour, keep_own_light
-from lumiface.restore.prior_view import PriorView, look_at_prior
+from lumiface.restore.preserve import preserve_chroma, preserve_illumination
+from lumiface.restore.prior_view import PriorView, render_prior_views
 from lumiface.restore.relight import transfer_light
 from lumiface.restore.tasks import FaceTask
 
@@ -42,12 +42,12 @@ class FaceReport:
     box: tuple[float, float, float, float]
     score: float
     before: FaceMeasures
-    way: Literal["restored", "lit"]
+    treatment: Literal["restored", "lit"]
     own_light: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DoneFace:
+class RestoredFace:
     """A restored face (1, 3, S, S), aligned, what was done to it, and the 3D prior where it was asked for."""
 
     patch: Tensor
@@ -55,7 +55,7 @@ class DoneFace:
     prior: PriorView | None
 
 
-class FaceWorker:
+class FaceRestorer:
     """One task and the network for it.
 
     Args:
@@ -83,7 +83,7 @@ class FaceWorker:
         if config.fidelity is not None and task.generative:
             self.network.fidelity = config.fidelity
         self.refine = config.refine if task.generative else 0
-        self.quiet = task.quiet and not knows_noise(model)
+        self.quiet = task.quiet and not trained_on_camera(model)
 
     def __call__(
         self,
@@ -92,7 +92,7 @@ class FaceWorker:
         faces: list[Face],
         measures: list[FaceMeasures],
         tell: Told | None = None,
-    ) -> list[DoneFace]:
+    ) -> list[RestoredFace]:
         """Every face restored; all faces of one size go through the network together.
 
         Args:
@@ -107,11 +107,11 @@ class FaceWorker:
             for face, seen in zip(faces, measures, strict=True)
         ]
         outputs = self._refined(crops, measures, tell) if self.refine else self._through(crops)
-        done: list[DoneFace] = []
+        done: list[RestoredFace] = []
         for i, (face, seen) in enumerate(zip(faces, measures, strict=True)):
             patch, report = self._finish(rgb, quiet, face, seen, crops[i], outputs[i])
-            prior = look_at_prior(self.network, crops[i], outputs[i]) if self.config.save_prior else None
-            done.append(DoneFace(patch, report, prior))
+            prior = render_prior_views(self.network, crops[i], outputs[i]) if self.config.save_prior else None
+            done.append(RestoredFace(patch, report, prior))
         return done
 
     def _through(self, crops: list[Tensor]) -> dict[int, Tensor]:
@@ -143,10 +143,10 @@ class FaceWorker:
     def _finish(
         self, rgb: Tensor, quiet: Tensor, face: Face, seen: FaceMeasures, crop: Tensor, output: Tensor
     ) -> tuple[Tensor, FaceReport]:
-        own_light = well_lit(seen.light)
-        output = keep_own_light(crop, output, own_light)
+        own_light = exposure_weight(seen.light)
+        output = preserve_illumination(crop, output, own_light)
         if not self.config.colour:
-            output = keep_own_colour(crop, output)
+            output = preserve_chroma(crop, output)
         # Light and size are restored up to a size; blur, up to where a face has more detail than that.
         large = (seen.detail if self.task.generative else seen.side) > self.task.largest
         if large:

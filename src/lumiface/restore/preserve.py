@@ -13,7 +13,7 @@ OWN_COLOUR = 0.3
 """How far a restored face's colour is drawn towards the input's, brightened; 0 leaves the network's."""
 
 
-def keep_own_light(crop: Tensor, output: Tensor, amount: float) -> Tensor:
+def preserve_illumination(crop: Tensor, output: Tensor, amount: float) -> Tensor:
     """Give a restored face the large-scale light and colour that it came with, by `amount` in [0, 1].
 
     Networks trained on darkened faces brighten; a face that is well lit must not be made pale.
@@ -25,7 +25,7 @@ def keep_own_light(crop: Tensor, output: Tensor, amount: float) -> Tensor:
     return (output + amount * _spread(own - new, output)).clamp(0.0, 1.0)
 
 
-def keep_own_colour(crop: Tensor, output: Tensor, amount: float = OWN_COLOUR) -> Tensor:
+def preserve_chroma(crop: Tensor, output: Tensor, amount: float = OWN_COLOUR) -> Tensor:
     """Bring a restored face's colour, not its light, towards what plain brightening of the input would give.
 
     A face is recoloured by a network that has learnt an average skin; the input knows better, but its colours

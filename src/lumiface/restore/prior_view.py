@@ -48,7 +48,7 @@ class PriorView:
 
 
 @torch.inference_mode()
-def look_at_prior(network: Any, dark: Tensor, lit: Tensor) -> PriorView | None:
+def render_prior_views(network: Any, dark: Tensor, lit: Tensor) -> PriorView | None:
     """Draw the prior of one face (1, 3, H, H) again, the same as the network saw, and look at it.
 
     Returns:
@@ -56,11 +56,11 @@ def look_at_prior(network: Any, dark: Tensor, lit: Tensor) -> PriorView | None:
     """
     if getattr(network, "prior", None) is None:
         return None
-    drawn = network.lead(dark).drawn
-    front = network.seen(drawn, drawn.camera, SIDE)
+    drawn = network.predict_prior(dark).drawn
+    front = network.render_prior(drawn, drawn.camera, SIDE)
     # As a pendulum swings: slow at the ends.
     angles = [-TURN * math.cos(math.pi * frame / (FRAMES - 1)) for frame in range(FRAMES)]
-    turn = [network.seen(drawn, yaw_camera(drawn.camera, angle), SIDE).rendering for angle in angles]
+    turn = [network.render_prior(drawn, yaw_camera(drawn.camera, angle), SIDE).rendering for angle in angles]
     return PriorView(dark.cpu(), lit.cpu(), front.rendering.cpu(), front.depth.cpu(), torch.cat(turn).cpu())
 
 

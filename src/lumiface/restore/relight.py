@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.imaging.color import luma
-from lumiface.imaging.denoise import LEAST_LIGHT, calm_blacks, raised, reduce_noise
+from lumiface.imaging.denoise import LEAST_LIGHT, desaturate_blacks, raised, reduce_noise
 from lumiface.imaging.filters import box_mean
 
 LARGEST_GAIN = 12.0
@@ -108,7 +108,7 @@ def relight(rgb: Tensor, curve: ToneCurve, quiet: Tensor | None = None) -> Tenso
     smooth = reduce_noise(rgb, gain)
     # Near an edge the mean around a black pixel is not black, so its own light counts as well.
     known = torch.minimum(box_mean(light, 2), luma(smooth))
-    bright = calm_blacks(curve.applied(smooth), known, gain)
+    bright = desaturate_blacks(curve.applied(smooth), known, gain)
     brightness = luma(bright)
     # Where the gain changes nothing, colour is left alone too.
     saturation = 1.0 + (curve.saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)
@@ -149,4 +149,4 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     )
     gain = luma(slope).clamp(min=1.0)
     quiet = reduce_noise(native, gain)
-    return calm_blacks(slope * quiet + offset, dark, gain).clamp(0.0, 1.0)
+    return desaturate_blacks(slope * quiet + offset, dark, gain).clamp(0.0, 1.0)

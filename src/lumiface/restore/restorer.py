@@ -18,16 +18,16 @@ from lumiface.faces.find import find_faces
 from lumiface.faces.measure import FaceMeasures, measure_face
 from lumiface.faces.paste import paste_face
 from lumiface.imaging.color import luma
-from lumiface.imaging.denoise import quiet_shadows
+from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.io import Picture, read_picture, write_picture
 from lumiface.registry import default_model
 from lumiface.restore.config import RestoreConfig
-from lumiface.restore.face_restorer import DoneFace as DoneFace
 from lumiface.restore.face_restorer import FaceReport as FaceReport
-from lumiface.restore.face_restorer import FaceWorker, Told
+from lumiface.restore.face_restorer import FaceRestorer, Told
+from lumiface.restore.face_restorer import RestoredFace as RestoredFace
 from lumiface.restore.prior_view import PriorView
 from lumiface.restore.relight import ToneCurve, fallback_curve, fit_curve, relight
-from lumiface.restore.tasks import FACE_TASKS, FaceTaskName, advise, choose_task, served_tasks
+from lumiface.restore.tasks import FACE_TASKS, FaceTaskName, available_tasks, resolve_task, select_task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,14 +75,14 @@ class Restorer:
         self.config = config or RestoreConfig()
         self.device = torch.device(device)
         self.tell: Told | None = None
-        self.worker: FaceWorker | None = None
+        self.worker: FaceRestorer | None = None
         if self.config.task != "auto":
-            self.worker = FaceWorker(*choose_task(self.config.task, model), self.config, self.device)
+            self.worker = FaceRestorer(*resolve_task(self.config.task, model), self.config, self.device)
         elif model is not None:
             raise SettingError(f"--task auto chooses the model by itself; leave out {model}, or name a task")
         # What there is to choose from, and what was chosen before.
-        self._served = served_tasks() if self.worker is None else []
-        self._workers: dict[FaceTaskName, FaceWorker] = {}
+        self._served = available_tasks() if self.worker is None else []
+        self._workers: dict[FaceTaskName, FaceRestorer] = {}
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
 
     @torch.inference_mode()
@@ -111,7 +111,7 @@ class Restorer:
 
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
-        quiet = quiet_shadows(rgb)
+        quiet = denoise_shadows(rgb)
         done = worker(rgb, quiet, faces, measures, self.tell)
         if config.background == "keep":
             canvas = plain.clone()
@@ -132,18 +132,18 @@ class Restorer:
         reports = [one.report for one in done]
         return Restored(_with(picture, canvas, scale), scale, worker.task.name, reports, notes, priors)
 
-    def _advised(self, faces: list[FaceMeasures], notes: list[str]) -> FaceWorker:
+    def _advised(self, faces: list[FaceMeasures], notes: list[str]) -> FaceRestorer:
         """The worker that serves the photograph's main face best, of those that a model ships for."""
-        advice = advise(max(faces, key=lambda face: face.side, default=None), self._served)
+        advice = select_task(max(faces, key=lambda face: face.side, default=None), self._served)
         notes.append(f"auto: {advice.task} ({advice.why})")
         if advice.task not in self._workers:
             task = FACE_TASKS[advice.task]
-            self._workers[advice.task] = FaceWorker(
-                task, default_model(task.learnt), self.config, self.device
+            self._workers[advice.task] = FaceRestorer(
+                task, default_model(task.training_task), self.config, self.device
             )
         return self._workers[advice.task]
 
-    def _affordable_scale(self, picture: Picture, worker: FaceWorker, notes: list[str]) -> int:
+    def _affordable_scale(self, picture: Picture, worker: FaceRestorer, notes: list[str]) -> int:
         height, width = picture.rgb.shape[-2:]
         wanted: int = self.config.scale or worker.task.scale
         scale = wanted
@@ -180,7 +180,7 @@ def restore(
     return result
 
 
-def _shared_curve(rgb: Tensor, faces: list[Face], done: list[DoneFace]) -> ToneCurve:
+def _shared_curve(rgb: Tensor, faces: list[Face], done: list[RestoredFace]) -> ToneCurve:
     """The one curve that did to the faces' light what the network did, from all faces together."""
     before: list[Tensor] = []
     after: list[Tensor] = []

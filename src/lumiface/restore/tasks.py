@@ -8,11 +8,11 @@ from typing import Literal
 
 from lumiface.core.errors import InputError, SettingError
 from lumiface.degradations.tasks import Task
-from lumiface.faces.measure import FaceMeasures, well_lit
-from lumiface.registry import default_model, find_method, find_weights, read_facts
+from lumiface.faces.measure import FaceMeasures, exposure_weight
+from lumiface.registry import default_model, find_method, find_weights, read_metadata
 
 FaceTaskName = Literal["joint", "enhance", "blind"]
-AskedTask = Literal["joint", "enhance", "blind", "auto"]
+TaskOption = Literal["joint", "enhance", "blind", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class FaceTask:
     """
 
     name: FaceTaskName
-    learnt: Task
+    training_task: Task
     scale: Literal[1, 2, 4]
     least: int
     most: int
@@ -49,7 +49,7 @@ class FaceTask:
 FACE_TASKS: dict[FaceTaskName, FaceTask] = {
     "joint": FaceTask("joint", "joint", 4, least=32, most=64, largest=96, quiet=True),
     # The enhancer's prior knows faces of one size; smaller ones are enlarged for it and come back small.
-    "enhance": FaceTask("enhance", "lighten", 1, least=256, most=256, largest=256, quiet=False),
+    "enhance": FaceTask("enhance", "enhance", 1, least=256, most=256, largest=256, quiet=False),
     # The restorer's generator draws faces of one size; what has more detail than that keeps its own.
     "blind": FaceTask("blind", "blind", 1, least=64, most=64, largest=64, quiet=False, generative=True),
 }
@@ -59,26 +59,26 @@ BLURRED = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class TaskChoice:
     """What serves a photograph best, and why, in a few words."""
 
     task: FaceTaskName
     why: str
 
 
-def served_tasks() -> list[FaceTaskName]:
+def available_tasks() -> list[FaceTaskName]:
     """The tasks that a model ships for."""
     served: list[FaceTaskName] = []
     for name, task in FACE_TASKS.items():
         try:
-            default_model(task.learnt)
+            default_model(task.training_task)
         except InputError:
             continue
         served.append(name)
     return served
 
 
-def advise(face: FaceMeasures | None, can: Collection[FaceTaskName]) -> Advice:
+def select_task(face: FaceMeasures | None, can: Collection[FaceTaskName]) -> TaskChoice:
     """Which task serves a face: by its light, and by how much detail it has.
 
     Args:
@@ -87,20 +87,20 @@ def advise(face: FaceMeasures | None, can: Collection[FaceTaskName]) -> Advice:
     """
     alone: FaceTaskName = "enhance" if "enhance" in can else "joint"
     if face is None:
-        return Advice(alone, "no face found")
-    dark, joint = well_lit(face.light) < 0.5, FACE_TASKS["joint"]
+        return TaskChoice(alone, "no face found")
+    dark, joint = exposure_weight(face.light) < 0.5, FACE_TASKS["joint"]
     if dark and face.detail <= joint.largest:
-        return Advice("joint", "dark, little detail")
+        return TaskChoice("joint", "dark, little detail")
     if dark:
-        return Advice(alone, "dark, enough detail")
+        return TaskChoice(alone, "dark, enough detail")
     if "blind" in can and face.detail <= FACE_TASKS["blind"].largest and face.detail < BLURRED * face.side:
-        return Advice("blind", "enough light, blurred")
+        return TaskChoice("blind", "enough light, blurred")
     if face.side <= joint.largest:
-        return Advice("joint", "enough light, small")
-    return Advice(alone, "light and sharp: little to do")
+        return TaskChoice("joint", "enough light, small")
+    return TaskChoice(alone, "light and sharp: little to do")
 
 
-def choose_task(asked: FaceTaskName | None, model: str | None) -> tuple[FaceTask, str]:
+def resolve_task(asked: FaceTaskName | None, model: str | None) -> tuple[FaceTask, str]:
     """The task and the model for it, from what was asked for: either, both, or nothing.
 
     Raises:
@@ -109,15 +109,15 @@ def choose_task(asked: FaceTaskName | None, model: str | None) -> tuple[FaceTask
     """
     if model is None:
         task = FACE_TASKS[asked or "joint"]
-        return task, default_model(task.learnt)
+        return task, default_model(task.training_task)
     can = _learnt(model)
     if asked is not None:
-        if can is not None and FACE_TASKS[asked].learnt not in can:
-            fit = ", ".join(name for name, task in FACE_TASKS.items() if task.learnt in can)
+        if can is not None and FACE_TASKS[asked].training_task not in can:
+            fit = ", ".join(name for name, task in FACE_TASKS.items() if task.training_task in can)
             raise SettingError(f"{model} was not made for the task {asked}; it is for: {fit or 'no task'}")
         return FACE_TASKS[asked], model
     for task in FACE_TASKS.values():
-        if can is None or task.learnt in can:
+        if can is None or task.training_task in can:
             return task, model
     raise SettingError(f"{model} enlarges no face and lights none; choose another model")
 
@@ -125,7 +125,7 @@ def choose_task(asked: FaceTaskName | None, model: str | None) -> tuple[FaceTask
 def _learnt(model: str) -> tuple[Task, ...] | None:
     """What a model can have been trained for; None where that is not known before it is loaded (a chain)."""
     try:
-        name: str = read_facts(model)["method"] if find_weights(model).is_file() else model
+        name: str = read_metadata(model)["method"] if find_weights(model).is_file() else model
         return find_method(name)[0].capabilities.tasks
     except SettingError:
         return None

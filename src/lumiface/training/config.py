@@ -8,32 +8,29 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from lumiface.core.errors import SettingError
+from lumiface.core.settings import Settings
 from lumiface.degradations.tasks import ENLARGING, SAME_SIZE, PairTask
 
 Compile = Literal["never", "gpu", "always"]
 """Where networks are compiled."""
 
 
-class SizeShare(BaseModel):
+class SizeSchedule(Settings):
     """One size of input that training draws, and how often."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     side: int = Field(ge=8, description="side of the small picture, pixels")
-    share: float = Field(gt=0, description="relative frequency of batches of this size")
-    since: float = Field(
+    weight: float = Field(gt=0, description="relative frequency of batches of this size")
+    start: float = Field(
         default=0.0, ge=0, lt=1, description="part of the run, 0 to 1, from which it is drawn"
     )
-    until: float = Field(default=1.0, gt=0, le=1, description="part of the run until which it is drawn")
+    end: float = Field(default=1.0, gt=0, le=1, description="part of the run until which it is drawn")
 
 
-class RunConfig(BaseModel):
+class RunConfig(Settings):
     """What all runs have. Paths may hold `{data}`, the folder that is named when the run is started."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="the run's name, and that of the weights it makes")
     train: list[str] = Field(description="folders or tars of square, aligned faces to learn from")
@@ -84,29 +81,29 @@ class TrainConfig(RunConfig):
 
     task: PairTask = Field(
         default="joint",
-        description="joint, or one half of a chain: enlarge, enlarge-dark, lighten, lighten-small",
+        description="joint, or one half of a chain: enlarge, sr-dark, lighten, enhance-small",
     )
-    reduction: int = Field(
+    downscale: int = Field(
         default=4,
         ge=2,
         description="side of the bright picture over the small one's, where a network keeps size",
     )
 
     hr_size: int = Field(default=128, ge=32, description="side of the bright pictures in validation, pixels")
-    sizes: list[SizeShare] = Field(
-        default_factory=lambda: [SizeShare(side=32, share=1.0)],
+    sizes: list[SizeSchedule] = Field(
+        default_factory=lambda: [SizeSchedule(side=32, weight=1.0)],
         description="sides of the small pictures; a step has the pixels of `batch` pictures of the first",
     )
     teacher: str | None = Field(
         default=None, description="model whose outputs are learnt from besides the truth (distillation)"
     )
-    taught: float = Field(
+    distill_weight: float = Field(
         default=1.0, gt=0, description="weight of the mean distance to the teacher's outputs"
     )
     lpips: float = Field(
         default=0.0, ge=0, description="weight of LPIPS-squeeze between output and truth: sharper, less exact"
     )
-    zoom: float = Field(
+    min_crop: float = Field(
         default=1.0,
         gt=0,
         le=1,
@@ -117,15 +114,13 @@ class TrainConfig(RunConfig):
     @model_validator(mode="after")
     def _sizes_at_all_times(self) -> Self:
         # Sizes are drawn in [since, until): nothing new begins between these points.
-        for point in (
-            {size.since for size in self.sizes} | {0.0} | {s.until for s in self.sizes if s.until < 1}
-        ):
-            if not any(size.since <= point < size.until for size in self.sizes):
+        for point in {size.start for size in self.sizes} | {0.0} | {s.end for s in self.sizes if s.end < 1}:
+            if not any(size.start <= point < size.end for size in self.sizes):
                 raise ValueError(f"sizes: none is drawn when {point:.0%} of the run are over")
         return self
 
 
-def bright_over_small(config: TrainConfig, network_scale: int) -> int:
+def scale_factor(config: TrainConfig, network_scale: int) -> int:
     """Side of the bright picture over that of the small one: the network's scale, where it enlarges.
 
     Raises:
@@ -134,4 +129,4 @@ def bright_over_small(config: TrainConfig, network_scale: int) -> int:
     if (network_scale > 1) != (config.task in ENLARGING):
         can = ", ".join(ENLARGING if network_scale > 1 else SAME_SIZE)
         raise SettingError(f"{config.method} cannot be trained for the task {config.task}; it can for {can}")
-    return network_scale if network_scale > 1 else config.reduction
+    return network_scale if network_scale > 1 else config.downscale

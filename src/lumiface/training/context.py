@@ -11,24 +11,24 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lumiface.core.errors import InputError
-from lumiface.data.training.face_tensor import faces_at_side, stack_faces
-from lumiface.registry import load_part
+from lumiface.data.training.face_tensor import load_face_tensor, resize_faces
+from lumiface.registry import load_component
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TaskContext:
     """Where a lesson is held.
 
     Attributes:
         fabric: the devices.
         data_root: what `{data}` stands for in a configuration's paths.
-        start_from: weights to start from instead of random ones.
+        init_from: weights to start from instead of random ones.
         tell: hears what a person should know.
     """
 
     fabric: Fabric
     data_root: str = "."
-    start_from: str | None = None
+    init_from: str | None = None
     tell: Callable[[str], None] = print
 
     @property
@@ -49,7 +49,7 @@ class Place:
         return source.format(data=self.data_root)
 
     def faces(self, sources: Sequence[str], *, limit: int | None = None, side: int | None = None) -> Tensor:
-        """Square faces of folders and tars, (N, 3, H, H) uint8, on the CPU; see `stack_faces`.
+        """Square faces of folders and tars, (N, 3, H, H) uint8, on the CPU; see `load_face_tensor`.
 
         Args:
             sources: of one size, unless a side is named; they are decoded one after the other then.
@@ -61,28 +61,28 @@ class Place:
         """
         paths = [self.path(source) for source in sources]
         if side is None:
-            return stack_faces(paths, limit)
+            return load_face_tensor(paths, limit)
         reduced: list[Tensor] = []
         for path in paths:
-            faces = stack_faces([path], limit)
+            faces = load_face_tensor([path], limit)
             if faces.shape[-1] < side:
                 raise InputError(f"{path}: its faces have {faces.shape[-1]} pixels; the run needs {side}")
-            reduced.append(faces_at_side(faces, side))
+            reduced.append(resize_faces(faces, side))
         return torch.cat(reduced)[:limit]
 
     def part(self, name: str, kind: str) -> Any:
         """A trained part of a kind, by the name of one that ships or by its file, on the device."""
-        return load_part(self.path(name), kind, self.device)
+        return load_component(self.path(name), kind, self.device)
 
     def start(self, network: nn.Module, kind: str) -> bool:
         """Fill a part of a kind with the weights to start from; whether there are any."""
-        if self.start_from is None:
+        if self.init_from is None:
             return False
-        network.load_state_dict(load_part(self.start_from, kind).state_dict())
+        network.load_state_dict(load_component(self.init_from, kind).state_dict())
         return True
 
 
-class RemembersNothing:
+class StatelessTask:
     """A lesson whose steps hang on nothing but the networks and the step's number."""
 
     def state_dict(self) -> dict[str, Any]:

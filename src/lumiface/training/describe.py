@@ -10,16 +10,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lumiface.geometry.camera import NUMBERS, orbit_camera
-from lumiface.registry import build, build_part
+from lumiface.registry import build, build_component
 from lumiface.training.config import RunConfig, TrainConfig
 from lumiface.training.part_config import (
     AutoencoderRun,
+    BlindRestorerRun,
+    ComponentRun,
+    DiffusionPriorRun,
     EnhancerRun,
-    GeneratorRun,
     LifterRun,
-    PartRun,
-    PriorRun,
-    RestorerRun,
+    StyleGAN2Run,
 )
 
 
@@ -44,8 +44,8 @@ def describe(config: RunConfig) -> Description:
     match config:
         case TrainConfig():
             network = build(config.method, config.network)
-        case PartRun():
-            network = build_part(config.part, config.network)
+        case ComponentRun():
+            network = build_component(config.component, config.network)
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")
     inputs, of = _one_pass(config, network.config)
@@ -60,17 +60,17 @@ def _one_pass(config: RunConfig, settings: Any) -> tuple[tuple[Any, ...], str]:
             return (torch.zeros(1, 3, side, side),), f"one {side}x{side} picture"
         case LifterRun():
             return (torch.zeros(1, 3, 256, 256), orbit_camera(torch.zeros(1, 3))), "lifting one picture"
-        case PriorRun():
+        case DiffusionPriorRun():
             drawn = settings.denoiser
             x = torch.zeros(1, drawn.components + NUMBERS, drawn.side, drawn.side)
             return (x, torch.zeros(1, 3, 256, 256), torch.ones(1, dtype=torch.long)), "one denoising"
         case EnhancerRun():
-            photo, lead = torch.zeros(1, 3, 256, 256), torch.zeros(1, 4, config.lead_side, config.lead_side)
+            photo, lead = torch.zeros(1, 3, 256, 256), torch.zeros(1, 4, config.prior_size, config.prior_size)
             return (photo, lead[:, :3], lead[:, 3:]), "enhancing one 256x256 picture, its prior drawn"
-        case RestorerRun():
+        case BlindRestorerRun():
             side = settings.generator.resolution
             return (torch.zeros(1, 3, side, side),), f"one {side}x{side} face"
-        case AutoencoderRun() | GeneratorRun():
+        case AutoencoderRun() | StyleGAN2Run():
             silence = [torch.zeros(1, 1, 1, 1)] * (settings.codes - 1)
             return (torch.zeros(1, settings.latent), silence), "drawing one face"
         case _:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-class AveragedWeights:
+class EMA:
     """Exponential moving average of a network's weights; it is what is validated and shipped.
 
     The decay rises from 0.1 to its final value, so that the random start is soon forgotten.

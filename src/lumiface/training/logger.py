@@ -23,7 +23,7 @@ from lumiface.training.config import RunConfig
 LOG_EVERY = 50
 
 
-class Observer:
+class RunLogger:
     """Reports of one run. With `enabled` false (the other processes of a distributed run) it says nothing."""
 
     def __init__(self, folder: Path, config: RunConfig, *, enabled: bool) -> None:

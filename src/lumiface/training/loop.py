@@ -2,7 +2,7 @@
 
 Lightning Fabric carries it unchanged from a laptop's CPU to many machines: it places the networks, casts the
 arithmetic and carries the gradients; what happens, and in which order, stands here. *What* is learnt is a
-`Lesson`'s: its networks, its batches, its losses.
+`TrainingTask`'s: its networks, its batches, its losses.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from torch import Tensor
 from lumiface.core.errors import SettingError
 from lumiface.training.checkpoint import load_state, same_network, save_state, save_weights
 from lumiface.training.config import RunConfig
-from lumiface.training.ema import AveragedWeights
+from lumiface.training.ema import EMA
 from lumiface.training.gradient_sync import apart, average_gradients
-from lumiface.training.logger import LOG_EVERY, Observer
+from lumiface.training.logger import LOG_EVERY, RunLogger
 from lumiface.training.lr_schedule import learning_rate
-from lumiface.training.optimizer_step import Skipped, take_step
-from lumiface.training.task import Lesson, Limits, Outcome, Pupils
-from lumiface.training.throughput import FlopsSeen, compiled, measured_peak
+from lumiface.training.optimizer_step import NonFiniteCounter, take_step
+from lumiface.training.task import Limits, TrainingTask, TrainResult, TrainState
+from lumiface.training.throughput import FirstStepFlops, compiled, measure_peak
 
 
 def run(
-    lesson: Lesson, config: RunConfig, folder: Path, fabric: Fabric, observer: Observer, limits: Limits
-) -> Outcome:
+    lesson: TrainingTask, config: RunConfig, folder: Path, fabric: Fabric, observer: RunLogger, limits: Limits
+) -> TrainResult:
     """Train, or go on with, one run.
 
     The folder holds `state.safetensors` (to go on from), `last.safetensors` and `best.safetensors` (what
@@ -40,13 +40,13 @@ def run(
     Raises:
         LumifaceError: a loss stays infinite or NaN; the folder holds a run of another network.
     """
-    pupils, optimizers = Pupils({}, {}), dict[str, Any]()
+    pupils, optimizers = TrainState({}, {}), dict[str, Any]()
     for name, network in lesson.networks.items():
         network.to(memory_format=torch.channels_last)
         pupils.models[name], optimizers[name] = fabric.setup(
             compiled(network, config.compile, fabric.device), lesson.optimizer(name, fabric.device)
         )
-        pupils.averages[name] = AveragedWeights(network, config.ema)
+        pupils.averages[name] = EMA(network, config.ema)
     settings = lesson.settings.model_dump(mode="json")
 
     step, best, minutes_before = 0, -math.inf, 0.0
@@ -125,7 +125,7 @@ def run(
         )
         keep_weights("last")
 
-    skipped, on_cpu, cost = Skipped(fabric.device), fabric.device.type == "cpu", FlopsSeen()
+    skipped, on_cpu, cost = NonFiniteCounter(fabric.device), fabric.device.type == "cpu", FirstStepFlops()
     while goes_on():
         rate = learning_rate(step, config, pupils.progress)
         finite, seen, images = torch.ones((), dtype=torch.bool, device=fabric.device), dict[str, Tensor](), 0
@@ -142,7 +142,7 @@ def run(
                 finite, seen, images = finite & taken, seen | parts, count
         step += 1
         if cost.first:
-            peak = fabric.world_size * measured_peak(fabric.device, str(fabric.strategy.precision.precision))
+            peak = fabric.world_size * measure_peak(fabric.device, str(fabric.strategy.precision.precision))
             observer.costs(cost.flops / images, peak)
         observer.step(step, seen, rate, images * fabric.world_size)
         skipped.saw(finite)
@@ -157,4 +157,4 @@ def run(
         validate()
     keep_state()
     observer.close()
-    return Outcome(step, best, folder / ("best.safetensors" if best > -math.inf else "last.safetensors"))
+    return TrainResult(step, best, folder / ("best.safetensors" if best > -math.inf else "last.safetensors"))

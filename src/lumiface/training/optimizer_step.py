@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lumiface.core.errors import LumifaceError
 
-PATIENCE = 20
+MAX_NONFINITE_STEPS = 20
 """So many steps in a row may end in infinities or NaN, and be skipped, before the run is given up."""
 
 
@@ -44,7 +44,7 @@ def take_step(fabric: Fabric, network: Any, optimizer: Any, clip: float) -> Tens
     return finite
 
 
-class Skipped:
+class NonFiniteCounter:
     """Counts the steps that were left out, on the device."""
 
     def __init__(self, device: torch.device) -> None:
@@ -60,14 +60,14 @@ class Skipped:
         """Say what was left out since it was last asked; this waits for the device.
 
         Raises:
-            LumifaceError: `PATIENCE` steps in a row were.
+            LumifaceError: `MAX_NONFINITE_STEPS` steps in a row were.
         """
         longest = int(self.longest)
         self.longest = torch.zeros_like(self.longest)
         if longest == 0:
             return
         tell(f"step {step}: the gradient is not finite; step skipped ({longest} in a row)")
-        if longest >= PATIENCE:
+        if longest >= MAX_NONFINITE_STEPS:
             raise LumifaceError(
-                f"{folder}: {PATIENCE} steps in a row were not finite; lower lr in the configuration"
+                f"{folder}: {MAX_NONFINITE_STEPS} steps in a row were not finite; lower lr in the configuration"
             )

@@ -10,25 +10,25 @@ import yaml
 from pydantic import ValidationError
 
 from lumiface.core.errors import InputError, SettingError
-from lumiface.registry import find_part
+from lumiface.registry import find_component
 from lumiface.training.config import RunConfig, TrainConfig
 from lumiface.training.part_config import (
     AutoencoderRun,
+    BlindRestorerRun,
+    ComponentRun,
+    DiffusionPriorRun,
     EnhancerRun,
-    GeneratorRun,
     LifterRun,
-    PartRun,
-    PriorRun,
-    RestorerRun,
+    StyleGAN2Run,
 )
 
-_BY_PART: dict[str, type[PartRun]] = {
+_BY_PART: dict[str, type[ComponentRun]] = {
     "prior3d-lifter": LifterRun,
-    "prior3d-prior": PriorRun,
+    "prior3d-prior": DiffusionPriorRun,
     "prior3d-enhancer": EnhancerRun,
     "stylegan2-autoencoder": AutoencoderRun,
-    "stylegan2": GeneratorRun,
-    "fusion-bfr-restorer": RestorerRun,
+    "stylegan2": StyleGAN2Run,
+    "fusion-bfr-restorer": BlindRestorerRun,
 }
 
 
@@ -88,7 +88,7 @@ def _kind(settings: dict[str, Any], path: Path) -> type[RunConfig]:
     if "part" not in settings:
         return TrainConfig
     try:
-        return _BY_PART[find_part(str(settings["part"]))[0].name]
+        return _BY_PART[find_component(str(settings["part"]))[0].name]
     except SettingError as error:
         raise SettingError(f"{path}: part: {error}") from error
 

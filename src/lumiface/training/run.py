@@ -7,30 +7,30 @@ from pathlib import Path
 from lightning.fabric import Fabric
 
 from lumiface.training.config import RunConfig, TrainConfig
-from lumiface.training.context import Place
-from lumiface.training.logger import Observer
+from lumiface.training.context import TaskContext
+from lumiface.training.logger import RunLogger
 from lumiface.training.loop import run
 from lumiface.training.part_config import (
     AutoencoderRun,
+    BlindRestorerRun,
+    DiffusionPriorRun,
     EnhancerRun,
-    GeneratorRun,
     LifterRun,
-    PriorRun,
-    RestorerRun,
+    StyleGAN2Run,
 )
-from lumiface.training.task import NO_LIMITS, Lesson, Limits, Outcome
-from lumiface.training.tasks.autoencoder import AutoencoderLesson
-from lumiface.training.tasks.blind_restorer import RestorerLesson
-from lumiface.training.tasks.diffusion_prior import PriorLesson
-from lumiface.training.tasks.enhancer import EnhancerLesson
-from lumiface.training.tasks.lifter import LifterLesson
+from lumiface.training.task import NO_LIMITS, Limits, TrainingTask, TrainResult
+from lumiface.training.tasks.autoencoder import AutoencoderTask
+from lumiface.training.tasks.blind_restorer import BlindRestorerTask
+from lumiface.training.tasks.diffusion_prior import DiffusionPriorTask
+from lumiface.training.tasks.enhancer import EnhancerTask
+from lumiface.training.tasks.lifter import LifterTask
 from lumiface.training.tasks.paired import train
-from lumiface.training.tasks.stylegan2 import GeneratorLesson
+from lumiface.training.tasks.stylegan2 import StyleGAN2Task
 
 
 def start(
     config: RunConfig, folder: Path, fabric: Fabric, *, data_root: str = ".", limits: Limits = NO_LIMITS
-) -> Outcome:
+) -> TrainResult:
     """Train, or go on with, whatever `config` is of; see `lumiface.training.loop.run`.
 
     Raises:
@@ -39,24 +39,24 @@ def start(
     """
     if isinstance(config, TrainConfig):
         return train(config, folder, fabric, data_root=data_root, limits=limits)
-    observer = Observer(folder, config, enabled=fabric.is_global_zero)
-    lesson = _open(config, Place(fabric, data_root, limits.start_from, observer.tell))
+    observer = RunLogger(folder, config, enabled=fabric.is_global_zero)
+    lesson = _open(config, TaskContext(fabric, data_root, limits.init_from, observer.tell))
     return run(lesson, config, folder, fabric, observer, limits)
 
 
-def _open(config: RunConfig, place: Place) -> Lesson:
+def _open(config: RunConfig, place: TaskContext) -> TrainingTask:
     match config:
         case LifterRun():
-            return LifterLesson(config, place)
-        case PriorRun():
-            return PriorLesson(config, place)
+            return LifterTask(config, place)
+        case DiffusionPriorRun():
+            return DiffusionPriorTask(config, place)
         case EnhancerRun():
-            return EnhancerLesson(config, place)
+            return EnhancerTask(config, place)
         case AutoencoderRun():
-            return AutoencoderLesson(config, place)
-        case GeneratorRun():
-            return GeneratorLesson(config, place)
-        case RestorerRun():
-            return RestorerLesson(config, place)
+            return AutoencoderTask(config, place)
+        case StyleGAN2Run():
+            return StyleGAN2Task(config, place)
+        case BlindRestorerRun():
+            return BlindRestorerTask(config, place)
         case _:
             raise TypeError(f"no run is of the kind {type(config).__name__}")

@@ -26,13 +26,15 @@ class Draw:
     def __call__(self, step: int, progress: float = 0.0) -> tuple[Tensor, Tensor, torch.Generator]:
         """Bright pictures (B, 3, H, H), their faces' boxes (B, 4) in pixels, and a generator for the rest."""
         rng = np.random.default_rng([self.config.seed, step])
-        shares = np.array([size.share * (size.since <= progress < size.until) for size in self.config.sizes])
+        shares = np.array([size.weight * (size.start <= progress < size.end) for size in self.config.sizes])
         side = self.config.sizes[int(rng.choice(len(shares), p=shares / shares.sum()))].side
         count = round(self.config.batch * (self.config.sizes[0].side / side) ** 2)
         count = max(self.world, count - count % self.world)
         indices = rng.choice(self.faces.count(side * self.scale), count, replace=False)
         # One share a step, in eighths of what may be cut off: few sizes are few sets of resampling weights.
-        share = 1.0 - (1.0 - self.config.zoom) * int(rng.integers(9)) / 8 if self.config.zoom < 1 else 1.0
+        share = (
+            1.0 - (1.0 - self.config.min_crop) * int(rng.integers(9)) / 8 if self.config.min_crop < 1 else 1.0
+        )
         pictures, boxes = self.faces.batch(
             indices[self.rank :: self.world].tolist(), side * self.scale, share
         )

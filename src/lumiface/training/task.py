@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lumiface.training.ema import AveragedWeights
+from lumiface.training.ema import EMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,19 @@ class Limits:
     Attributes:
         max_steps: stop at this step; the state is kept and a later call goes on.
         max_minutes: the same, by the clock, counted from this call.
-        start_from: weights to start from instead of random ones (only at step 0).
+        init_from: weights to start from instead of random ones (only at step 0).
     """
 
     max_steps: int | None = None
     max_minutes: float | None = None
-    start_from: str | None = None
+    init_from: str | None = None
 
 
 NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainResult:
     """Where a run stands: the last step done, the best score in validation, and its weights."""
 
     step: int
@@ -42,7 +42,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Pupils:
+class TrainState:
     """The networks as they sit in a run.
 
     Attributes:
@@ -52,11 +52,11 @@ class Pupils:
     """
 
     models: dict[str, Any]
-    averages: dict[str, AveragedWeights]
+    averages: dict[str, EMA]
     progress: float = 0.0
 
 
-class Lesson(Protocol):
+class TrainingTask(Protocol):
     """What a run learns.
 
     Attributes:
@@ -81,7 +81,7 @@ class Lesson(Protocol):
 
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer: ...
 
-    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         """One step: whose turn it is, the weighted parts of its loss, and the pictures it saw.
 
         When the iterator is resumed, that network has taken its step. A pure function of the networks and
@@ -89,11 +89,11 @@ class Lesson(Protocol):
         """
         ...
 
-    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
         """The score, and pictures (3·n, 3, H, W): inputs, outputs, truths."""
         ...
 
-    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
         """What is saved to be shipped; `settings` builds the network that it fills."""
         ...
 

@@ -21,7 +21,7 @@ def compiled(network: nn.Module, when: Compile, device: torch.device) -> nn.Modu
     return torch.compile(network)  # pyright: ignore[reportReturnType]
 
 
-class FlopsSeen(AbstractContextManager["FlopsSeen"]):
+class FirstStepFlops(AbstractContextManager["FirstStepFlops"]):
     """Counts the floating-point operations of what is done in it the first time; later it does nothing.
 
     Forward and backward, all that torch has a count for: convolutions, products of matrices, attention.
@@ -40,7 +40,7 @@ class FlopsSeen(AbstractContextManager["FlopsSeen"]):
     def first(self) -> bool:
         return self.times == 1
 
-    def __enter__(self) -> FlopsSeen:
+    def __enter__(self) -> FirstStepFlops:
         if self.times == 0:
             self.open.enter_context(torch.compiler.set_stance("force_eager"))
             self.open.enter_context(_Counting(self))
@@ -52,7 +52,7 @@ class FlopsSeen(AbstractContextManager["FlopsSeen"]):
 
 
 class _Counting(TorchDispatchMode):
-    def __init__(self, seen: FlopsSeen) -> None:
+    def __init__(self, seen: FirstStepFlops) -> None:
         super().__init__()
         self.seen = seen
 
@@ -64,7 +64,7 @@ class _Counting(TorchDispatchMode):
 
 
 @torch.inference_mode()
-def measured_peak(device: torch.device, precision: str) -> float:
+def measure_peak(device: torch.device, precision: str) -> float:
     """Floating-point operations a second that the device reaches in the product of two large matrices.
 
     Args:

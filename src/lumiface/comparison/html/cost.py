@@ -38,7 +38,7 @@ Point = tuple[float, float, Row]
 def cost_charts(view: SetView) -> tuple[list[Markup], list[str]]:
     """A chart for each cost that was measured, and the names that found no room in some of them.
 
-    Drawn are the trained methods; bicubic and its like, which cost next to nothing and lie many decibels
+    SampledTriplane are the trained methods; bicubic and its like, which cost next to nothing and lie many decibels
     below, would squeeze all others into a line. The oracle is a dashed line where it lies among them.
     """
     charts: list[Markup] = []

@@ -30,7 +30,7 @@ from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed
 from lumiface.data.benchmarks.pair_files import PairKind, Pixels, Record, build_pairs, load_pairs
 from lumiface.data.sources import Paths, PictureSource
 from lumiface.degradations import blind, frr
-from lumiface.degradations.parameters import DrawnNumbers
+from lumiface.degradations.parameters import SampledParameters
 from lumiface.imaging.io import decode_rgb8
 
 ProtocolName = Literal["frr", "blind"]
@@ -50,7 +50,7 @@ class Protocol:
 
     sides: tuple[str, str]
     config: type[BaseModel]
-    draw: Callable[[int, Any, torch.Generator], DrawnNumbers]
+    draw: Callable[[int, Any, torch.Generator], SampledParameters]
     apply: Callable[[Tensor, Any, torch.Generator], Tensor]
     parameters: tuple[str, ...]
 
@@ -59,14 +59,14 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
     "frr": Protocol(
         ("light", "dark"),
         frr.FRRConfig,
-        lambda _, config, generator: frr.draw_frr(1, config, generator, "cpu", torch.float64),
+        lambda _, config, generator: frr.sample_frr(1, config, generator, "cpu", torch.float64),
         frr.apply_frr,
         frr.PARAMETERS,
     ),
     "blind": Protocol(
         ("good", "bad"),
         blind.BlindConfig,
-        lambda side, config, generator: blind.draw_blind(1, side, config, generator, "cpu", torch.float64),
+        lambda side, config, generator: blind.sample_blind(1, side, config, generator, "cpu", torch.float64),
         blind.apply_blind,
         blind.PARAMETERS,
     ),

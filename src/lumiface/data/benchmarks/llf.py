@@ -29,7 +29,7 @@ from lumiface.degradations.lowlight import (
     Darkening,
     DarkeningRanges,
     darken_exact,
-    draw_darkening_exact,
+    sample_darkening_exact,
 )
 from lumiface.degradations.resample import resize_exact, round_to_8_bit, to_grid
 from lumiface.degradations.tasks import PairTask
@@ -99,14 +99,14 @@ def build_task_pair(
         InputError: as for `build_pair`.
     """
     hr, dark, _ = _light_and_dark(data, name, settings)
-    if task == "lighten":
+    if task == "enhance":
         return round_to_8_bit(dark), hr
     small = _small(hr, settings)
     light_small = round_to_8_bit(resize_exact(to_grid(hr), small))
-    if task == "enlarge":
+    if task == "sr":
         return light_small, hr
     lr = round_to_8_bit(resize_exact(dark, small))
-    return lr, {"joint": hr, "enlarge-dark": round_to_8_bit(dark), "lighten-small": light_small}[task]
+    return lr, {"joint": hr, "sr-dark": round_to_8_bit(dark), "enhance-small": light_small}[task]
 
 
 def _light_and_dark(
@@ -115,7 +115,7 @@ def _light_and_dark(
     """HR as 8 bits, and dark on the fixed-point grid; the generator is the picture's own."""
     hr = ground_truth(decode_rgb8(data, name), name, settings.hr_size, settings.scale)
     rng = generator_for(settings.seed, name)
-    darkening = draw_darkening_exact(rng, settings.ranges)
+    darkening = sample_darkening_exact(rng, settings.ranges)
     return hr, darken_exact(hr, darkening, rng), darkening
 
 

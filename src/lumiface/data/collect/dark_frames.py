@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 from lumiface.faces.align import crop_face, face_matrix, invert, native_side
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.find import find_faces
@@ -34,10 +35,8 @@ Reason = Literal["bright", "black", "no face", "small", "cut off", "bright face"
 HASH_BITS = 143
 
 
-class DarkFrameConfig(BaseModel):
+class DarkFrameConfig(Settings):
     """What is looked for. The defaults are the paper's limit of light, and ours for the rest."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     every: float = Field(default=0.5, ge=0, description="seconds between looks at a video; 0: every frame")
     max_luma: float = Field(

@@ -15,7 +15,7 @@ from lumiface.degradations.resample import resize
 from lumiface.imaging.io import decode_rgb8
 
 
-def stack_faces(sources: Sequence[str | Path], limit: int | None = None) -> Tensor:
+def load_face_tensor(sources: Sequence[str | Path], limit: int | None = None) -> Tensor:
     """The pictures of folders or tars, one source after the other, (N, 3, H, H) uint8.
 
     Args:
@@ -38,14 +38,14 @@ def stack_faces(sources: Sequence[str | Path], limit: int | None = None) -> Tens
     return torch.stack(found)
 
 
-def faces_at_side(faces: Tensor, side: int) -> Tensor:
+def resize_faces(faces: Tensor, side: int) -> Tensor:
     """(N, 3, H, H) uint8 -> (N, 3, side, side) uint8, antialiased."""
     if faces.shape[-1] == side:
         return faces
     return torch.cat([_resized(some, side) for some in faces.split(256)])
 
 
-def draw_mirrored(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:
+def sample_batch(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:
     """`count` different faces of (N, 3, H, H) uint8, mirrored every other one, in [0, 1], on their device."""
     chosen = torch.from_numpy(rng.choice(len(faces), count, replace=False)).to(faces.device)
     mirrored = torch.from_numpy(rng.random(count) < 0.5).to(faces.device)

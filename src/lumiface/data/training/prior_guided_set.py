@@ -22,7 +22,7 @@ CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LedBatch:
+class PriorGuidedBatch:
     """`dark` (B, 3, h, h), its `rendering` (B, 3, s, s) and `depth` (B, 1, s, s), and the `bright` truth like
     `dark` (of no pictures, where there is none); all in [0, 1]."""
 
@@ -32,7 +32,7 @@ class LedBatch:
     bright: Tensor
 
 
-class LedFaces:
+class PriorGuidedSet:
     """Dark faces with what leads them, as bytes on one device.
 
     Attributes:
@@ -46,11 +46,11 @@ class LedFaces:
     def __len__(self) -> int:
         return len(self.dark)
 
-    def whole(self, index: int) -> LedBatch:
+    def whole(self, index: int) -> PriorGuidedBatch:
         """One face, uncut."""
         return self._batch([(index, 0, 0, False)], self.dark.shape[-1])
 
-    def cut(self, count: int, side: int, rng: np.random.Generator) -> LedBatch:
+    def cut(self, count: int, side: int, rng: np.random.Generator) -> PriorGuidedBatch:
         """`count` faces, each cut to `side` pixels somewhere and mirrored every other time.
 
         Places are multiples of the leads' pixels, so that what leads is cut alike.
@@ -65,7 +65,7 @@ class LedFaces:
             cuts.append((index, top, left, bool(rng.random() < 0.5)))
         return self._batch(cuts, side)
 
-    def _batch(self, cuts: Sequence[tuple[int, int, int, bool]], side: int) -> LedBatch:
+    def _batch(self, cuts: Sequence[tuple[int, int, int, bool]], side: int) -> PriorGuidedBatch:
         grid = self.dark.shape[-1] // self.leads.shape[-1]
 
         def cut(shelf: Tensor, scale: int) -> Tensor:
@@ -79,10 +79,10 @@ class LedFaces:
             return torch.stack(rows).float() / 255.0
 
         leads = cut(self.leads, grid)
-        return LedBatch(cut(self.dark, 1), leads[:, :3], leads[:, 3:], cut(self.bright, 1))
+        return PriorGuidedBatch(cut(self.dark, 1), leads[:, :3], leads[:, 3:], cut(self.bright, 1))
 
 
-def draw_leads(network: Any, dark: Tensor, device: torch.device, tell: Callable[[str], None]) -> Tensor:
+def predict_priors(network: Any, dark: Tensor, device: torch.device, tell: Callable[[str], None]) -> Tensor:
     """Rendering and depth of (N, 3, H, H) uint8 faces -> (N, 4, s, s) uint8 on the CPU.
 
     Kept in the user's cache under the digest of faces, prior and its settings, so that runs share them.
@@ -92,7 +92,7 @@ def draw_leads(network: Any, dark: Tensor, device: torch.device, tell: Callable[
     """
     if network.prior is None:
         return torch.zeros(
-            len(dark), 4, network.config.lead_side, network.config.lead_side, dtype=torch.uint8
+            len(dark), 4, network.config.prior_size, network.config.prior_size, dtype=torch.uint8
         )
     sealed = seal(network)
     found: list[Tensor] = []
@@ -113,7 +113,7 @@ def draw_leads(network: Any, dark: Tensor, device: torch.device, tell: Callable[
 @torch.inference_mode()
 def _draw(network: Any, face: Tensor, device: torch.device) -> Tensor:
     # One at a time: what is drawn must not hang on its neighbours by a last bit.
-    lead = network.lead(face[None].to(device).float() / 255.0)
+    lead = network.predict_prior(face[None].to(device).float() / 255.0)
     return to_uint8(torch.cat([lead.rendering, lead.depth], dim=1)).cpu()
 
 

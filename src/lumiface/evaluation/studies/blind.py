@@ -12,7 +12,7 @@ from torch import Tensor
 from lumiface.data.benchmarks.damaged import DamageSettings, damaged_pairs
 from lumiface.data.sources import PictureSource
 from lumiface.evaluation.column import Column, Told
-from lumiface.evaluation.metric_suite import Instruments
+from lumiface.evaluation.metric_suite import MetricSuite
 from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.find import find_faces
 from lumiface.imaging.io import Picture, decode_rgb8
@@ -47,8 +47,8 @@ def measure_restorers(
     """
     names = [INPUT, *networks]
     columns = {name: Column() for name in names}
-    small = Instruments(torch.device("cpu"), with_reference=True, only=SMALL_SCORES)
-    large = Instruments(torch.device("cpu"), with_reference=True, only=LARGE_SCORES)
+    small = MetricSuite(torch.device("cpu"), with_reference=True, only=SMALL_SCORES)
+    large = MetricSuite(torch.device("cpu"), with_reference=True, only=LARGE_SCORES)
     distance = FrechetDistance("squeezenet")
     features: dict[str, list[Tensor]] = {name: [] for name in ("truth", *names)}
     for done, pair in enumerate(damaged_pairs(source, DamageSettings("blind", side)), start=1):
@@ -82,7 +82,7 @@ def measure_real(
     """
     names = [INPUT, *restorers]
     columns = {name: Column() for name in names}
-    instruments = Instruments(torch.device("cpu"), with_reference=True, only=LARGE_SCORES)
+    instruments = MetricSuite(torch.device("cpu"), with_reference=True, only=LARGE_SCORES)
     distance = FrechetDistance("squeezenet")
     faces: dict[str, list[Tensor]] = {name: [] for name in names}
     first = next(iter(restorers.values()))

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from lumiface.data.benchmarks.llf import LLFSettings, llf_pairs
 from lumiface.data.sources import PictureSource
-from lumiface.degradations.camera_pipeline import CameraConfig, camera_picture
+from lumiface.degradations.camera_pipeline import CameraConfig, simulate_camera
 from lumiface.evaluation.column import Column, Told
-from lumiface.evaluation.metric_suite import Instruments
+from lumiface.evaluation.metric_suite import MetricSuite
 from lumiface.imaging.color import luma
 from lumiface.imaging.quantize import from_uint8, quantize
 
@@ -40,14 +40,14 @@ def measure_joint(
         picture's darkening by the benchmark: the larger, the darker.
     """
     columns = {name: Column() for name in networks}
-    instruments = Instruments(torch.device("cpu"), with_reference=True, only=SCORES)
+    instruments = MetricSuite(torch.device("cpu"), with_reference=True, only=SCORES)
     gammas: list[float] = []
     generator = torch.Generator().manual_seed(0)
     pairs = llf_pairs(source, LLFSettings(hr_size=hr_size, scale=4, seed=0))
     for done, pair in enumerate(islice(pairs, len(source)), start=1):
         low, high = _picture(pair.lr), _picture(pair.hr)
         if camera is not None:
-            low = camera_picture(high, camera, 4, generator)
+            low = simulate_camera(high, camera, 4, generator)
         for name, network in networks.items():
             output = quantize(network(low))
             lighter = (luma(output) - luma(high)).mean(dim=(1, 2, 3))

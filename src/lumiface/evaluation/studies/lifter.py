@@ -54,7 +54,7 @@ def measure_lifter(lifter: Any, views: ViewSet, side: int, perceptual: LPIPS) ->
     for index in range(len(views)):
         one = views.batch([index], side)
         target = resize(one.pictures, (side, side)).clamp(0.0, 1.0)
-        seen = lifter.view(lifter(one.pictures, one.cameras), one.cameras, side)
+        seen = lifter.render(lifter(one.pictures, one.cameras), one.cameras, side)
         colour = seen.colour.clamp(0.0, 1.0)
         scores.psnr_rgb.append(float(psnr_rgb(colour, target)))
         scores.lpips_squeeze.append(float(perceptual(colour, target)))
@@ -74,9 +74,9 @@ def turned_views(lifter: Any, views: ViewSet, indices: list[int], side: int) -> 
         planes = lifter(one.pictures, one.cameras)
         rows.append(resize(one.pictures, (side, side)).clamp(0.0, 1.0))
         for yaw in YAWS:
-            seen = lifter.view(planes, yaw_camera(one.cameras, yaw), side)
+            seen = lifter.render(planes, yaw_camera(one.cameras, yaw), side)
             rows.append(seen.colour.clamp(0.0, 1.0))
-        own = lifter.view(planes, one.cameras, side).depth
+        own = lifter.render(planes, one.cameras, side).depth
         far, near = own.amax(), own.amin()
         rows.append(((far - own) / (far - near).clamp_min(1e-6)).expand(-1, 3, -1, -1))
     return torch.cat(rows)

@@ -13,7 +13,7 @@ from lumiface.data.sources import PictureSource
 from lumiface.data.training.prior_guided_set import seal
 from lumiface.data.training.view_set import ViewSet
 from lumiface.evaluation.column import Column, Told
-from lumiface.evaluation.metric_suite import Instruments
+from lumiface.evaluation.metric_suite import MetricSuite
 from lumiface.geometry.camera import camera_angles
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import from_uint8, quantize
@@ -43,18 +43,18 @@ def measure_priors(
         views: with cameras, of pictures of `source`, by name; darkened by the FRR set of seed 0.
     """
     columns = {name: Column() for name in priors}
-    instruments = Instruments(torch.device("cpu"), with_reference=True, only=PRIOR_SCORES)
+    instruments = MetricSuite(torch.device("cpu"), with_reference=True, only=PRIOR_SCORES)
     rows = {name: row for row, name in enumerate(views.names)}
     for done, pair in enumerate(damaged_pairs(source, DamageSettings("frr")), start=1):
         if pair.name not in rows:
             continue
         view = views.batch([rows[pair.name]], side)
-        lifted = lifter.view(lifter(view.pictures, view.cameras), view.cameras, side).colour
+        lifted = lifter.render(lifter(view.pictures, view.cameras), view.cameras, side).colour
         for name, prior in priors.items():
-            drawn = prior.draw(from_uint8(pair.bad))
-            seen = quantize(prior.view(drawn, (side, side)).colour)
+            drawn = prior.sample(from_uint8(pair.bad))
+            seen = quantize(prior.render(drawn, (side, side)).colour)
             found = instruments.measure(seen, quantize(lifted))
-            relief = prior.view(drawn, (side, side), view.cameras).depth
+            relief = prior.render(drawn, (side, side), view.cameras).depth
             turned = (camera_angles(drawn.camera) - camera_angles(view.cameras)).abs()
             found["depth"] = depth_correlation(relief[:, 0], view.depth[:, 0], view.mask[:, 0])
             columns[name].add(found | {"yaw": turned[:, 0], "pitch": turned[:, 1]})
@@ -78,13 +78,13 @@ def measure_enhancers(
     columns = {name: Column() for name in networks}
     with_truth = pictures[0][1] is not None
     names = PAIRED_SCORES if with_truth else UNPAIRED_SCORES
-    instruments = Instruments(torch.device("cpu"), with_reference=with_truth, only=names)
+    instruments = MetricSuite(torch.device("cpu"), with_reference=with_truth, only=names)
     seals = {name: seal(network) if network.prior is not None else b"" for name, network in networks.items()}
     for done, (dark, bright) in enumerate(pictures, start=1):
         leads: dict[bytes, Any] = {}
         for name, network in networks.items():
             if seals[name] not in leads:
-                leads[seals[name]] = network.lead(dark)
+                leads[seals[name]] = network.predict_prior(dark)
             lead = leads[seals[name]]
             output = quantize(network.enhancer(dark, lead.rendering, lead.depth))
             columns[name].add(instruments.measure(output, bright))

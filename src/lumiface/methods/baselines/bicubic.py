@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.degradations.resample import resize
 
 
-class BicubicConfig(BaseModel):
+class BicubicConfig(Settings):
     """What defines one bicubic enlargement."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
 

@@ -15,9 +15,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.imaging.filters import guided_filter
 from lumiface.imaging.mean_gamma import mean_gamma
 
@@ -25,10 +26,8 @@ _TILE = 16
 """Least side of CLAHE's tiles in pixels: the histogram of fewer says nothing, and turns black into grey."""
 
 
-class GammaConfig(BaseModel):
+class GammaConfig(Settings):
     """What defines one mean gamma."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mean: float = Field(default=0.5, gt=0, lt=1, description="the mean over all channels that is wanted")
     scale: Literal[1] = Field(default=1, description="the picture keeps its size")
@@ -48,10 +47,8 @@ class GammaEnhancer(nn.Module):
         return low.clamp(min=0.0) ** mean_gamma(low, self.config.mean)[:, None, None, None]
 
 
-class CLAHEConfig(BaseModel):
+class CLAHEConfig(Settings):
     """What defines one CLAHE."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     clip: float = Field(
         default=2.0,
@@ -93,10 +90,8 @@ class CLAHEEnhancer(nn.Module):
         return cv2.cvtColor(lab, cv2.COLOR_Lab2RGB).clip(0.0, 1.0)
 
 
-class LIMEConfig(BaseModel):
+class LIMEConfig(Settings):
     """What defines one LIME."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     gamma: float = Field(default=0.8, gt=0, le=1, description="γ: power on the light map (paper 0.8)")
     radius: float = Field(

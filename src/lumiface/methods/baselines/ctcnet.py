@@ -19,16 +19,15 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.channel_transformer import ChannelTransformer
+from lumiface.core.settings import Settings
 
 
-class CTCNetConfig(BaseModel):
+class CTCNetConfig(Settings):
     """What defines one CTCNet; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(
         default=32,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.lightening import (
@@ -24,12 +24,11 @@ from lumiface.blocks.lightening import (
     LighteningBackProjection,
     start_near_identity,
 )
+from lumiface.core.settings import Settings
 
 
-class DLNConfig(BaseModel):
+class DLNConfig(Settings):
     """What defines one DLN; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(default=64, ge=8, multiple_of=2, description="width of all features (paper 64)")
     blocks: int = Field(default=3, ge=1, description="number of lightening back-projections (paper 3)")

@@ -13,14 +13,14 @@ from __future__ import annotations
 from typing import Literal
 
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 
-class EDSRConfig(BaseModel):
+
+class EDSRConfig(Settings):
     """What defines one EDSR; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(default=64, ge=8, description="F: width of all features (baseline 64, large 256)")
     blocks: int = Field(default=16, ge=1, description="B: number of residual blocks (baseline 16, large 32)")

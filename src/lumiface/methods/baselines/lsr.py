@@ -18,7 +18,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.lightening import (
@@ -27,12 +27,11 @@ from lumiface.blocks.lightening import (
     LighteningBackProjection,
     start_near_identity,
 )
+from lumiface.core.settings import Settings
 
 
-class LSRConfig(BaseModel):
+class LSRConfig(Settings):
     """What defines one LSR; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(default=64, ge=8, multiple_of=2, description="width of all features")
     blocks: int = Field(default=3, ge=1, description="number of lightening back-projections")

@@ -16,16 +16,15 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
+from lumiface.core.settings import Settings
 
 
-class OmniSRConfig(BaseModel):
+class OmniSRConfig(Settings):
     """What defines one Omni-SR; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(default=64, ge=8, multiple_of=4, description="width of all features (paper 64)")
     groups: int = Field(default=5, ge=1, description="residual groups (OSAG; paper 5)")

@@ -16,18 +16,17 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.core.assets import load_published
+from lumiface.core.settings import Settings
 from lumiface.losses import edge_aware_smoothness_loss, mse_loss
 from lumiface.methods.base_recipe import PairedRecipe
 
 
-class SCIConfig(BaseModel):
+class SCIConfig(Settings):
     """What defines one SCI; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(default=3, ge=1, description="width of what estimates the light (paper 3)")
     blocks: int = Field(default=1, ge=1, description="how often its block is applied (paper 1)")
@@ -117,10 +116,8 @@ class SCI(nn.Module):
         return torch.cat([*lights, *inputs])
 
 
-class SCIRecipeConfig(BaseModel):
+class SCIRecipeConfig(Settings):
     """The loss's settings; the defaults are the paper's (§3.3)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fidelity: float = Field(default=1.5, ge=0, description="α: weight of the light's likeness to the picture")
     smoothness: float = Field(default=1.0, ge=0, description="β: weight of its evenness away from edges")

@@ -19,17 +19,17 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
+
+from lumiface.core.settings import Settings
 
 _HALVINGS = 3  # from the picture to the features of the middle: 128 -> 16
 _DEEPEST = 4  # halvings inside the hourglass of a unit whose features are 64x64: it ends at 4x4
 
 
-class SPARNetConfig(BaseModel):
+class SPARNetConfig(Settings):
     """What defines one SPARNet; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(
         default=32, ge=8, description="C: width at full size; 2C, 4C and 4C at a half, a quarter, an eighth"

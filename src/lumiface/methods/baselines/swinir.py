@@ -17,16 +17,15 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
+from lumiface.core.settings import Settings
 
 
-class SwinIRConfig(BaseModel):
+class SwinIRConfig(Settings):
     """What defines one SwinIR; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(
         default=60, ge=8, description="width of all features, a multiple of `heads` (light 60)"

@@ -16,10 +16,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.core.assets import load_published
+from lumiface.core.settings import Settings
 from lumiface.losses import (
     colour_constancy_loss,
     exposure_loss,
@@ -29,10 +30,8 @@ from lumiface.losses import (
 from lumiface.methods.base_recipe import PairedRecipe
 
 
-class ZeroDCEConfig(BaseModel):
+class ZeroDCEConfig(Settings):
     """What defines one Zero-DCE; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(default=32, ge=4, description="width of all features (paper 32)")
     iterations: int = Field(default=8, ge=1, description="n: how often the curve is applied (paper 8)")
@@ -81,10 +80,8 @@ class ZeroDCE(nn.Module):
         return torch.cat([lit, *maps]) if self.training else lit
 
 
-class ZeroDCERecipeConfig(BaseModel):
+class ZeroDCERecipeConfig(Settings):
     """The loss's settings; the defaults are the paper's (§4) but for the smoothness."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     spatial: float = Field(default=1.0, ge=0, description="weight of spatial consistency")
     exposure: float = Field(default=1.0, ge=0, description="weight of exposure control")

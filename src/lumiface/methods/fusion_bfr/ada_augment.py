@@ -12,20 +12,20 @@ import math
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 
-class AugmentConfig(BaseModel):
+
+class AugmentConfig(Settings):
     """How strong the changes are, and how the probability is led."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: float = Field(
         default=0.6, ge=0.0, le=1.0, description="of the sign of the critic's verdicts on real faces"
     )
     images: int = Field(default=100_000, ge=1, description="faces over which p may rise from 0 to 1")
-    most: float = Field(
+    max_p: float = Field(
         default=0.8, ge=0.0, le=1.0, description="p rises no further: changes would show in faces"
     )
     turns: bool = Field(default=False, description="quarter turns, too; faces are never upside down")
@@ -46,7 +46,7 @@ class AdaptiveProbability:
         sure = float(real.sign().mean())
         step = len(real) / self.config.images
         self.value = min(
-            max(self.value + math.copysign(step, sure - self.config.target), 0.0), self.config.most
+            max(self.value + math.copysign(step, sure - self.config.target), 0.0), self.config.max_p
         )
 
 

@@ -2,7 +2,7 @@
 
 Where no GPU is at hand, the game of generator and critic takes days to come to faces. An autoencoder comes to
 blurred ones in an hour, and with the generator as its decoder it leaves one that can draw, but knows no way
-from z to the codes of faces. That way is laid afterwards (`Generator.lay_way`): a normal distribution is
+from z to the codes of faces. That way is laid afterwards (`Generator.fit_mapping`): a normal distribution is
 fitted to the codes of the training faces, and the mapping network set to draw from it (Ghosh et al. 2020,
 "From Variational to Deterministic Autoencoders", §4: ex-post density estimation). The game goes on there.
 """
@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.losses.pixel import l1_loss
-from lumiface.losses.vgg19 import Backbone, PreActivationLoss
-from lumiface.methods.fusion_bfr.discriminator import Critic, CriticConfig, halving_blocks
+from lumiface.losses.vgg19 import Backbone, VGG19Loss
+from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig, downsampling_blocks
 from lumiface.methods.fusion_bfr.generator import Generator
 from lumiface.methods.fusion_bfr.generator_recipe import (
     GeneratorRecipe,
@@ -36,15 +37,18 @@ class CodeEncoder(nn.Module):
     Shape: (B, 3, R, R) in [-1, 1] -> (B, latent).
     """
 
-    def __init__(self, config: CriticConfig, latent: int) -> None:
+    def __init__(self, config: DiscriminatorConfig, latent: int) -> None:
         super().__init__()
-        self.from_colour = EqualConv2d(3, config.width(config.resolution), 1)
-        self.blocks = halving_blocks(config)
-        self.hidden, self.told = EqualLinear(config.width(4) * 16, latent), EqualLinear(latent, latent)
+        self.from_rgb = EqualConv2d(3, config.channels_at(config.resolution), 1)
+        self.blocks = downsampling_blocks(config)
+        self.hidden, self.latent = (
+            EqualLinear(config.channels_at(4) * 16, latent),
+            EqualLinear(latent, latent),
+        )
 
     def forward(self, picture: Tensor) -> Tensor:
-        seen = self.blocks(activate(self.from_colour(picture)))
-        return activate(self.told(activate(self.hidden(seen.flatten(1)))))
+        seen = self.blocks(activate(self.from_rgb(picture)))
+        return activate(self.latent(activate(self.hidden(seen.flatten(1)))))
 
 
 class Autoencoder(nn.Module):
@@ -57,21 +61,23 @@ class Autoencoder(nn.Module):
         super().__init__()
         size = generator.config
         # As many channels as the generator has, from 4x4 on.
-        critic = CriticConfig(resolution=size.resolution, base=size.base, most=size.most)
+        critic = DiscriminatorConfig(
+            resolution=size.resolution, channel_base=size.channel_base, max_channels=size.max_channels
+        )
         self.encoder = CodeEncoder(critic, size.latent)
         self.generator = generator
 
     def forward(self, picture: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         code = self.encoder(picture)
         # The generator's own noise belongs to no face in particular.
-        drawn = self.generator.synthesise(self.generator.spread(code + noise), self.generator.silence())
+        drawn = self.generator.synthesise(
+            self.generator.broadcast_latent(code + noise), self.generator.zero_noise()
+        )
         return drawn, code
 
 
-class AutoencoderRecipeConfig(BaseModel):
+class AutoencoderRecipeConfig(Settings):
     """The weights of the losses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pixel: float = Field(default=1.0, ge=0, description="of the mean absolute difference")
     perceptual: float = Field(default=0.2, ge=0, description="of VGG-19's features before activation")
@@ -86,7 +92,7 @@ class AutoencoderRecipeConfig(BaseModel):
         default=0.01, ge=0, description="of the codes' mean square, so that they do not outgrow the noise"
     )
     adversarial: float = Field(default=0.0, ge=0, description="of a critic's verdicts; 0: there is no critic")
-    game: dict[str, Any] = Field(
+    gan: dict[str, Any] = Field(
         default_factory=lambda: {"augment": None}, description="settings of the critic's side of that game"
     )
 
@@ -97,12 +103,12 @@ class AutoencoderRecipe(nn.Module):
     def __init__(self, config: AutoencoderRecipeConfig, seed: int) -> None:
         super().__init__()
         self.config, self.seed = config, seed
-        self.perceptual = PreActivationLoss(config.backbone) if config.perceptual else None
-        self.game = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.game), seed)
+        self.perceptual = VGG19Loss(config.backbone) if config.perceptual else None
+        self.gan = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.gan), seed)
 
-    def critic_for(self, generator: Generator) -> Critic | None:
+    def build_discriminator(self, generator: Generator) -> Discriminator | None:
         """An untrained critic of what is drawn again; None where nobody judges."""
-        return self.game.critic_for(generator) if self.config.adversarial else None
+        return self.gan.build_discriminator(generator) if self.config.adversarial else None
 
     def assemble(self, generator: Generator) -> Autoencoder:
         """What is trained: an untrained encoder, and the generator but for its mapping network."""
@@ -127,6 +133,6 @@ class AutoencoderRecipe(nn.Module):
             smaller = (F.avg_pool2d(picture, settings.shrink) for picture in (ours, truth))
             parts["perceptual"] = settings.perceptual * self.perceptual(*smaller)
         if critic is not None:
-            (verdict,) = self.game.play(critic, drawn, draw).values()
+            (verdict,) = self.gan.generator_loss(critic, drawn, draw).values()
             parts["adversarial"] = settings.adversarial * verdict
         return parts

@@ -51,10 +51,10 @@ def load_official(path: Path) -> Generator:
         resolution=sides[-1],
         latent=latent,
         mapping=layers,
-        base=widths[-1] * sides[-1],
-        most=constant.shape[-3],
+        channel_base=widths[-1] * sides[-1],
+        max_channels=constant.shape[-3],
     )
-    if [config.width(side) for side in sides] != widths:
+    if [config.channels_at(side) for side in sides] != widths:
         raise InputError(f"{path}: its widths {widths} are not those of any StyleGAN2")
     generator = Generator(config)
     ours: dict[str, Tensor] = {}
@@ -87,7 +87,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _port(name: str) -> str:
     """Our name -> that of the widespread port."""
-    if name == "mean_code":
+    if name == "w_avg":
         return "latent_avg"
     if name == "constant":
         return "input.input"
@@ -97,7 +97,7 @@ def _port(name: str) -> str:
     tail = {"noise": "noise.weight", "bias": "activate.bias"}.get(
         rest, rest.replace("conv.affine", "conv.modulation")
     )
-    if group == "colours":
+    if group == "to_rgbs":
         where = "to_rgb1" if number == 0 else f"to_rgbs.{number - 1}"
         return f"{where}.{'bias' if rest == 'bias' else tail}"
     if group == "second" and number == 0:
@@ -107,7 +107,7 @@ def _port(name: str) -> str:
 
 def _nvidia(name: str) -> str:
     """Our name -> NVIDIA's."""
-    if name == "mean_code":
+    if name == "w_avg":
         return "mapping.w_avg"
     if name == "constant":
         return "synthesis.b4.const"

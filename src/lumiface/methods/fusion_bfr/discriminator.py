@@ -5,28 +5,27 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, activate
 
 
-class CriticConfig(BaseModel):
+class DiscriminatorConfig(Settings):
     """What defines one discriminator; stored in every training state."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     resolution: int = Field(default=512, ge=16, le=1024, description="side of the faces, a power of two")
-    base: int = Field(default=32768, ge=256, description="channels of a scale are base / side, ...")
-    most: int = Field(default=512, ge=8, description="... and this at most")
+    channel_base: int = Field(default=32768, ge=256, description="channels of a scale are base / side, ...")
+    max_channels: int = Field(default=512, ge=8, description="... and this at most")
     group: int = Field(default=4, ge=1, description="pictures whose spread is compared, at most")
 
-    def width(self, side: int) -> int:
+    def channels_at(self, side: int) -> int:
         """Channels at a scale."""
-        return min(self.base // side, self.most)
+        return min(self.channel_base // side, self.max_channels)
 
 
-class CriticBlock(nn.Module):
+class DiscriminatorBlock(nn.Module):
     """Two convolutions, the second halves the size, and a halved way around them.
 
     Shape: (B, inputs, H, W) -> (B, outputs, H/2, W/2).
@@ -43,34 +42,36 @@ class CriticBlock(nn.Module):
         return (changed + self.skip(x)) / math.sqrt(2.0)
 
 
-def halving_blocks(config: CriticConfig) -> nn.Sequential:
+def downsampling_blocks(config: DiscriminatorConfig) -> nn.Sequential:
     """From the features of the full size to those of 4x4."""
     sides = [2**level for level in range(int(math.log2(config.resolution)), 2, -1)]
-    return nn.Sequential(*(CriticBlock(config.width(side), config.width(side // 2)) for side in sides))
+    return nn.Sequential(
+        *(DiscriminatorBlock(config.channels_at(side), config.channels_at(side // 2)) for side in sides)
+    )
 
 
-class Critic(nn.Module):
+class Discriminator(nn.Module):
     """Is a face real? One number a picture, higher for yes.
 
     Shape: (B, 3, R, R) in about [-1, 1] -> (B,).
     """
 
-    def __init__(self, config: CriticConfig) -> None:
+    def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.from_colour = EqualConv2d(3, config.width(config.resolution), 1)
-        self.blocks = halving_blocks(config)
-        last = config.width(4)
+        self.from_rgb = EqualConv2d(3, config.channels_at(config.resolution), 1)
+        self.blocks = downsampling_blocks(config)
+        last = config.channels_at(4)
         self.conv = EqualConv2d(last + 1, last, 3)
-        self.hidden, self.verdict = EqualLinear(last * 16, last), EqualLinear(last, 1)
+        self.hidden, self.logit = EqualLinear(last * 16, last), EqualLinear(last, 1)
 
     def forward(self, picture: Tensor) -> Tensor:
-        x = self.blocks(activate(self.from_colour(picture)))
-        x = activate(self.conv(torch.cat([x, spread_of_batch(x, self.config.group)], dim=1)))
-        return self.verdict(activate(self.hidden(x.flatten(1))))[:, 0]
+        x = self.blocks(activate(self.from_rgb(picture)))
+        x = activate(self.conv(torch.cat([x, minibatch_stddev(x, self.config.group)], dim=1)))
+        return self.logit(activate(self.hidden(x.flatten(1))))[:, 0]
 
 
-def spread_of_batch(x: Tensor, group: int) -> Tensor:
+def minibatch_stddev(x: Tensor, group: int) -> Tensor:
     """How much the pictures of a group differ: a generator that always draws the same is found out by it.
 
     Karras et al. 2018, "Progressive Growing of GANs", §3: standard deviation over the group, averaged over

@@ -9,20 +9,19 @@ import itertools
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.residual import ResidualBlock
+from lumiface.core.settings import Settings
 
 
-class EncoderConfig(BaseModel):
+class EncoderConfig(Settings):
     """What defines one encoder-decoder; stored in every checkpoint."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     resolution: int = Field(default=512, ge=16, le=1024, description="side of the faces, a power of two")
-    base: int = Field(default=8192, ge=64, description="channels of a scale are base / side, ...")
-    most: int = Field(default=256, ge=8, description="... and this at most")
+    channel_base: int = Field(default=8192, ge=64, description="channels of a scale are base / side, ...")
+    max_channels: int = Field(default=256, ge=8, description="... and this at most")
     latent: int = Field(default=512, ge=16, description="length of the latent vector")
 
     @property
@@ -30,9 +29,9 @@ class EncoderConfig(BaseModel):
         """8, 16, ... up to the resolution."""
         return [2**level for level in range(3, self.resolution.bit_length())]
 
-    def width(self, side: int) -> int:
+    def channels_at(self, side: int) -> int:
         """Channels at a scale."""
-        return min(self.base // side, self.most)
+        return min(self.channel_base // side, self.max_channels)
 
 
 class Encoder(nn.Module):
@@ -44,7 +43,7 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [config.width(side) for side in config.sides]  # coarse to fine
+        widths = [config.channels_at(side) for side in config.sides]  # coarse to fine
         pairs = list(itertools.pairwise(reversed(widths)))  # fine to coarse
         self.stem = nn.Conv2d(3, widths[-1], 3, padding=1)
         self.encode = nn.ModuleList(ResidualBlock(width) for width in reversed(widths))

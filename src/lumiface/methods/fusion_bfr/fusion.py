@@ -44,21 +44,21 @@ class FeatureFusion(nn.Module):
 
     def __init__(self, width: int, channels: int, side: int, heads: int) -> None:
         super().__init__()
-        self.among = Attention(width, heads)
+        self.self_attention = Attention(width, heads)
         self.project = nn.Linear(width, width)
-        self.across = Attention(width, heads)
-        self.read = nn.Conv2d(channels, width, 1)
-        self.places = nn.Parameter(0.02 * torch.randn(1, side * side, width))
+        self.cross_attention = Attention(width, heads)
+        self.feature_proj = nn.Conv2d(channels, width, 1)
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, side * side, width))
         self.norm_codes, self.norm_query, self.norm_keys = (nn.LayerNorm(width) for _ in range(3))
 
     def forward(self, codes: Tensor, features: Tensor) -> Tensor:
         known = self.norm_codes(codes)
-        codes = codes + self.project(self.among(known, known))
-        seen = self.norm_keys(self.read(features).flatten(2).transpose(1, 2) + self.places)
-        return codes + self.across(self.norm_query(codes), seen)
+        codes = codes + self.project(self.self_attention(known, known))
+        seen = self.norm_keys(self.feature_proj(features).flatten(2).transpose(1, 2) + self.pos_embed)
+        return codes + self.cross_attention(self.norm_query(codes), seen)
 
 
-class SpatialTransform(nn.Module):
+class SFT(nn.Module):
     """Features of the picture lead half of the generator's channels (§1.2, equations 4 and 5).
 
     The first half of the channels is modulated (fidelity), the second stays the generator's own (realism).
@@ -70,10 +70,10 @@ class SpatialTransform(nn.Module):
 
     def __init__(self, channels: int, features: int) -> None:
         super().__init__()
-        self.led = channels // 2
+        self.sft_channels = channels // 2
 
         def branch() -> nn.Sequential:
-            last = nn.Conv2d(features, self.led, 3, padding=1)
+            last = nn.Conv2d(features, self.sft_channels, 3, padding=1)
             # It begins by changing nothing, so that the pretrained generator is not thrown off its faces.
             nn.init.zeros_(last.weight)
             if last.bias is not None:
@@ -83,7 +83,7 @@ class SpatialTransform(nn.Module):
         self.gamma, self.beta = branch(), branch()
 
     def forward(self, generated: Tensor, features: Tensor, share: float | Tensor) -> Tensor:
-        led, own = generated[:, : self.led], generated[:, self.led :]
+        led, own = generated[:, : self.sft_channels], generated[:, self.sft_channels :]
         # NOTE(paper): γ is told as what it differs from 1.
         led = led + share * (self.gamma(features) * led + self.beta(features))
         return torch.cat([led, own], dim=1)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.resampling_conv import enlarge
 from lumiface.methods.fusion_bfr.style_layers import (
     GAIN,
@@ -29,20 +30,18 @@ Lead = Callable[[Tensor, int], Tensor]
 RAISED = 4.0
 """What z is raised by on its way through the mapping network: of 30,000 numbers drawn, one lies below -4."""
 
-MEAN_CODE_RATE = 0.005
+W_AVG_RATE = 0.005
 """How fast the mean code follows the codes of each training step."""
 
 
-class GeneratorConfig(BaseModel):
+class GeneratorConfig(Settings):
     """What defines one generator; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     resolution: int = Field(default=512, ge=16, le=1024, description="side of the faces, a power of two")
     latent: int = Field(default=512, ge=16, description="length of z and of a code w")
     mapping: int = Field(default=8, ge=1, description="layers of the mapping network")
-    base: int = Field(default=32768, ge=256, description="channels of a scale are base / side, ...")
-    most: int = Field(default=512, ge=8, description="... and this at most")
+    channel_base: int = Field(default=32768, ge=256, description="channels of a scale are base / side, ...")
+    max_channels: int = Field(default=512, ge=8, description="... and this at most")
 
     @field_validator("resolution")
     @classmethod
@@ -61,9 +60,9 @@ class GeneratorConfig(BaseModel):
         """How many codes lead all layers: 2·log2(resolution) - 2."""
         return 2 * len(self.sides)
 
-    def width(self, side: int) -> int:
+    def channels_at(self, side: int) -> int:
         """Channels at a scale."""
-        return min(self.base // side, self.most)
+        return min(self.channel_base // side, self.max_channels)
 
 
 class Mapping(nn.Module):
@@ -101,7 +100,7 @@ class StyledLayer(nn.Module):
         return activate(self.conv(x, code) + self.noise * noise + self.bias[:, None, None])
 
 
-class ToColour(nn.Module):
+class ToRGB(nn.Module):
     """Features -> RGB in about [-1, 1], on top of the smaller scale's.
 
     Shape: (B, inputs, H, W), (B, latent) and (B, 3, H/2, W/2) or None -> (B, 3, H, W).
@@ -121,15 +120,15 @@ class Generator(nn.Module):
     """Codes and noise -> a face.
 
     Attributes:
-        mean_code: (latent,), moving average of w: what truncation draws codes towards.
+        w_avg: (latent,), moving average of w: what truncation draws codes towards.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
         self.mapping = Mapping(config)
-        self.constant = nn.Parameter(torch.randn(1, config.width(4), 4, 4))
-        widths = [config.width(side) for side in config.sides]
+        self.constant = nn.Parameter(torch.randn(1, config.channels_at(4), 4, 4))
+        widths = [config.channels_at(side) for side in config.sides]
         before = [widths[0], *widths[:-1]]
         # The first scale has one layer, all others two, of which the first doubles the size.
         self.first = nn.ModuleList(
@@ -137,36 +136,36 @@ class Generator(nn.Module):
             for wide, width in zip(before[1:], widths[1:], strict=True)
         )
         self.second = nn.ModuleList(StyledLayer(width, width, config.latent, up=False) for width in widths)
-        self.colours = nn.ModuleList(ToColour(width, config.latent) for width in widths)
-        self.register_buffer("mean_code", torch.zeros(config.latent))
-        self.mean_code: Tensor
+        self.to_rgbs = nn.ModuleList(ToRGB(width, config.latent) for width in widths)
+        self.register_buffer("w_avg", torch.zeros(config.latent))
+        self.w_avg: Tensor
 
     def forward(self, z: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """z (B, latent) or W+ (B, codes, latent) -> (B, 3, R, R) in about [-1, 1]; `draw_noise` for noise."""
-        return self.synthesise(self.spread(self.mapping(z)) if z.ndim == 2 else z, noise)
+        return self.synthesise(self.broadcast_latent(self.mapping(z)) if z.ndim == 2 else z, noise)
 
-    def spread(self, code: Tensor) -> Tensor:
+    def broadcast_latent(self, code: Tensor) -> Tensor:
         """One code w (B, latent) for all layers -> W+ (B, codes, latent)."""
         return code[:, None].expand(-1, self.config.codes, -1)
 
     def truncate(self, codes: Tensor, share: float) -> Tensor:
         """Draw codes (…, latent) towards their mean: 1 leaves them, 0 gives the mean face."""
-        return self.mean_code + share * (codes - self.mean_code)
+        return self.w_avg + share * (codes - self.w_avg)
 
     @torch.no_grad()
-    def follow(self, codes: Tensor) -> None:
+    def update_mean_latent(self, codes: Tensor) -> None:
         """Let the mean code follow a training step's codes (..., latent)."""
         mean = codes.flatten(0, -2).mean(dim=0)
-        self.mean_code.lerp_(mean.to(self.mean_code), MEAN_CODE_RATE)
+        self.w_avg.lerp_(mean.to(self.w_avg), W_AVG_RATE)
 
     @torch.no_grad()
-    def lay_way(self, codes: Tensor) -> None:
+    def fit_mapping(self, codes: Tensor) -> None:
         """Set the mapping network so that z ~ N(0, I) is led to the normal distribution of codes (N, latent).
 
         Exactly: all layers but the last copy z, raised by so much that no kink of an activation touches it;
         the last holds mean and covariance. Normal are the codes before the last activation.
         """
-        self.mean_code.copy_(codes.mean(dim=0))
+        self.w_avg.copy_(codes.mean(dim=0))
         before = deactivate(codes)
         variances, axes = torch.linalg.eigh(torch.cov(before.T))
         root = axes * variances.clamp(min=0.0).sqrt()  # root @ z has the covariance
@@ -187,7 +186,7 @@ class Generator(nn.Module):
 
         Args:
             noise: one picture for each layer, as `draw_noise` and `silence` make them.
-            lead: changes the features after each scale, before they become colours.
+            lead: changes the features after each scale, before they become to_rgbs.
 
         Raises:
             ValueError: there are more or fewer codes than layers.
@@ -198,7 +197,7 @@ class Generator(nn.Module):
             )
         x = self.constant.expand(len(codes), -1, -1, -1)
         colour: Tensor | None = None
-        for level, (second, to_colour) in enumerate(zip(self.second, self.colours, strict=True)):
+        for level, (second, to_colour) in enumerate(zip(self.second, self.to_rgbs, strict=True)):
             # A scale's colours take the code of the next scale's first layer, as StyleGAN2 counts them.
             if level > 0:
                 x = self.first[level - 1](x, codes[:, 2 * level - 1], noise[2 * level - 1])
@@ -209,13 +208,13 @@ class Generator(nn.Module):
         assert colour is not None
         return colour
 
-    def draw_noise(self, count: int, generator: torch.Generator) -> list[Tensor]:
+    def sample_noise(self, count: int, generator: torch.Generator) -> list[Tensor]:
         """Noise for each layer (count, 1, side, side), on the generator's device."""
         sides = [4, *(side for side in self.config.sides[1:] for _ in range(2))]
         return [
             torch.randn(count, 1, side, side, generator=generator, device=generator.device) for side in sides
         ]
 
-    def silence(self) -> list[Tensor]:
+    def zero_noise(self) -> list[Tensor]:
         """No noise for any layer: the same codes, the same face."""
         return [self.constant.new_zeros(1, 1, 1, 1)] * (self.config.codes - 1)

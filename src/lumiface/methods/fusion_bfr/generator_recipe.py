@@ -6,22 +6,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from lumiface.losses.adversarial import critic_loss, generator_loss, path_length, r1_penalty
+from lumiface.core.settings import Settings
+from lumiface.losses.adversarial import discriminator_loss, generator_loss, path_length, r1_penalty
 from lumiface.methods.fusion_bfr.ada_augment import AdaptiveProbability, AugmentConfig, augment
-from lumiface.methods.fusion_bfr.discriminator import Critic, CriticConfig
+from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig
 from lumiface.methods.fusion_bfr.generator import Generator
 
 Verdict = Callable[[Tensor], Tensor]
 """Faces (B, 3, R, R) -> verdicts (B,)."""
 
 
-class GeneratorRecipeConfig(BaseModel):
+class GeneratorRecipeConfig(Settings):
     """The weights of the game's parts, and how often the costly ones are looked at."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     r1: float = Field(
         default=1.0, ge=0, description="γ: of the critic's slope at real faces; StyleGAN2-ADA: R²·0.0002/B"
@@ -29,7 +28,7 @@ class GeneratorRecipeConfig(BaseModel):
     r1_every: int = Field(default=16, ge=1, description="steps between two looks at that slope")
     path: float = Field(default=2.0, ge=0, description="of the evenness of the generator's paths; 0: none")
     path_every: int = Field(default=8, ge=1, description="steps between two looks at the paths")
-    head_start: int = Field(
+    discriminator_warmup_steps: int = Field(
         default=0,
         ge=0,
         description="steps in which the critic learns alone: a generator that can draw is not led astray by "
@@ -59,49 +58,55 @@ class GeneratorRecipe(nn.Module):
         self.p: Tensor
         self.mean_path: Tensor
 
-    def critic_for(self, generator: Generator) -> Critic:
+    def build_discriminator(self, generator: Generator) -> Discriminator:
         """An untrained critic for a generator's faces, as wide as the generator unless set otherwise."""
         size = generator.config
-        settings = {"resolution": size.resolution, "base": size.base, "most": size.most} | self.config.critic
-        return Critic(CriticConfig.model_validate(settings))
+        settings = {
+            "resolution": size.resolution,
+            "channel_base": size.channel_base,
+            "max_channels": size.max_channels,
+        } | self.config.critic
+        return Discriminator(DiscriminatorConfig.model_validate(settings))
 
     def codes(self, generator: Generator, count: int, draw: torch.Generator, device: torch.device) -> Tensor:
         """W+ of new faces (count, codes, latent); most have one code for coarse, another for fine layers."""
         z = torch.randn(2, count, generator.config.latent, generator=draw).to(device)
-        one, other = (generator.spread(generator.mapping(part)) for part in z)
+        one, other = (generator.broadcast_latent(generator.mapping(part)) for part in z)
         cut = torch.randint(1, generator.config.codes, (count, 1), generator=draw)
         keep = torch.rand(count, 1, generator=draw) >= self.config.mixing
         coarse = (torch.arange(generator.config.codes)[None] < cut) | keep
         return torch.where(coarse[:, :, None].to(device), one, other)
 
-    def judge(self, critic: Verdict, real: Tensor, made: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
+    def discriminator_loss(
+        self, critic: Verdict, real: Tensor, made: Tensor, draw: torch.Generator
+    ) -> dict[str, Tensor]:
         """The critic's loss, and how sure it was told to the augmentation."""
         real_verdicts = critic(self._changed(real, draw))
-        loss = critic_loss(real_verdicts, critic(self._changed(made, draw)))
+        loss = discriminator_loss(real_verdicts, critic(self._changed(made, draw)))
         if self.config.augment is not None:
             self.probability.observe(real_verdicts.detach())
             self.p.fill_(self.probability.value)
         return {"critic": loss}
 
-    def smooth(self, critic: Verdict, real: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
+    def r1_loss(self, critic: Verdict, real: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
         """R1, on faces as the critic sees them; times the steps between two looks."""
         real = real.detach().requires_grad_()
         penalty = r1_penalty(critic(self._changed(real, draw)), real)
         return {"r1": 0.5 * self.config.r1 * self.config.r1_every * penalty}
 
-    def critic_turns(
+    def discriminator_steps(
         self, critic: Verdict, real: Tensor, made: Tensor, step: int, draw: torch.Generator
     ) -> Iterator[dict[str, Tensor]]:
         """The parts of each of the critic's turns in a step; faces (B, 3, R, R) in [-1, 1]."""
-        yield self.judge(critic, real, made, draw)
+        yield self.discriminator_loss(critic, real, made, draw)
         if self.config.r1 and step % self.config.r1_every == 0:
-            yield self.smooth(critic, real, draw)
+            yield self.r1_loss(critic, real, draw)
 
-    def play(self, critic: Verdict, made: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
+    def generator_loss(self, critic: Verdict, made: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
         """The generator's loss."""
         return {"generator": generator_loss(critic(self._changed(made, draw)))}
 
-    def even(self, made: Tensor, codes: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
+    def path_length_loss(self, made: Tensor, codes: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
         """How far path lengths are from their moving mean; times the steps between two looks."""
         noise = torch.randn(made.shape, generator=draw).to(made)
         lengths = path_length(made, codes, noise)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Self
 
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.encoder import Encoder, EncoderConfig
-from lumiface.methods.fusion_bfr.fusion import FeatureFusion, SpatialTransform
+from lumiface.methods.fusion_bfr.fusion import SFT, FeatureFusion
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.methods.fusion_bfr.refine import Told, refine
 
 
-class FusionBFRConfig(BaseModel):
+class FusionBFRConfig(Settings):
     """What defines one network; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     encoder: EncoderConfig = Field(default=EncoderConfig(), description="the encoder-decoder")
     generator: GeneratorConfig = Field(default=GeneratorConfig(), description="the generative prior")
@@ -69,11 +68,9 @@ class FusionBFR(nn.Module):
         )
         coarse = seen.sides[: config.fusions]
         self.fuse = nn.ModuleList(
-            FeatureFusion(latent, seen.width(side), side, config.heads) for side in coarse
+            FeatureFusion(latent, seen.channels_at(side), side, config.heads) for side in coarse
         )
-        self.lead = nn.ModuleList(
-            SpatialTransform(drawn.width(side), seen.width(side)) for side in seen.sides
-        )
+        self.sft = nn.ModuleList(SFT(drawn.channels_at(side), seen.channels_at(side)) for side in seen.sides)
 
     def forward(self, picture: Tensor, fidelity: Tensor | None = None) -> Tensor:
         side = self.config.generator.resolution
@@ -90,7 +87,7 @@ class FusionBFR(nn.Module):
             fidelity: 0: the generator alone, led by its codes; 1: as the paper has it; one, or (B,).
         """
         codes, features = self.embed(picture)
-        return self.draw(codes, features, fidelity)
+        return self.decode(codes, features, fidelity)
 
     def refine(self, picture: Tensor, steps: int, *, detail: int, tell: Told | None = None) -> Tensor:
         """One face (1, 3, H, W) restored with codes sought for it: slower, nearer to the photograph.
@@ -110,25 +107,23 @@ class FusionBFR(nn.Module):
         """(B, 3, R, R) in [0, 1] -> the refined codes (B, n, latent) and the features from coarse to fine."""
         latent, features = self.encoder(2.0 * picture - 1.0)
         # NOTE(paper): the codes are told as what they differ from the generator's mean code.
-        codes = self.generator.mean_code + self.to_codes(latent).unflatten(
-            1, (self.config.generator.codes, -1)
-        )
+        codes = self.generator.w_avg + self.to_codes(latent).unflatten(1, (self.config.generator.codes, -1))
         for block, seen in zip(self.fuse, features, strict=False):
             codes = block(codes, seen)
         return codes, features
 
-    def draw(self, codes: Tensor, features: list[Tensor], fidelity: float | Tensor) -> Tensor:
+    def decode(self, codes: Tensor, features: list[Tensor], fidelity: float | Tensor) -> Tensor:
         """Codes and features -> (B, 3, R, R) in about [0, 1], without any noise: the same face every time."""
         share = fidelity[:, None, None, None] if isinstance(fidelity, Tensor) else fidelity
         by_side = {seen.shape[-1]: level for level, seen in enumerate(features)}
 
-        def lead(generated: Tensor, side: int) -> Tensor:
+        def hook(generated: Tensor, side: int) -> Tensor:
             if side not in by_side:  # the 4x4 scale has no features
                 return generated
             level = by_side[side]
-            return self.lead[level](generated, features[level], share)
+            return self.sft[level](generated, features[level], share)
 
-        return 0.5 * (self.generator.synthesise(codes, self.generator.silence(), lead) + 1.0)
+        return 0.5 * (self.generator.synthesise(codes, self.generator.zero_noise(), hook) + 1.0)
 
 
 def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -22,7 +22,7 @@ class DrawsFromCodes(Protocol):
 
     def embed(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]: ...
 
-    def draw(self, codes: Tensor, features: list[Tensor], fidelity: float) -> Tensor: ...
+    def decode(self, codes: Tensor, features: list[Tensor], fidelity: float) -> Tensor: ...
 
 
 def objective(drawn: Tensor, picture: Tensor, moved: Tensor, detail: int, stay: float) -> Tensor:
@@ -97,7 +97,7 @@ def _seek(
     optimizer = torch.optim.Adam([moved], rate)
     best, answer, course = float("inf"), picture, list[float]()
     for step in range(steps + 1):
-        drawn = network.draw(codes + moved, features, fidelity)
+        drawn = network.decode(codes + moved, features, fidelity)
         loss = objective(drawn, picture, moved, detail, stay)
         if (found := float(loss.detach())) < best:
             best, answer = found, drawn.detach()

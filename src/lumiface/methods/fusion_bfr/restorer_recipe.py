@@ -6,25 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lumiface.degradations.blind import BlindConfig, apply_blind, draw_blind
+from lumiface.core.settings import Settings
+from lumiface.degradations.blind import BlindConfig, apply_blind, sample_blind
 from lumiface.losses.identity import IdentityLoss
 from lumiface.losses.mrfr import mrfr_loss
 from lumiface.losses.pixel import l1_loss
-from lumiface.losses.vgg19 import Backbone, PreActivationLoss
-from lumiface.methods.fusion_bfr.discriminator import Critic
+from lumiface.losses.vgg19 import Backbone, VGG19Loss
+from lumiface.methods.fusion_bfr.discriminator import Discriminator
 from lumiface.methods.fusion_bfr.encoder import Encoder
 from lumiface.methods.fusion_bfr.generator import Generator
 from lumiface.methods.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig
 
 
-class RestorerRecipeConfig(BaseModel):
+class RestorerRecipeConfig(Settings):
     """The weights of the losses (equation 9); defaults are the paper's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     perceptual: float = Field(default=1.0, ge=0, description="λ_per: of VGG-19's features")
     backbone: Backbone = Field(default="vgg19", description="which VGG-19: the paper's five layers, or three")
@@ -33,11 +32,11 @@ class RestorerRecipeConfig(BaseModel):
     # NOTE(paper): it names neither of these two; the networks it follows have both.
     pixel: float = Field(default=0.0, ge=0, description="of the mean absolute difference")
     adversarial: float = Field(default=0.0, ge=0, description="of a critic's verdicts; 0: there is no critic")
-    game: dict[str, Any] = Field(
+    gan: dict[str, Any] = Field(
         default_factory=lambda: {"augment": None}, description="settings of the critic's side of that game"
     )
     # NOTE(paper): it trains at 1 alone; what is never trained at 0 is no face there.
-    varied: float = Field(
+    random_fidelity_prob: float = Field(
         default=0.0, ge=0, le=1, description="share of the faces restored at a fidelity drawn from 0 to 1"
     )
     damage: BlindConfig = Field(default=BlindConfig(), description="ranges of the damage")
@@ -49,24 +48,24 @@ class RestorerRecipe(nn.Module):
     def __init__(self, config: RestorerRecipeConfig, seed: int) -> None:
         super().__init__()
         self.config, self.seed = config, seed
-        self.perceptual = PreActivationLoss(config.backbone) if config.perceptual else None
+        self.perceptual = VGG19Loss(config.backbone) if config.perceptual else None
         self.identity = IdentityLoss() if config.identity else None
-        self.game = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.game), seed)
+        self.gan = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.gan), seed)
 
-    def critic_for(self, generator: Generator) -> Critic | None:
+    def build_discriminator(self, generator: Generator) -> Discriminator | None:
         """An untrained critic of what is restored; None where nobody judges."""
-        return self.game.critic_for(generator) if self.config.adversarial else None
+        return self.gan.build_discriminator(generator) if self.config.adversarial else None
 
     def damage(self, bright: Tensor, generator: torch.Generator) -> Tensor:
         """(B, 3, H, H) in [0, 1] -> the same size, damaged (§2.1)."""
         settings = self.config.damage
-        drawn = draw_blind(len(bright), bright.shape[-1], settings, generator, bright.device, bright.dtype)
+        drawn = sample_blind(len(bright), bright.shape[-1], settings, generator, bright.device, bright.dtype)
         return apply_blind(bright, drawn, generator)
 
-    def draw_fidelity(self, count: int, draw: torch.Generator) -> Tensor:
+    def sample_fidelity(self, count: int, draw: torch.Generator) -> Tensor:
         """The fidelity at which each of a step's faces is restored, (count,)."""
         drawn = torch.rand(2, count, generator=draw)
-        return torch.where(drawn[0] < self.config.varied, drawn[1], 1.0)
+        return torch.where(drawn[0] < self.config.random_fidelity_prob, drawn[1], 1.0)
 
     def forward(
         self,
@@ -94,7 +93,7 @@ class RestorerRecipe(nn.Module):
         if settings.pixel:
             parts["pixel"] = settings.pixel * l1_loss(output, truth)
         if critic is not None:
-            (verdict,) = self.game.play(critic, 2.0 * output - 1.0, draw).values()
+            (verdict,) = self.gan.generator_loss(critic, 2.0 * output - 1.0, draw).values()
             parts["adversarial"] = settings.adversarial * verdict
         return parts
 

@@ -14,9 +14,10 @@ from itertools import pairwise
 from typing import Literal
 
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.methods.lfsrnet.attention import (
     ChannelAttention,
     EnhancedSpatialAttention,
@@ -24,10 +25,8 @@ from lumiface.methods.lfsrnet.attention import (
 )
 
 
-class LFSRNetConfig(BaseModel):
+class LFSRNetConfig(Settings):
     """What defines one LFSRNet; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(
         default=64, ge=16, multiple_of=4, description="C: width of all features (paper 64, base 48, lite 32)"

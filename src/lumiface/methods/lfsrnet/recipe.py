@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 from lumiface.degradations.camera_pipeline import CameraConfig
 from lumiface.losses import FaceMaskLoss, MaskMode, fft_loss, l1_loss, log_mse_loss
 from lumiface.methods.base_recipe import PairedRecipe
 
 
-class LFSRNetRecipeConfig(BaseModel):
+class LFSRNetRecipeConfig(Settings):
     """The loss's settings; the defaults are the paper's (§3.2), which has neither `camera` nor `log_mse`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     camera: CameraConfig | None = Field(
         default=None, description="darkening and noise as a camera's; none: LLF's"

@@ -16,30 +16,31 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
+
+from lumiface.core.settings import Settings
 
 DARKEST = 1.0 / 255.0
 """Added before the logarithm: one level of an 8-bit file; below it nothing is known."""
-
 
 USUAL_MEAN, USUAL_SPREAD = -0.9, 0.8
 """Of the logarithm of a bright face's picture, about: where the estimate of its light begins."""
 
 
-class LumifaceX4Config(BaseModel):
+class LumifaceX4Config(Settings):
     """What defines one network; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     widths: tuple[int, ...] = Field(
         default=(48, 96, 192), min_length=2, description="channels by level; each level has half the side"
     )
     blocks: int = Field(default=2, ge=1, description="residual blocks of each level, down and up")
-    middle: int = Field(default=2, ge=1, description="residual blocks of the deepest level")
-    drawn: tuple[int, int] = Field(default=(24, 16), description="channels at twice and four times the side")
+    bottleneck: int = Field(default=2, ge=1, description="residual blocks of the deepest level")
+    head_channels: tuple[int, int] = Field(
+        default=(24, 16), description="channels at twice and four times the side"
+    )
     scale: Literal[4] = Field(default=4, description="s: enlargement")
-    light: bool = Field(default=True, description="light apart from detail; off for an ablation")
+    illumination_head: bool = Field(default=True, description="light apart from detail; off for an ablation")
 
 
 class Block(nn.Module):
@@ -63,7 +64,7 @@ class Block(nn.Module):
         return features + told * torch.sigmoid(weight)
 
 
-class LightFreed(nn.Module):
+class LogStandardize(nn.Module):
     """A picture's logarithm without its own mean and spread, and these two.
 
     A power γ and a factor β turn log I into γ·log I + log β: its mean and its spread change, nothing else.
@@ -78,7 +79,7 @@ class LightFreed(nn.Module):
         return (logarithm - mean) / spread, torch.cat([mean, spread], dim=1)
 
 
-class _TellLight(nn.Module):
+class _IlluminationHead(nn.Module):
     """The mean and spread of the bright picture's logarithm, colour by colour; and the picture in them.
 
     Shape: (B, C, h, w) features, (B, 3, H, W) without light -> (B, 3, H, W) in light.
@@ -86,16 +87,16 @@ class _TellLight(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.see = nn.Conv2d(2 * channels, channels, 1)
-        self.tell = nn.Conv2d(channels, 6, 1)
+        self.fc1 = nn.Conv2d(2 * channels, channels, 1)
+        self.fc2 = nn.Conv2d(channels, 6, 1)
         with torch.no_grad():
-            self.tell.weight.zero_()
+            self.fc2.weight.zero_()
             usual = torch.tensor([USUAL_MEAN] * 3 + [math.log(USUAL_SPREAD)] * 3)
-            self.tell.bias.copy_(usual)  # pyright: ignore[reportOptionalMemberAccess]
+            self.fc2.bias.copy_(usual)  # pyright: ignore[reportOptionalMemberAccess]
 
     def forward(self, features: Tensor, freed: Tensor) -> Tensor:
         whole = [features.mean(dim=(2, 3), keepdim=True), features.amax(dim=(2, 3), keepdim=True)]
-        mean, spread = self.tell(F.silu(self.see(torch.cat(whole, dim=1)))).chunk(2, dim=1)
+        mean, spread = self.fc2(F.silu(self.fc1(torch.cat(whole, dim=1)))).chunk(2, dim=1)
         return torch.exp((mean + spread.exp() * freed).clamp(max=0.5))  # nothing is much lighter than white
 
 
@@ -109,18 +110,20 @@ class LumifaceX4(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
-        self.freed = LightFreed()
-        self.shallow = nn.Conv2d(3 + 3 + 2 if config.light else 3, widths[0], 3, padding=1)
+        self.standardize = LogStandardize()
+        self.shallow = nn.Conv2d(3 + 3 + 2 if config.illumination_head else 3, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_blocks(width, config.blocks) for width in widths[:-1])
-        self.narrow = nn.ModuleList(
+        self.downsample = nn.ModuleList(
             nn.Conv2d(above, below, 2, stride=2) for above, below in itertools.pairwise(widths)
         )
-        self.middle = _blocks(widths[-1], config.middle)
-        self.tell_light = _TellLight(widths[-1]) if config.light else None
-        self.widen = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in itertools.pairwise(widths))
+        self.bottleneck = _blocks(widths[-1], config.bottleneck)
+        self.illumination = _IlluminationHead(widths[-1]) if config.illumination_head else None
+        self.upsample = nn.ModuleList(
+            nn.Conv2d(below, above, 1) for above, below in itertools.pairwise(widths)
+        )
         self.up = nn.ModuleList(_blocks(width, config.blocks) for width in widths[:-1])
-        self.lit = nn.Conv2d(3, widths[0], 3, padding=1)
-        half, full = config.drawn
+        self.lit_proj = nn.Conv2d(3, widths[0], 3, padding=1)
+        half, full = config.head_channels
         self.to_half = nn.Conv2d(widths[0], half, 3, padding=1)
         self.to_full = nn.Conv2d(half, full, 3, padding=1)
         self.to_rgb = nn.Conv2d(full, 3, 3, padding=1)
@@ -129,23 +132,23 @@ class LumifaceX4(nn.Module):
 
     def forward(self, low: Tensor) -> Tensor:
         height, width = low.shape[-2:]
-        freed, said = self.freed(low)  # of the picture itself: what is padded would count twice
+        freed, said = self.standardize(low)  # of the picture itself: what is padded would count twice
         multiple = 2 ** (len(self.config.widths) - 1)
         padding = (0, -width % multiple, 0, -height % multiple)
         low, freed = (F.pad(picture, padding, mode="replicate") for picture in (low, freed))
-        told = [freed, said.expand(-1, -1, *low.shape[-2:])] if self.config.light else []
+        told = [freed, said.expand(-1, -1, *low.shape[-2:])] if self.config.illumination_head else []
         x = self.shallow(torch.cat([low, *told], dim=1))
         skips: list[Tensor] = []
-        for blocks, narrow in zip(self.down, self.narrow, strict=True):
+        for blocks, narrow in zip(self.down, self.downsample, strict=True):
             x = blocks(x)
             skips.append(x)
             x = narrow(x)
-        x = self.middle(x)
-        lit = low if self.tell_light is None else self.tell_light(x, freed)
+        x = self.bottleneck(x)
+        lit = low if self.illumination is None else self.illumination(x, freed)
         for level in reversed(range(len(self.up))):
-            x = F.interpolate(self.widen[level](x), scale_factor=2.0, mode="nearest") + skips[level]
+            x = F.interpolate(self.upsample[level](x), scale_factor=2.0, mode="nearest") + skips[level]
             if level == 0:
-                x = x + self.lit(lit)
+                x = x + self.lit_proj(lit)
             x = self.up[level](x)
         x = F.silu(self.to_half(F.interpolate(x, scale_factor=2.0, mode="nearest")))
         x = F.silu(self.to_full(F.interpolate(x, scale_factor=2.0, mode="nearest")))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 from lumiface.degradations.camera_pipeline import CameraConfig
 from lumiface.losses import charbonnier_loss, fft_loss, l1_loss, log_mse_loss
 from lumiface.methods.base_recipe import PairedRecipe
 
 
-class LumifaceX4RecipeConfig(BaseModel):
+class LumifaceX4RecipeConfig(Settings):
     """The loss's weights."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     camera: CameraConfig | None = Field(
         default=None, description="darkening and noise as a camera's; none: LLF's"

@@ -7,18 +7,17 @@ import math
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.residual import ResidualBlock, group_norm
+from lumiface.core.settings import Settings
 from lumiface.geometry.camera import NUMBERS
 from lumiface.methods.prior3d.diffusion import NoiseSchedule
 
 
-class DenoiserConfig(BaseModel):
+class DenoiserConfig(Settings):
     """What defines one denoiser; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     components: int = Field(default=16, ge=2, description="K: directions of the planes' features; `scale.py`")
     side: int = Field(default=256, ge=16, multiple_of=16, description="texels along each side of a plane")

@@ -43,7 +43,7 @@ class NoiseSchedule:
         return keep * clean + add * noise
 
     def ddpm(
-        self, estimate: Estimate, start: Tensor, generator: torch.Generator, *, alike: bool = False
+        self, estimate: Estimate, start: Tensor, generator: torch.Generator, *, shared_noise: bool = False
     ) -> Tensor:
         """All T steps back from x_T (equation 4, the variance set to 1-α_t).
 
@@ -51,7 +51,7 @@ class NoiseSchedule:
             estimate: the network, conditioned.
             start: x_T (B, C, H, W).
             generator: draws the noise of each step, on its own device.
-            alike: the same noise for all of the batch, so that none depends on its neighbours.
+            shared_noise: the same noise for all of the batch, so that none depends on its neighbours.
         """
         x = start
         for t in range(len(self), 0, -1):
@@ -60,7 +60,7 @@ class NoiseSchedule:
             epsilon = self.noise_from(x, estimate(x, when), when)
             x = (x - (1.0 - alpha) / math.sqrt(1.0 - bar) * epsilon) / math.sqrt(alpha)
             if t > 1:
-                shape = x[:1].shape if alike else x.shape
+                shape = x[:1].shape if shared_noise else x.shape
                 fresh = torch.randn(shape, generator=generator, device=generator.device, dtype=x.dtype)
                 x = x + math.sqrt(1.0 - alpha) * fresh.to(x.device)
         return x

@@ -16,7 +16,7 @@ BLUR = 8
 """Pixels over which colours are averaged before the colour critic sees them."""
 
 
-class Critic(nn.Sequential):
+class Discriminator(nn.Sequential):
     """Four strided convolutions with spectral norm: one verdict a patch.
 
     Shape: (B, C, H, W) -> (B, 1, H/16, W/16).
@@ -39,8 +39,8 @@ class DualDiscriminator(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.colour = Critic(6, width)
-        self.edges = Critic(2, width)
+        self.colour = Discriminator(6, width)
+        self.edges = Discriminator(2, width)
 
     def forward(self, candidate: Tensor, reference: Tensor) -> list[Tensor]:
         colours = torch.cat([blurred(candidate), blurred(reference)], dim=1)

@@ -7,16 +7,15 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.methods.prior3d.fusion import PlainFusion, PriorFusion
 
 
-class EnhancerConfig(BaseModel):
+class EnhancerConfig(Settings):
     """What defines one enhancer; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     widths: tuple[int, int, int] = Field(default=(48, 96, 192), description="channels of the three levels")
     fusion: Literal["module", "concat"] = Field(

@@ -7,21 +7,20 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from lumiface.degradations.frr import FRRConfig, apply_frr, draw_frr
+from lumiface.core.settings import Settings
+from lumiface.degradations.frr import FRRConfig, apply_frr, sample_frr
 from lumiface.losses.distillation import inter_consistency_loss, intra_consistency_loss
 from lumiface.losses.perceptual import VGGFeatures, perceptual_loss
 from lumiface.methods.prior3d.discriminator import DualDiscriminator, adversarial_loss
 
 
-class EnhancerRecipeConfig(BaseModel):
+class EnhancerRecipeConfig(Settings):
     """The weights of the losses, and which of them there are; defaults are the paper's (§4.1)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    taught_by: Literal["consistency", "pseudo-labels", "pairs"] = Field(
+    supervision: Literal["consistency", "pseudo-labels", "pairs"] = Field(
         default="consistency",
         description="consistency: the paper's; pseudo-labels: variant 2, the teacher's output is the truth "
         "of what has none; pairs: variant 1, no teacher and nothing without truth",
@@ -44,25 +43,27 @@ class EnhancerRecipe(nn.Module):
         super().__init__()
         self.config = config
         self.seed = seed
-        compares = config.taught_by == "consistency" and config.distill * (config.intra + config.inter) > 0.0
+        compares = (
+            config.supervision == "consistency" and config.distill * (config.intra + config.inter) > 0.0
+        )
         self.features = VGGFeatures() if config.perceptual > 0.0 or compares else None
         self.compares = compares
 
     @property
     def unpaired(self) -> bool:
         """Whether photographs without truth teach anything."""
-        return self.config.taught_by != "pairs"
+        return self.config.supervision != "pairs"
 
-    def critics(self) -> nn.Module | None:
+    def build_discriminators(self) -> nn.Module | None:
         """The networks that judge the student, untrained; None where nobody does."""
         return DualDiscriminator() if self.unpaired and self.config.adversarial > 0.0 else None
 
     def darken(self, bright: Tensor, generator: torch.Generator) -> Tensor:
         """(B, 3, H, W) in normal light -> the same, degraded as in §4.1."""
-        drawn = draw_frr(len(bright), self.config.frr, generator, bright.device, bright.dtype)
+        drawn = sample_frr(len(bright), self.config.frr, generator, bright.device, bright.dtype)
         return apply_frr(bright, drawn, generator)
 
-    def by_pairs(self, output: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    def supervised_loss(self, output: Tensor, truth: Tensor) -> dict[str, Tensor]:
         """L_label (equation 8), where nothing else teaches."""
         return self._label(output, truth, self._see(output))
 
@@ -86,7 +87,7 @@ class EnhancerRecipe(nn.Module):
         settings = self.config
         seen_p = self._see(student_p)
         parts = self._label(student_p, truth, seen_p)
-        if settings.taught_by == "pseudo-labels":
+        if settings.supervision == "pseudo-labels":
             parts["pseudo"] = settings.distill * F.l1_loss(student_u, teacher_u)
         elif self.compares:
             with torch.no_grad():
@@ -100,7 +101,7 @@ class EnhancerRecipe(nn.Module):
             parts["adversarial"] = settings.adversarial * adversarial_loss(critics(student_u, truth), 1.0)
         return parts
 
-    def judge(
+    def discriminator_loss(
         self, critics: Callable[[Tensor, Tensor], list[Tensor]], made: Tensor, truth: Tensor
     ) -> dict[str, Tensor]:
         """The critics' own loss: a real face beside another is 1, a made one 0 (least squares).

@@ -15,10 +15,11 @@ import itertools
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.residual import ResidualBlock
+from lumiface.core.settings import Settings
 from lumiface.geometry.camera import project
 from lumiface.methods.prior3d.render import RenderConfig, Rendering, render
 from lumiface.methods.prior3d.triplane import PlaneDecoder, TriPlaneConfig, mirror_planes
@@ -27,10 +28,8 @@ FACE_DEPTH = 0.1
 """z of the plane onto which pictures are laid, world units: the middle of a face's relief (-0.05 to 0.18)."""
 
 
-class LifterConfig(BaseModel):
+class LifterConfig(Settings):
     """What defines one lifter; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     planes: TriPlaneConfig = Field(default=TriPlaneConfig(), description="the tri-plane and its decoder")
     widths: tuple[int, ...] = Field(
@@ -61,7 +60,7 @@ class Lifter(nn.Module):
         self.decode = nn.ModuleList(ResidualBlock(wide) for wide, _ in reversed(pairs))
         # What tells the planes, and places along the axis that a picture does not have, from one another.
         sizes = [side >> level for level in range(len(widths))]
-        self.places = nn.ParameterList(
+        self.pos_embed = nn.ParameterList(
             nn.Parameter(0.02 * torch.randn(3, width, size, size))
             for width, size in zip(widths, sizes, strict=True)
         )
@@ -79,7 +78,7 @@ class Lifter(nn.Module):
             (B, 3, C, S, S): the xy, xz and zy planes.
         """
         planes = self.config.planes
-        laid = lay_on_plane(picture, camera, 2 * planes.side, planes.half_side)
+        laid = backproject_to_plane(picture, camera, 2 * planes.side, planes.half_side)
         features = self.stem(2.0 * laid - 1.0)
         skips: list[Tensor] = []
         for level, block in enumerate(self.encode):
@@ -92,7 +91,7 @@ class Lifter(nn.Module):
             features = block(fuse(torch.cat([larger, skip], dim=1)))
         return self.out(features).unflatten(0, (-1, 3))
 
-    def view(
+    def render(
         self,
         planes: Tensor,
         camera: Tensor,
@@ -122,11 +121,11 @@ class Lifter(nn.Module):
         """(B, C, s, s) of the xy plane -> (B·3, C, s, s): what each plane can see of it, and its place."""
         columns = features.mean(dim=2, keepdim=True).expand_as(features)  # xz: x along its width
         rows = features.mean(dim=3, keepdim=True).expand_as(features)  # zy: y along its height
-        seen = torch.stack([features, columns, rows], dim=1) + self.places[level]
+        seen = torch.stack([features, columns, rows], dim=1) + self.pos_embed[level]
         return seen.flatten(0, 1)
 
 
-def lay_on_plane(picture: Tensor, camera: Tensor, side: int, half_side: float) -> Tensor:
+def backproject_to_plane(picture: Tensor, camera: Tensor, side: int, half_side: float) -> Tensor:
     """Resample photographs as if they had been taken from straight ahead, through the plane z = FACE_DEPTH.
 
     Args:

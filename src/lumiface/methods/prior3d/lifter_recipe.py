@@ -8,18 +8,17 @@ that is spread along a ray.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.geometry.camera import mirror_camera
 from lumiface.losses import PerceptualLoss, distortion_loss, l1_loss
 from lumiface.methods.prior3d.lifter import Lifter
 
 
-class LifterRecipeConfig(BaseModel):
+class LifterRecipeConfig(Settings):
     """Weights of the losses, and how much of a picture a step renders."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     side: int = Field(default=128, ge=32, description="side of the picture that is rendered, pixels")
     stride: int = Field(default=2, ge=1, description="every so many pixels of it, in both directions, a step")
@@ -63,7 +62,7 @@ class LifterRecipe(nn.Module):
         weights, side = self.config, self.config.side
         pixels = _grid(side, weights.stride, generator).to(picture.device)
         wanted, face = _pick(picture, pixels), _pick(mask.to(picture.dtype), pixels)
-        seen = lifter.view(planes, camera, side, pixels=pixels, generator=generator)
+        seen = lifter.render(planes, camera, side, pixels=pixels, generator=generator)
         parts = {
             "colour": weights.colour * l1_loss(seen.colour, wanted),
             "depth": weights.depth * _inside((seen.depth - _pick(depth, pixels)).abs(), face),
@@ -75,7 +74,7 @@ class LifterRecipe(nn.Module):
         if weights.mirror > 0:
             pixels = _grid(side, weights.mirror_stride, generator).to(picture.device)
             wanted, face = _pick(picture.flip(-1), pixels), _pick(mask.to(picture.dtype).flip(-1), pixels)
-            seen = lifter.view(planes, mirror_camera(camera), side, pixels=pixels, generator=generator)
+            seen = lifter.render(planes, mirror_camera(camera), side, pixels=pixels, generator=generator)
             parts["mirror"] = weights.mirror * _inside((seen.colour - wanted).abs(), face)
         return parts
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.geometry.camera import unpack_camera
 from lumiface.methods.prior3d.enhancer import Enhancer, EnhancerConfig
-from lumiface.methods.prior3d.prior import Drawn, Prior, PriorConfig
+from lumiface.methods.prior3d.prior import Prior, PriorConfig, SampledTriplane
 
 
-class Prior3DConfig(BaseModel):
+class Prior3DConfig(Settings):
     """What defines one network; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     prior: PriorConfig | None = Field(
         default=PriorConfig(), description="what leads; none: variant 5 of the ablation, which nothing leads"
     )
     enhancer: EnhancerConfig = Field(default=EnhancerConfig(), description="the student")
-    lead_side: int = Field(
+    prior_size: int = Field(
         default=128, ge=16, description="side of the rendering and the depth map that lead, pixels"
     )
 
@@ -32,7 +31,7 @@ class Prior3DConfig(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lead:
+class PriorMaps:
     """What leads the enhancement of a photograph.
 
     Attributes:
@@ -43,7 +42,7 @@ class Lead:
 
     rendering: Tensor
     depth: Tensor
-    drawn: Drawn | None
+    drawn: SampledTriplane | None
 
 
 class Prior3D(nn.Module):
@@ -62,29 +61,29 @@ class Prior3D(nn.Module):
         self.enhancer = Enhancer(config.enhancer)
 
     def forward(self, picture: Tensor) -> Tensor:
-        lead = self.lead(picture)
+        lead = self.predict_prior(picture)
         return self.enhancer(picture, lead.rendering, lead.depth)
 
-    def lead(self, picture: Tensor) -> Lead:
+    def predict_prior(self, picture: Tensor) -> PriorMaps:
         """Draw what leads (B, 3, H, W) photographs; the same photograph always gets the same."""
-        side = self.config.lead_side
+        side = self.config.prior_size
         if self.prior is None:
             nothing = picture.new_zeros(len(picture), 4, side, side)
-            return Lead(nothing[:, :3], nothing[:, 3:], None)
-        drawn = self.prior.draw(picture)
-        return self.seen(drawn, drawn.camera)
+            return PriorMaps(nothing[:, :3], nothing[:, 3:], None)
+        drawn = self.prior.sample(picture)
+        return self.render_prior(drawn, drawn.camera)
 
-    def seen(self, drawn: Drawn, camera: Tensor, side: int | None = None) -> Lead:
-        """The same face from `camera` (B, 25), `side` pixels square (default: `lead_side`).
+    def render_prior(self, drawn: SampledTriplane, camera: Tensor, side: int | None = None) -> PriorMaps:
+        """The same face from `camera` (B, 25), `side` pixels square (default: `prior_size`).
 
         Raises:
             ValueError: this network has no prior.
         """
         if self.prior is None:
             raise ValueError("this network was trained without a prior: nothing can be seen")
-        side = side or self.config.lead_side
+        side = side or self.config.prior_size
         half = self.prior.config.planes.half_side
-        rendering = self.prior.view(drawn, (side, side), camera)
+        rendering = self.prior.render(drawn, (side, side), camera)
         away = unpack_camera(camera)[0][:, :3, 3].norm(dim=1)[:, None, None, None]  # of the head's middle
         nearness = 0.5 - (rendering.depth - away) / (2.0 * half)
-        return Lead(rendering.colour.clamp(0.0, 1.0), nearness.clamp(0.0, 1.0), drawn)
+        return PriorMaps(rendering.colour.clamp(0.0, 1.0), nearness.clamp(0.0, 1.0), drawn)

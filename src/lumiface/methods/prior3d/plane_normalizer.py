@@ -20,7 +20,7 @@ CAMERA_SHARE = 0.1
 variances, the weaker half would weigh a twentieth, and stay as noisy as it is drawn."""
 
 
-class PlaneScale(nn.Module):
+class TriplaneNormalizer(nn.Module):
     """A linear map and its way back, learnt from examples by `calibrate`, not by steps.
 
     Args:
@@ -74,7 +74,7 @@ class PlaneScale(nn.Module):
         spread = where[:, :, None, None].expand(-1, -1, *planes.shape[-2:])
         return torch.cat([turned, spread], dim=1)
 
-    def restore(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def denormalise(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x_0 -> planes (B, 3, C, S, S) and the camera (B, 25), the mean over all texels."""
         turned, spread = x[:, :-NUMBERS], x[:, -NUMBERS:]
         planes = self.mean + torch.einsum("kc,bkyx->bcyx", self.basis * self.std[:, None], turned)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 # Five steps at this size keep the pipeline within the paper's 412 GFLOPs; ten would take 730.
-PAPER_PRIOR: dict[str, Any] = {"draw_steps": 5}
+PAPER_PRIOR: dict[str, Any] = {"sampling_steps": 5}
 
 PAPER: dict[str, Any] = {"prior": PAPER_PRIOR}
 
@@ -21,4 +21,4 @@ SMALL_PRIOR: dict[str, Any] = {
 
 SMALL_ENHANCER: dict[str, Any] = {"widths": (32, 64, 128)}
 
-SMALL: dict[str, Any] = {"prior": SMALL_PRIOR, "enhancer": SMALL_ENHANCER, "lead_side": 64}
+SMALL: dict[str, Any] = {"prior": SMALL_PRIOR, "enhancer": SMALL_ENHANCER, "prior_size": 64}

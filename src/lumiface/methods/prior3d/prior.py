@@ -7,12 +7,13 @@ from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 from lumiface.geometry.camera import NUMBERS, pack_camera, unpack_camera
 from lumiface.methods.prior3d.denoiser import Denoiser, DenoiserConfig
-from lumiface.methods.prior3d.plane_normalizer import PlaneScale
+from lumiface.methods.prior3d.plane_normalizer import TriplaneNormalizer
 from lumiface.methods.prior3d.render import RenderConfig, Rendering, render
 from lumiface.methods.prior3d.triplane import PlaneDecoder, TriPlaneConfig
 
@@ -20,24 +21,22 @@ RAYS = 2048
 """Rays of one picture that are followed at once."""
 
 
-class PriorConfig(BaseModel):
+class PriorConfig(Settings):
     """What defines one 3D prior; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     planes: TriPlaneConfig = Field(default=TriPlaneConfig(), description="the lifter's tri-plane and decoder")
     denoiser: DenoiserConfig = Field(
         default=DenoiserConfig(), description="the network that takes noise away"
     )
     render: RenderConfig = Field(default=RenderConfig(), description="samples of a ray")
-    drawn_by: Literal["diffusion", "regression"] = Field(
+    estimator: Literal["diffusion", "regression"] = Field(
         default="diffusion", description="diffusion: the paper's; regression: variant 6 of its ablation"
     )
     sampler: Literal["ddim", "ddpm"] = Field(
         default="ddim",
         description="ddim: in few steps; ddpm: the paper's equation 4, all steps, a hundred times slower",
     )
-    draw_steps: int = Field(default=10, ge=1, description="DDIM steps to draw a tri-plane")
+    sampling_steps: int = Field(default=10, ge=1, description="DDIM steps to draw a tri-plane")
     temperature: float = Field(
         default=1.0,
         ge=0,
@@ -57,7 +56,7 @@ class PriorConfig(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
+class SampledTriplane:
     """What was drawn for a photograph: `planes` (B, 3, C, S, S) and its `camera` (B, 25)."""
 
     planes: Tensor
@@ -72,13 +71,15 @@ class Prior(nn.Module):
         self.config = config
         self.denoiser = Denoiser(config.denoiser)
         self.decoder = PlaneDecoder(config.planes)
-        self.scale = PlaneScale(config.planes.channels, config.planes.side, config.denoiser.components)
+        self.normalizer = TriplaneNormalizer(
+            config.planes.channels, config.planes.side, config.denoiser.components
+        )
 
     def forward(self, noisy: Tensor, picture: Tensor, t: Tensor) -> Tensor:
         """The denoiser alone, as training calls it: (x_t, I, t) -> x_0."""
         return self.denoiser(noisy, picture, t)
 
-    def draw(self, picture: Tensor) -> Drawn:
+    def sample(self, picture: Tensor) -> SampledTriplane:
         """Draw each face's tri-plane and camera; the same photograph gives the same, alone or with others.
 
         Args:
@@ -91,19 +92,21 @@ class Prior(nn.Module):
         def estimate(noisy: Tensor, t: Tensor) -> Tensor:
             return denoiser.denoise(noisy, condition, t)
 
-        if settings.drawn_by == "regression":
+        if settings.estimator == "regression":
             # Variant 6: the same network, shown no noise, asked for x_0 itself.
             t = torch.full((len(picture),), settings.denoiser.steps, device=picture.device)
             x = estimate(torch.zeros_like(start), t)
         elif settings.sampler == "ddpm":
             generator = torch.Generator().manual_seed(settings.seed + 1)
-            x = denoiser.schedule.ddpm(estimate, start, generator, alike=True)
+            x = denoiser.schedule.ddpm(estimate, start, generator, shared_noise=True)
         else:
-            x = denoiser.schedule.ddim(estimate, start, settings.draw_steps, settings.clip)
-        planes, camera = self.scale.restore(x)
-        return Drawn(planes, as_camera(camera))
+            x = denoiser.schedule.ddim(estimate, start, settings.sampling_steps, settings.clip)
+        planes, camera = self.normalizer.denormalise(x)
+        return SampledTriplane(planes, orthonormalize_camera(camera))
 
-    def view(self, drawn: Drawn, size: tuple[int, int], camera: Tensor | None = None) -> Rendering:
+    def render(
+        self, drawn: SampledTriplane, size: tuple[int, int], camera: Tensor | None = None
+    ) -> Rendering:
         """Pictures and depth of what was drawn, from its own camera or another (B, 25); see `render`.
 
         Some rows of the picture at a time: memory does not grow with the picture.
@@ -143,7 +146,7 @@ class Prior(nn.Module):
         return (self.config.temperature * noise).to(picture).expand(len(picture), -1, -1, -1)
 
 
-def as_camera(numbers: Tensor) -> Tensor:
+def orthonormalize_camera(numbers: Tensor) -> Tensor:
     """(B, 25) numbers that a network drew -> the nearest thing to a camera: its axes at right angles.
 
     Gram-Schmidt, beginning with the direction it looks in.

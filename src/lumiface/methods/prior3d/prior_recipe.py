@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from lumiface.degradations.frr import FRRConfig, apply_frr, draw_frr
+from lumiface.core.settings import Settings
+from lumiface.degradations.frr import FRRConfig, apply_frr, sample_frr
 from lumiface.methods.prior3d.prior import Prior
 
 
-class PriorRecipeConfig(BaseModel):
+class PriorRecipeConfig(Settings):
     """How photographs are made dark, and from how many faces x_0 takes its scale."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     frr: FRRConfig = Field(default=FRRConfig(), description="ranges of the darkening and the other damage")
     calibrate: int = Field(default=256, ge=2, description="faces from which x_0's scale is taken")
@@ -28,7 +27,7 @@ class PriorRecipe(nn.Module):
 
     def darken(self, bright: Tensor, generator: torch.Generator) -> Tensor:
         """(B, 3, H, W) in normal light -> the same, degraded as in §4.1."""
-        drawn = draw_frr(len(bright), self.config.frr, generator, bright.device, bright.dtype)
+        drawn = sample_frr(len(bright), self.config.frr, generator, bright.device, bright.dtype)
         return apply_frr(bright, drawn, generator)
 
     def forward(
@@ -53,9 +52,9 @@ class PriorRecipe(nn.Module):
             camera: (B, 25).
             generator: draws t and ε.
         """
-        clean = prior.scale.normalise(planes, camera)
+        clean = prior.normalizer.normalise(planes, camera)
         schedule = prior.denoiser.schedule
-        if prior.config.drawn_by == "regression":
+        if prior.config.estimator == "regression":
             t = torch.full((len(clean),), len(schedule), device=clean.device)
             noisy = torch.zeros_like(clean)
         else:
@@ -66,4 +65,4 @@ class PriorRecipe(nn.Module):
             t = t.to(clean.device)
             noisy = schedule.add_noise(clean, noise, t)
         difference = (model(noisy, dark, t).float() - clean).square().mean(dim=(0, 2, 3))
-        return {"clean": (prior.scale.importance() * difference).sum()}
+        return {"clean": (prior.normalizer.importance() * difference).sum()}

@@ -10,17 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 from lumiface.geometry.camera import rays
 from lumiface.methods.prior3d.triplane import PlaneDecoder, sample_planes
 
 
-class RenderConfig(BaseModel):
+class RenderConfig(Settings):
     """How finely a ray is looked at."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     coarse: int = Field(default=48, ge=4, description="stratified samples of a ray, to find where things are")
     fine: int = Field(default=48, ge=4, description="samples where the first pass saw something")
@@ -81,11 +80,11 @@ def render(
     with torch.no_grad():  # the first pass only says where to look
         edges = _even_edges(near, config.coarse)
         density, _ = look(_within(edges, generator))
-        seen, _ = stretch_weights(density, edges, far - near)
-        edges = importance_edges(seen, edges, config.fine)
+        seen, _ = render_weights(density, edges, far - near)
+        edges = resample_bins(seen, edges, config.fine)
     density, colour = look(_within(edges, generator))
     _, wall = look(torch.ones_like(near))  # (B, N, 1, 3)
-    weights, passed = stretch_weights(density, edges, far - near)
+    weights, passed = render_weights(density, edges, far - near)
     middles = near + (far - near) * (edges[..., 1:] + edges[..., :-1]) / 2.0
     shape = chosen.shape
     return Rendering(
@@ -113,7 +112,7 @@ def box_span(origins: Tensor, directions: Tensor, half_side: float) -> tuple[Ten
     return near, torch.maximum(near, far)
 
 
-def stretch_weights(density: Tensor, edges: Tensor, span: Tensor) -> tuple[Tensor, Tensor]:
+def render_weights(density: Tensor, edges: Tensor, span: Tensor) -> tuple[Tensor, Tensor]:
     """How much of each stretch of a ray the camera sees (NeRF, equation 3).
 
     Args:
@@ -130,13 +129,13 @@ def stretch_weights(density: Tensor, edges: Tensor, span: Tensor) -> tuple[Tenso
     return before - through, through[..., -1:]
 
 
-def importance_edges(weights: Tensor, edges: Tensor, count: int) -> Tensor:
+def resample_bins(weights: Tensor, edges: Tensor, count: int) -> Tensor:
     """Cut rays anew into `count` stretches that are alike in what can be seen of them.
 
     A fifth of the stretches stays spread over the whole ray: what the first pass overlooked is not lost.
 
     Args:
-        weights: (B, N, n), as `stretch_weights` gives them.
+        weights: (B, N, n), as `render_weights` gives them.
         edges: (B, N, n + 1) increasing from 0 to 1.
 
     Returns:

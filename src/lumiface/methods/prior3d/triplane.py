@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
+
+from lumiface.core.settings import Settings
 
 _AXES = ((0, 1), (0, 2), (2, 1))
 """Each plane's axes of the world, along its width and along its height: xy, xz, zy."""
 
 
-class TriPlaneConfig(BaseModel):
+class TriPlaneConfig(Settings):
     """The size of the planes and of the network that reads them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(default=32, ge=4, description="C: features of each plane")
     side: int = Field(default=256, ge=16, multiple_of=16, description="texels along each side of a plane")

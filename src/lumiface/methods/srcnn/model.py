@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Literal
 
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.settings import Settings
 
-class SRCNNConfig(BaseModel):
+
+class SRCNNConfig(Settings):
     """What defines one SRCNN; stored in every checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     variant: Literal["9-5-5", "9-1-5", "3-1-5"] = Field(
         default="9-5-5",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from lumiface.core.settings import Settings
 from lumiface.losses import mse_loss
 from lumiface.methods.base_recipe import PairedRecipe
 
 
-class SRCNNRecipeConfig(BaseModel):
+class SRCNNRecipeConfig(Settings):
     """SRCNN's loss has nothing to set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SRCNNRecipe(PairedRecipe):

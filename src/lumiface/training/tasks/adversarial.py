@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from lumiface.training.config import RunConfig
-from lumiface.training.task import Pupils
+from lumiface.training.task import TrainState
 
 Run = TypeVar("Run", bound=RunConfig)
 
 
-class Judged(Generic[Run]):
+class AdversarialTask(Generic[Run]):
     """What lessons share in which a critic may judge what the pupil makes: the game that both play.
 
     Attributes:
@@ -40,16 +40,16 @@ class Judged(Generic[Run]):
         betas = (0.9, 0.99) if name == self.pupil else (0.0, 0.99)
         return torch.optim.Adam(learning, self.config.lr, betas=betas, fused=device.type == "cuda")
 
-    def critic_turns(
-        self, pupils: Pupils, real: Tensor, made: Tensor, step: int, draw: torch.Generator
+    def discriminator_steps(
+        self, pupils: TrainState, real: Tensor, made: Tensor, step: int, draw: torch.Generator
     ) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         """The critic's turns of a step, if there is one; faces (B, 3, R, R) in [-1, 1]."""
         if (critic := pupils.models.get("critic")) is not None:
-            for parts in self.recipe.game.critic_turns(critic, real, made.detach(), step, draw):
+            for parts in self.recipe.gan.discriminator_steps(critic, real, made.detach(), step, draw):
                 yield "critic", parts, len(real)
 
     def state_dict(self) -> dict[str, Any]:
-        return self.recipe.game.state_dict()
+        return self.recipe.gan.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.recipe.game.load_state_dict(state_dict)
+        self.recipe.gan.load_state_dict(state_dict)

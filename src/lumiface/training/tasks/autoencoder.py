@@ -11,20 +11,20 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lumiface.data.training.face_tensor import draw_mirrored
-from lumiface.registry import build_part, build_part_recipe
-from lumiface.training.context import Place
+from lumiface.data.training.face_tensor import sample_batch
+from lumiface.registry import build_component, build_component_recipe
+from lumiface.training.context import TaskContext
 from lumiface.training.part_config import AutoencoderRun
-from lumiface.training.task import Pupils
-from lumiface.training.tasks.adversarial import Judged
-from lumiface.training.tasks.sample_distance import DrawnFaces
+from lumiface.training.task import TrainState
+from lumiface.training.tasks.adversarial import AdversarialTask
+from lumiface.training.tasks.sample_distance import SampleDistance
 
 SHOWN = 8
 BATCH = 50
 """Faces of one batch in validation."""
 
 
-class AutoencoderLesson(Judged[AutoencoderRun]):
+class AutoencoderTask(AdversarialTask[AutoencoderRun]):
     """Encoder and generator as one network; and a critic, where the recipe wants one, who is heard when the
     head start that the recipe gives it is over.
 
@@ -36,19 +36,21 @@ class AutoencoderLesson(Judged[AutoencoderRun]):
     method = "stylegan2"
     pupil = "autoencoder"
 
-    def __init__(self, config: AutoencoderRun, place: Place) -> None:
+    def __init__(self, config: AutoencoderRun, place: TaskContext) -> None:
         self.config, self.device = config, place.device
         self.rank, self.count = place.rank, place.share(config.batch)
         torch.manual_seed(config.seed)
-        self.generator: Any = build_part(config.part, config.network)
+        self.generator: Any = build_component(config.component, config.network)
         place.start(self.generator, self.method)
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
+        self.recipe: Any = build_component_recipe(config.component, config.recipe, config.seed).to(
+            place.device
+        )
         self.network: nn.Module = self.recipe.assemble(self.generator)
-        self.critic: nn.Module | None = self.recipe.critic_for(self.generator)
+        self.critic: nn.Module | None = self.recipe.build_discriminator(self.generator)
         side = self.generator.config.resolution
         self.faces = place.faces(config.train, side=side).to(place.device)
         self.held_out = place.faces([config.validate_on], limit=SHOWN, side=side).to(place.device)
-        self.drawn = DrawnFaces(self.faces, config.compare, config.seed)
+        self.drawn = SampleDistance(self.faces, config.num_fid_samples, config.seed)
         self.examples = len(self.faces)
         place.tell(f"{self.examples} faces")
 
@@ -56,20 +58,20 @@ class AutoencoderLesson(Judged[AutoencoderRun]):
     def settings(self) -> BaseModel:
         return self.generator.config
 
-    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         count = self.count
         rng = np.random.default_rng([self.config.seed, step, self.rank])
-        face = 2.0 * draw_mirrored(self.faces, count, rng) - 1.0
+        face = 2.0 * sample_batch(self.faces, count, rng) - 1.0
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
         noise = self.recipe.noise(count, self.generator.config.latent, draw).to(self.device)
         drawn, code = pupils.models["autoencoder"](face, noise)
-        heard = step >= self.recipe.game.config.head_start
+        heard = step >= self.recipe.gan.config.discriminator_warmup_steps
         judge = pupils.models.get("critic") if heard else None
         yield "autoencoder", self.recipe(drawn.float(), face, code.float(), judge, draw), count
-        yield from self.critic_turns(pupils, face, drawn, step, draw)
+        yield from self.discriminator_steps(pupils, face, drawn, step, draw)
 
     @torch.no_grad()
-    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
         """The averaged generator's new faces against as many training faces; shown are faces, the same drawn
         again, and new ones."""
         weights = pupils.averages["autoencoder"].weights
@@ -80,13 +82,15 @@ class AutoencoderLesson(Judged[AutoencoderRun]):
         return -distance, torch.cat([truth.cpu(), (0.5 * (again + 1.0)).clamp(0.0, 1.0).cpu(), new])
 
     def _lay_way(self, weights: dict[str, Tensor]) -> None:
-        """Lead z to the codes of training faces, in the generator and in the averaged weights."""
-        chosen = torch.linspace(0, len(self.faces) - 1, min(self.config.fit, len(self.faces))).long()
+        """PriorMaps z to the codes of training faces, in the generator and in the averaged weights."""
+        chosen = torch.linspace(
+            0, len(self.faces) - 1, min(self.config.num_fit_samples, len(self.faces))
+        ).long()
         parts = self.faces[chosen.to(self.device)].split(BATCH)
         codes = torch.cat([self._again(weights, part)[1] for part in parts])
-        self.generator.lay_way(codes)
+        self.generator.fit_mapping(codes)
         for name, value in self.generator.state_dict().items():
-            if name.startswith("mapping.") or name == "mean_code":
+            if name.startswith("mapping.") or name == "w_avg":
                 weights[f"generator.{name}"].copy_(value)
 
     def _again(self, weights: dict[str, Tensor], faces: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +100,7 @@ class AutoencoderLesson(Judged[AutoencoderRun]):
         drawn, codes = functional_call(self.network, weights, (pictures, silence))
         return drawn.float(), codes.float()
 
-    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
         """The averaged generator, without the encoder."""
         return {
             name.removeprefix("generator."): value

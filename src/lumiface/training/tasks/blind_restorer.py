@@ -11,21 +11,21 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lumiface.data.training.face_tensor import draw_mirrored
+from lumiface.data.training.face_tensor import sample_batch
 from lumiface.imaging.quantize import quantize
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import build_part, build_part_recipe, load_model
-from lumiface.training.context import Place
-from lumiface.training.part_config import RestorerRun
-from lumiface.training.task import Pupils
-from lumiface.training.tasks.adversarial import Judged
+from lumiface.registry import build_component, build_component_recipe, load_model
+from lumiface.training.context import TaskContext
+from lumiface.training.part_config import BlindRestorerRun
+from lumiface.training.task import TrainState
+from lumiface.training.tasks.adversarial import AdversarialTask
 
 SHOWN = 8
 BATCH = 10
 """Faces of one batch in validation."""
 
 
-class RestorerLesson(Judged[RestorerRun]):
+class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
     """The restorer, and a critic where the recipe wants one; the generator stays as it is unless thawed.
 
     Scored by LPIPS (squeeze), turned round so that higher is better: what a restorer invents cannot lie
@@ -36,16 +36,18 @@ class RestorerLesson(Judged[RestorerRun]):
     method = "fusion_bfr"
     pupil = "restorer"
 
-    def __init__(self, config: RestorerRun, place: Place) -> None:
+    def __init__(self, config: BlindRestorerRun, place: TaskContext) -> None:
         self.config = config
         self.rank, self.count = place.rank, place.share(config.batch)
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
+        self.recipe: Any = build_component_recipe(config.component, config.recipe, config.seed).to(
+            place.device
+        )
         torch.manual_seed(config.seed)
         self.network = self._assemble(place)
-        if place.start_from is not None:
-            self.network.load_state_dict(load_model(place.start_from).state_dict())
+        if place.init_from is not None:
+            self.network.load_state_dict(load_model(place.init_from).state_dict())
         torch.manual_seed(config.seed)
-        self.critic: nn.Module | None = self.recipe.critic_for(self.network.generator)
+        self.critic: nn.Module | None = self.recipe.build_discriminator(self.network.generator)
         side = self.network.config.generator.resolution
         self.faces = place.faces(config.train, side=side).to(place.device)
         held_out = place.faces([config.validate_on], limit=config.validate_faces, side=side)
@@ -56,36 +58,36 @@ class RestorerLesson(Judged[RestorerRun]):
         self.examples = len(self.faces)
         place.tell(f"{self.examples} faces, {len(self.truth)} to validate")
 
-    def _assemble(self, place: Place) -> Any:
+    def _assemble(self, place: TaskContext) -> Any:
         """An untrained restorer around the trained generator."""
         config = self.config
         if config.prior is None:
-            return build_part(config.part, config.network)
+            return build_component(config.component, config.network)
         prior = place.part(config.prior, "stylegan2")
         size = {"generator": prior.config.model_dump()}
-        restorer: Any = build_part(config.part, config.network | size)
+        restorer: Any = build_component(config.component, config.network | size)
         restorer.generator.load_state_dict(prior.state_dict())
-        restorer.generator.requires_grad_(config.thaw)
+        restorer.generator.requires_grad_(config.train_generator)
         return restorer
 
     @property
     def settings(self) -> BaseModel:
         return self.network.config
 
-    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         count = self.count
         rng = np.random.default_rng([self.config.seed, step, self.rank])
         draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        truth = draw_mirrored(self.faces, count, rng)
+        truth = sample_batch(self.faces, count, rng)
         damaged = self.recipe.damage(truth, draw)
-        fidelity = self.recipe.draw_fidelity(count, draw).to(truth)
+        fidelity = self.recipe.sample_fidelity(count, draw).to(truth)
         output = pupils.models["restorer"](damaged, fidelity).float()
         critic = pupils.models.get("critic")
         yield "restorer", self.recipe(output, truth, self.network.encoder, critic, draw), count
-        yield from self.critic_turns(pupils, 2.0 * truth - 1.0, 2.0 * output - 1.0, step, draw)
+        yield from self.discriminator_steps(pupils, 2.0 * truth - 1.0, 2.0 * output - 1.0, step, draw)
 
     @torch.inference_mode()
-    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
         """Mean LPIPS, turned round; shown are damaged faces, what was made of them, and the truth."""
         weights = pupils.averages["restorer"].weights
         restored = torch.cat(
@@ -101,5 +103,5 @@ class RestorerLesson(Judged[RestorerRun]):
         shown = torch.cat([faces[:SHOWN] for faces in (self.damaged, restored, self.truth)])
         return -float(torch.cat(distances).mean()), shown.cpu()
 
-    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
         return pupils.averages["restorer"].weights

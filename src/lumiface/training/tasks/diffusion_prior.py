@@ -12,25 +12,25 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from lumiface.metrics.psnr import psnr_rgb
-from lumiface.registry import build_part, build_part_recipe
-from lumiface.training.context import Place
-from lumiface.training.part_config import PriorRun
-from lumiface.training.task import Pupils
+from lumiface.registry import build_component, build_component_recipe
+from lumiface.training.context import TaskContext
+from lumiface.training.part_config import DiffusionPriorRun
+from lumiface.training.task import TrainState
 from lumiface.training.tasks.lifter import SHOWN
-from lumiface.training.tasks.views import ViewLesson
+from lumiface.training.tasks.views import ViewTask
 
 CALIBRATION = 2**31
 """Seed of the faces from which x_0's scale is taken, beside the run's own."""
 
 
-class PriorLesson(ViewLesson):
+class DiffusionPriorTask(ViewTask):
     """The denoiser, taught with the tri-planes of a lifter that stays as it is.
 
     Scored by PSNR of the drawn face's rendering against the lifter's of the bright photograph, each from its
     own camera.
     """
 
-    def __init__(self, config: PriorRun, place: Place) -> None:
+    def __init__(self, config: DiffusionPriorRun, place: TaskContext) -> None:
         super().__init__(config, place)
         self.config = config
         self.lifter = place.part(config.lifter, "prior3d-lifter").requires_grad_(requires_grad=False)
@@ -40,8 +40,8 @@ class PriorLesson(ViewLesson):
         }
         self.kept: dict[int, Tensor] = {}
         torch.manual_seed(config.seed)
-        self.prior: Any = build_part(config.part, planes | config.network).to(place.device)
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed)
+        self.prior: Any = build_component(config.component, planes | config.network).to(place.device)
+        self.recipe: Any = build_component_recipe(config.component, config.recipe, config.seed)
         if not place.start(self.prior, self.method):
             self.prior.decoder.load_state_dict(self.lifter.decoder.state_dict())
             self._calibrate()
@@ -60,7 +60,7 @@ class PriorLesson(ViewLesson):
         taught = [parameter for parameter in self.networks[name].parameters() if parameter.requires_grad]
         return torch.optim.Adam(taught, self.config.lr, betas=(0.9, 0.99), fused=device.type == "cuda")
 
-    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         indices, mirrored, generator = self.choose(step)
         views, planes = self.views.batch(indices, None), self._lifted(indices)
         if mirrored:
@@ -70,18 +70,18 @@ class PriorLesson(ViewLesson):
         yield "prior", parts, len(views.pictures)
 
     @torch.inference_mode()
-    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
         """Mean PSNR; shown are dark photographs, renderings of what was drawn, and of what was lifted."""
         prior = copy.deepcopy(self.prior).eval()
         prior.load_state_dict(pupils.averages["prior"].weights)
-        side = self.config.view_side
+        side = self.config.render_size
         scores: list[Tensor] = []
         rows: list[list[Tensor]] = [[], [], []]
         for index in range(min(self.config.validate_faces, len(self.held_out))):
             views = self.held_out.batch([index], None)
             dark = self.recipe.darken(views.pictures, torch.Generator().manual_seed(index))
-            drawn = prior.view(prior.draw(dark), (side, side)).colour.clamp(0.0, 1.0)
-            lifted = self.lifter.view(
+            drawn = prior.render(prior.sample(dark), (side, side)).colour.clamp(0.0, 1.0)
+            lifted = self.lifter.render(
                 self.lifter(views.pictures, views.cameras), views.cameras, side
             ).colour.clamp(0.0, 1.0)
             scores.append(psnr_rgb(drawn, lifted))
@@ -100,7 +100,7 @@ class PriorLesson(ViewLesson):
             if planes is None:
                 view = self.views.batch([index], None)
                 planes = self.lifter(view.pictures, view.cameras)[0].half()
-                if (len(self.kept) + 1) * planes.nbytes < self.config.keep_gib * 2**30:
+                if (len(self.kept) + 1) * planes.nbytes < self.config.cache_gib * 2**30:
                     self.kept[index] = planes
             made.append(planes)
         return torch.stack(made).float()
@@ -111,4 +111,4 @@ class PriorLesson(ViewLesson):
         count = min(self.recipe.config.calibrate, len(self.views))
         rng = np.random.default_rng([self.config.seed, CALIBRATION])
         indices = rng.choice(len(self.views), count, replace=False).tolist()
-        self.prior.scale.calibrate(self._lifted(indices), self.views.batch(indices, None).cameras)
+        self.prior.normalizer.calibrate(self._lifted(indices), self.views.batch(indices, None).cameras)

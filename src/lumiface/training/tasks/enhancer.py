@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from lumiface.core.errors import InputError, SettingError
-from lumiface.core.seeds import draw_from
-from lumiface.data.training.prior_guided_set import LedBatch, LedFaces, draw_leads
+from lumiface.core.seeds import seeded_generator
+from lumiface.data.training.prior_guided_set import PriorGuidedBatch, PriorGuidedSet, predict_priors
 from lumiface.imaging.quantize import quantize
 from lumiface.metrics.psnr import psnr_y
-from lumiface.registry import build, build_part, build_part_recipe, load_model
-from lumiface.training.context import Place, RemembersNothing
+from lumiface.registry import build, build_component, build_component_recipe, load_model
+from lumiface.training.context import StatelessTask, TaskContext
 from lumiface.training.part_config import EnhancerRun
-from lumiface.training.task import Pupils
+from lumiface.training.task import TrainState
 
 SHOWN = 5
 HELD_OUT = 2**31
 """Seeds of the damage done to faces for validation lie from here on, beside those of the training faces."""
 
 
-class EnhancerLesson(RemembersNothing):
+class EnhancerTask(StatelessTask):
     """The student; its moving average is the teacher; the critics come second.
 
     The prior stays as it is. What it draws for each dark face is drawn once, before the first step, so each
@@ -36,29 +36,31 @@ class EnhancerLesson(RemembersNothing):
     score = "psnr_y"
     method = "prior3d"
 
-    def __init__(self, config: EnhancerRun, place: Place) -> None:
+    def __init__(self, config: EnhancerRun, place: TaskContext) -> None:
         self.config = config
         self.rank, self.count = place.rank, place.share(config.batch)
-        self.recipe: Any = build_part_recipe(config.part, config.recipe, config.seed).to(place.device)
+        self.recipe: Any = build_component_recipe(config.component, config.recipe, config.seed).to(
+            place.device
+        )
         self.method_network = self._assemble(place)
-        if place.start_from is not None:
-            started: Any = load_model(place.start_from)
+        if place.init_from is not None:
+            started: Any = load_model(place.init_from)
             self.method_network.enhancer.load_state_dict(started.enhancer.state_dict())
         torch.manual_seed(config.seed)
-        self.critics: nn.Module | None = self.recipe.critics()
+        self.critics: nn.Module | None = self.recipe.build_discriminators()
         self._draw_faces(place)
         self.examples = len(self.paired)
 
-    def _assemble(self, place: Place) -> Any:
+    def _assemble(self, place: TaskContext) -> Any:
         """The whole method: the trained prior, and a student that knows nothing yet."""
         config = self.config
         torch.manual_seed(config.seed)
-        student: Any = build_part(config.part, config.network)
+        student: Any = build_component(config.component, config.network)
         prior = None if config.prior is None else place.part(config.prior, "prior3d-prior")
         settings = {
             "prior": None if prior is None else prior.config.model_dump(),
             "enhancer": student.config.model_dump(),
-            "lead_side": config.lead_side,
+            "prior_size": config.prior_size,
         }
         whole: Any = build(self.method, settings).to(place.device)
         whole.enhancer.load_state_dict(student.state_dict())
@@ -67,25 +69,25 @@ class EnhancerLesson(RemembersNothing):
             whole.prior.requires_grad_(requires_grad=False).eval()
         return whole
 
-    def _draw_faces(self, place: Place) -> None:
+    def _draw_faces(self, place: TaskContext) -> None:
         config, device = self.config, place.device
 
-        def lead(bright: Tensor | None, dark: Tensor) -> LedFaces:
+        def lead(bright: Tensor | None, dark: Tensor) -> PriorGuidedSet:
             side = dark.shape[-1]
-            grid = side // config.lead_side
-            if side != grid * config.lead_side or config.crop % grid or config.crop > side:
+            grid = side // config.prior_size
+            if side != grid * config.prior_size or config.crop % grid or config.crop > side:
                 raise SettingError(
-                    f"crop {config.crop} of faces of {side} px does not fit leads of {config.lead_side}"
+                    f"crop {config.crop} of faces of {side} px does not fit leads of {config.prior_size}"
                 )
-            leads = draw_leads(self.method_network, dark, device, place.tell)
+            leads = predict_priors(self.method_network, dark, device, place.tell)
             truth = torch.empty(0) if bright is None else bright.to(device)
-            return LedFaces(dark.to(device), leads.to(device), truth)
+            return PriorGuidedSet(dark.to(device), leads.to(device), truth)
 
         bright = place.faces(config.train, limit=config.faces)
         self.paired = lead(bright, self._darkened(bright, 0))
         held_out = place.faces([config.validate_on], limit=config.validate_faces)
         self.held_out = lead(held_out, self._darkened(held_out, HELD_OUT))
-        self.unpaired: LedFaces | None = None
+        self.unpaired: PriorGuidedSet | None = None
         if self.recipe.unpaired:
             if not config.unpaired:
                 raise InputError(f"{config.name}: name faces in low light under unpaired, or teach by pairs")
@@ -99,7 +101,7 @@ class EnhancerLesson(RemembersNothing):
         """Each face by a seed of its own, so that its damage does not hang on how many there are."""
         made: list[Tensor] = []
         for number, face in enumerate(bright):
-            generator = draw_from(self.config.seed, first_seed + number)
+            generator = seeded_generator(self.config.seed, first_seed + number)
             dark = self.recipe.darken(face[None].float() / 255.0, generator)
             made.append((dark * 255.0).round().to(torch.uint8))
         return torch.cat(made)
@@ -118,14 +120,14 @@ class EnhancerLesson(RemembersNothing):
         parameters = self.networks[name].parameters()
         return torch.optim.Adam(parameters, self.config.lr, betas=(0.5, 0.999), fused=device.type == "cuda")
 
-    def turns(self, pupils: Pupils, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
         count = self.count
         rng = np.random.default_rng([self.config.seed, step, self.rank])
         paired = self.paired.cut(count, self.config.crop, rng)
         student = pupils.models["student"]
         if self.unpaired is None:
             output = student(paired.dark, paired.rendering, paired.depth).float()
-            yield "student", self.recipe.by_pairs(output, paired.bright), count
+            yield "student", self.recipe.supervised_loss(output, paired.bright), count
             return
         both = _together(paired, self.unpaired.cut(count, self.config.crop, rng))
         output = student(*both).float()
@@ -137,10 +139,10 @@ class EnhancerLesson(RemembersNothing):
         parts = self.recipe(*output.split(count), *taught.split(count), paired.bright, critics)
         yield "student", parts, count
         if critics is not None:
-            yield "critics", self.recipe.judge(critics, made, paired.bright), count
+            yield "critics", self.recipe.discriminator_loss(critics, made, paired.bright), count
 
     @torch.inference_mode()
-    def validate(self, pupils: Pupils) -> tuple[float, Tensor]:
+    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
         """Mean PSNR-Y of the student itself; shown are dark photographs, its pictures, and the truth."""
         student = self.method_network.enhancer.eval()
         scores: list[Tensor] = []
@@ -155,12 +157,12 @@ class EnhancerLesson(RemembersNothing):
         student.train()
         return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
 
-    def weights(self, pupils: Pupils) -> dict[str, Tensor]:
+    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
         """The whole method: prior and student. Only the student works where nobody teaches (§3.2)."""
         return self.method_network.state_dict()
 
 
-def _together(one: LedBatch, other: LedBatch) -> tuple[Tensor, Tensor, Tensor]:
+def _together(one: PriorGuidedBatch, other: PriorGuidedBatch) -> tuple[Tensor, Tensor, Tensor]:
     """Dark faces, renderings and depth of both, one after the other."""
     return (
         torch.cat([one.dark, other.dark]),

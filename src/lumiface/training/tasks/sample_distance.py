@@ -14,7 +14,7 @@ BATCH = 25
 """Faces drawn at once."""
 
 
-class DrawnFaces:
+class SampleDistance:
     """The Fréchet distance of drawn to training faces, on SqueezeNet's features (`fd_squeezenet`).
 
     Always of the same drawn numbers and the same training faces: only for comparisons along one run.
@@ -43,7 +43,7 @@ class DrawnFaces:
         pictures: list[Tensor] = []
         for _ in range(0, max(self.count, shown), BATCH):
             z = torch.randn(BATCH, generator.config.latent, generator=draw).to(device)
-            noise = [part.to(device) for part in generator.draw_noise(BATCH, draw)]
+            noise = [part.to(device) for part in generator.sample_noise(BATCH, draw)]
             drawn = functional_call(generator, weights, (z, noise)).float()
             made = (0.5 * (drawn + 1.0)).clamp(0.0, 1.0)
             features.append(self.distance.features(made))

@@ -8,7 +8,7 @@ from torch.func import functional_call
 
 from lumiface.data.benchmarks.llf import LLFSettings, build_task_pair
 from lumiface.data.sources import open_source
-from lumiface.degradations.camera_pipeline import CameraConfig, camera_picture
+from lumiface.degradations.camera_pipeline import CameraConfig, simulate_camera
 from lumiface.imaging.quantize import from_uint8, quantize
 from lumiface.metrics.psnr import psnr_y
 from lumiface.training.config import TrainConfig
@@ -34,7 +34,7 @@ class Validation:
         self.low = torch.cat([from_uint8(low) for low, _ in pairs]).to(device)
         self.high = torch.cat([from_uint8(high) for _, high in pairs]).to(device)
         if camera is not None:
-            self.low = camera_picture(self.high, camera, scale, torch.Generator().manual_seed(0))
+            self.low = simulate_camera(self.high, camera, scale, torch.Generator().manual_seed(0))
 
     @torch.inference_mode()
     def __call__(self, weights: dict[str, Tensor], network: nn.Module) -> tuple[float, Tensor]:

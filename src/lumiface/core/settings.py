@@ -1,0 +1,114 @@
+"""Settings: one base class, one reader of YAML files, one conversion of pydantic's errors, one finder of what ships."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from lumiface.core.errors import InputError, SettingError
+from lumiface.core.files import read_bytes
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Base of every configuration: unknown keys are refused, values are frozen, old spellings are read.
+
+    Attributes:
+        old_names: old key -> the key that replaced it.
+        old_values: key -> its old values and what they are called today.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    old_names: ClassVar[Mapping[str, str]] = {}
+    old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_spellings(cls, given: Any) -> Any:
+        return current_spelling(cls, given) if isinstance(given, dict) else given
+
+
+def current_spelling(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` with the keys and values of today, for configurations and checkpoints written before a rename.
+
+    Call it before settings are merged over others: a merge knows keys by their spelling alone.
+    """
+    if not issubclass(model, Settings):
+        return dict(given)
+    found = {model.old_names.get(key, key): value for key, value in given.items()}
+    for key, values in model.old_values.items():
+        if isinstance(value := found.get(key), str):
+            found[key] = values.get(value, value)
+    return found
+
+
+def validate(model: type[Model], given: Mapping[str, Any], where: str | Callable[[str], str] = "") -> Model:
+    """A checked configuration.
+
+    Args:
+        model: its class.
+        given: its settings.
+        where: what the error's line begins with, before the setting's name; or a function of that name
+            which gives the whole beginning.
+
+    Raises:
+        SettingError: a setting is unknown, missing or out of range; the line names it and says why.
+    """
+    try:
+        return model(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        if callable(where):
+            beginning = where(name)
+        else:
+            beginning = ": ".join(part for part in (where, name or "settings") if part)
+        raise SettingError(f"{beginning}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The settings of a YAML file; none of an empty one.
+
+    Raises:
+        InputError: the file is absent, or holds no settings.
+    """
+    try:
+        raw: Any = yaml.safe_load(read_bytes(path)) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: expected settings, one `name: value` a line")
+    return raw
+
+
+def shipped_configs(folder: str = ".") -> dict[str, Path]:
+    """Name -> YAML file of what comes with the package, or lies beside `src` in a checkout.
+
+    Args:
+        folder: below `configs`; all that lies below it is found, whatever its folder.
+    """
+    package = Path(str(resources.files("lumiface")))
+    roots = (package / "configs", package.parents[1] / "configs")
+    return {file.stem: file for root in roots for file in sorted((root / folder).rglob("*.yaml"))}
+
+
+def find_config(name_or_path: str | Path, kind: str = "configuration", folder: str = ".") -> Path:
+    """A YAML file, or the name of one that ships ("lfsrnet-lite").
+
+    Raises:
+        InputError: there is neither a file nor a shipped one of that name.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    shipped = shipped_configs(folder)
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    raise InputError(f"{path}: no such {kind}; shipped are {', '.join(shipped)}, or give a YAML file")
