@@ -1,11 +1,11 @@
 # Every target is complete in itself: on a fresh machine with python3 it makes the environment it needs.
 #
-#   make demo      bring faces out of a dark picture, and show where the result lies
+#   make demo      restore a bundled dark photograph and print where the result is saved
 #   make test      checks of style, types and imports, then the tests
 #   make test-all  the same with the slow tests
 #   make bench     the tables of scores; LUMIFACE_DATA names the folder of the test sets
 #   make tables    the papers' tables, from what is measured and, where something is not, by training it
-#   make ablation  the 3D prior's enhancer and its seven variants, trained alike
+#   make ablation  the 3D prior's enhancer and its seven variants, trained with the same budget
 #   make clean     remove the environment and what runs and builds leave behind
 
 PYTHON ?= python3
@@ -51,12 +51,12 @@ tables: $(DEV)
 	    --json benchmarks/results/$$table.json || exit 1; \
 	done
 
-# The same 400 steps for the enhancer and for each variant of its ablation; what is there already is not done again.
+# 400 steps for the enhancer and for each variant of its ablation; finished runs are not repeated.
 ablation: $(DEV)
 	@test -n "$(LUMIFACE_DATA)" || { echo "set LUMIFACE_DATA to the folder of the training sets (*.tar)"; exit 2; }
 	$(BIN)/lumiface train prior3d-small --steps 400 --data-root "$(LUMIFACE_DATA)" --out runs/ablation/full
-	for variant in 1 2 3 4 5 6 7; do \
-	  $(BIN)/lumiface train prior3d-small-variant-$$variant --steps 400 --data-root "$(LUMIFACE_DATA)" \
+	for variant in no-distillation pseudo-labels no-intra no-inter no-prior regression-prior concat-fusion; do \
+	  $(BIN)/lumiface train prior3d-small-$$variant --steps 400 --data-root "$(LUMIFACE_DATA)" \
 	    --out runs/ablation/$$variant || exit 1; \
 	done
 

@@ -1,11 +1,11 @@
-"""Blind restoration and the generator that leads it, measured, section by section.
+"""Scores of blind restoration and of its StyleGAN2 prior, section by section.
 
     python benchmarks/fusion_bfr.py prior --data-root DATA --json benchmarks/results/fusion_bfr.json
 
-prior: faces drawn from nothing. restorer: the method and the variants of its ablation on one damage. shipped:
-what ships, on the same. real: really damaged photographs, before and after. fidelity: the same, along the
-setting of that name. Each section of the JSON file holds its own commit, machine and settings; the others
-stay as they are.
+prior: sampled faces. restorer: the method and the variants of its ablation, on synthetic degradation.
+shipped: the shipped model, on the same. real: real degraded photographs, before and after. fidelity: the
+same, by the option of that name. Each section of the JSON file has its own commit, machine and settings; the
+other sections are not changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sections import budget_of, measured_here, rows_of, run_section, told
+from sections import current_provenance, model_rows, report_progress, run_section, training_budget
 
 from lumiface.data.sources import PictureSource, open_source
 from lumiface.data.training.face_tensor import load_face_tensor, resize_faces
@@ -31,102 +31,103 @@ from lumiface.restore.restorer import Restorer
 
 TEST = "faces256-test"
 REAL = "real-degraded"
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-DRAWN = 1000
+FIDELITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+TRUNCATIONS = (1.0, 0.7, 0.5, 0.3)
+NUM_SAMPLES = 1000
 
 
-def prior(given: argparse.Namespace) -> dict[str, Any]:
-    """Fréchet distance of drawn to unseen faces by truncation, and, beside a run's log, in training."""
-    rows: list[dict[str, Any]] = []
+def prior(args: argparse.Namespace) -> dict[str, Any]:
+    """Fréchet distance of sampled to held-out faces by truncation, and its course during training."""
+    sections: list[dict[str, Any]] = []
     distance = FrechetDistance("squeezenet")
-    for model in given.models:
-        facts = read_metadata(model)
-        side = FaceGenerator(model).side
-        real = resize_faces(load_face_tensor([Path(given.data_root) / f"{TEST}.tar"], given.limit), side)
-        truth = distance.features(real.float() / 255.0)
-        found: list[dict[str, float]] = []
-        for truncation in (1.0, 0.7, 0.5, 0.3):
-            faces = FaceGenerator(model, truncation).faces(given.limit or DRAWN)
-            features = torch.cat([distance.features(part) for part in faces.split(50)])
-            spread = float(faces.var(dim=0).mean().sqrt())
-            found.append(
-                {
-                    "truncation": truncation,
-                    "fd_squeezenet": float(frechet_distance(features, truth)),
-                    "spread": spread,
-                }
-            )
-            print(found[-1])
-        log = find_weights(model).parent / "log.jsonl"
-        course = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
-        rows.append(
+    for model in args.models:
+        metadata = read_metadata(model)
+        size = FaceGenerator(model).resolution
+        real = resize_faces(load_face_tensor([Path(args.data_root) / f"{TEST}.tar"], args.limit), size)
+        target = distance.features(real.float() / 255.0)
+        rows: list[dict[str, float]] = []
+        for truncation in TRUNCATIONS:
+            faces = FaceGenerator(model, truncation).faces(args.limit or NUM_SAMPLES)
+            features = torch.cat([distance.features(chunk) for chunk in faces.split(50)])
+            row = {"truncation": truncation, "fd_squeezenet": float(frechet_distance(features, target))}
+            rows.append(row | {"spread": float(faces.var(dim=0).mean().sqrt())})
+            print(rows[-1])
+        file = find_weights(model).parent / "log.jsonl"
+        log = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+        sections.append(
             {
-                "model": facts["provenance"]["run"]["name"],
-                "budget": budget_of(facts),
-                "side": side,
-                "drawn": given.limit or DRAWN,
+                "model": metadata["provenance"]["run"]["name"],
+                "budget": training_budget(metadata),
+                "side": size,
+                "drawn": args.limit or NUM_SAMPLES,
                 "unseen": len(real),
-                "rows": found,
+                "rows": rows,
                 "training": [
                     {"step": entry["step"], "fd_squeezenet": -entry["minus_fd_squeezenet"]}
-                    for entry in course
+                    for entry in log
                     if "minus_fd_squeezenet" in entry
                 ],
-                "run": facts["provenance"]["run"],
+                "run": metadata["provenance"]["run"],
             }
         )
-    return {"set": TEST, "origin": measured_here(), "models": rows}
+    return {"set": TEST, "origin": current_provenance(), "models": sections}
 
 
-def restorer(given: argparse.Namespace) -> dict[str, Any]:
+def restorer(args: argparse.Namespace) -> dict[str, Any]:
     """The method and its variants on the blind protocol, seed 0, at the network's own size."""
-    networks: dict[str, Any] = {model: load_model(model) for model in given.models}
+    networks: dict[str, Any] = {model: load_model(model) for model in args.models}
     side = next(iter(networks.values())).config.generator.resolution
-    source = open_source(Path(given.data_root) / f"{TEST}.tar")
-    columns, distances = measure_restorers(networks, source.first(given.limit or len(source)), side, told)
-    rows = rows_of(columns, given.models)
+    source = open_source(Path(args.data_root) / f"{TEST}.tar")
+    source = source.first(args.limit or len(source))
+    scores, distances = measure_restorers(networks, source, side, report_progress)
+    rows = model_rows(scores, args.models)
     for row, distance in zip(rows, distances.values(), strict=True):
         row["fd_squeezenet"] = distance
         print(row["model"], distance)
-    return {"set": f"{TEST}, blind, seed 0", "side": side, "origin": measured_here(), "rows": rows}
+    return {"set": f"{TEST}, blind, seed 0", "side": side, "origin": current_provenance(), "rows": rows}
 
 
-def real(given: argparse.Namespace) -> dict[str, Any]:
-    """Really damaged face photographs, before and after."""
-    return on_photographs(given, {model: Restorer(model, config(None)) for model in given.models})
+def real(args: argparse.Namespace) -> dict[str, Any]:
+    """Real degraded face photographs, before and after."""
+    return restored_photographs(args, {model: Restorer(model, config(None)) for model in args.models})
 
 
-def fidelity(given: argparse.Namespace) -> dict[str, Any]:
-    """The same along the share of the input, of one model."""
-    (model,) = given.models
-    return on_photographs(given, {f"{share:g}": Restorer(model, config(share)) for share in SHARES})
+def fidelity(args: argparse.Namespace) -> dict[str, Any]:
+    """The same for several values of `--fidelity`, with one model."""
+    (model,) = args.models
+    return restored_photographs(args, {f"{value:g}": Restorer(model, config(value)) for value in FIDELITIES})
 
 
-def config(share: float | None) -> RestoreConfig:
-    return RestoreConfig(task="blind", scale=1, background="keep", fidelity=share)
+def config(fidelity: float | None) -> RestoreConfig:
+    return RestoreConfig(task="blind", scale=1, background="keep", fidelity=fidelity)
 
 
-def on_photographs(given: argparse.Namespace, ways: dict[str, Restorer]) -> dict[str, Any]:
-    root = Path(given.data_root)
-    whole = open_source(root / f"{REAL}.tar")
-    faces = [i for i, name in enumerate(whole.names) if Path(name).name.startswith("face_")]
-    source = PictureSource([whole.entries[i] for i in faces]).first(given.limit or len(faces))
+def restored_photographs(args: argparse.Namespace, restorers: dict[str, Restorer]) -> dict[str, Any]:
+    root = Path(args.data_root)
+    photographs = open_source(root / f"{REAL}.tar")
+    entries = [
+        entry
+        for entry, name in zip(photographs.entries, photographs.names, strict=True)
+        if Path(name).name.startswith("face_")
+    ]
+    source = PictureSource(entries).first(args.limit or len(entries))
     good = open_source(root / f"{TEST}.tar")
-    columns, distances, seen = measure_real(ways, source, good.first(given.limit or len(good)), told)
-    if given.sheet:
-        pairs = [face for row in zip(*seen.values(), strict=True) for face in row]
-        write_picture(Picture(picture_grid(torch.cat(pairs), columns=2 * len(seen))), given.sheet)
-    first = next(iter(ways))
+    good = good.first(args.limit or len(good))
+    scores, distances, faces = measure_real(restorers, source, good, report_progress)
+    if args.sheet:
+        sheet = [face for row in zip(*faces.values(), strict=True) for face in row]
+        write_picture(Picture(picture_grid(torch.cat(sheet), columns=2 * len(faces))), args.sheet)
+    first = next(iter(restorers))
     rows: list[dict[str, Any]] = []
-    for way, column in columns.items():
-        told_of = column.as_dict(columns[first] if way not in (first, INPUT) else None)
-        rows.append({"way": way, **told_of, "fd_squeezenet": distances[way]})
+    for name, found in scores.items():
+        values = found.as_dict(scores[first] if name not in (first, INPUT) else None)
+        rows.append({"way": name, **values, "fd_squeezenet": distances[name]})
         print(json.dumps(rows[-1], indent=1))
     return {
         "set": f"{REAL}, face_*, {len(source)} photographs; the main face of each, at 256 pixels",
         "good": TEST,
-        "model": [given.models[0]] if len(ways) != len(given.models) else given.models,
-        "origin": measured_here(),
+        "model": [args.models[0]] if len(restorers) != len(args.models) else args.models,
+        "origin": current_provenance(),
         "rows": rows,
     }
 

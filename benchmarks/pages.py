@@ -1,6 +1,7 @@
-"""What the benchmarks that write tables into pages share: tables, their cells, and the pages themselves.
+"""Shared by the scripts that write tables into pages: Markdown tables, their cells, and the pages.
 
-A table stands between the lines `<!-- name -->` and `<!-- /name -->` of a page; the rest is written by hand.
+A generated table lies between the lines `<!-- name -->` and `<!-- /name -->` of a page; the rest of the page
+is written by hand.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ HEADINGS = [heading for _, heading, _, _ in SCORES]
 Rows = Sequence[Mapping[str, Any]]
 
 
-def table(headings: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
-    """Markdown; the first column is text, the others are numbers."""
+def table(headings: Iterable[str], lines: Iterable[Sequence[str]], *, text_columns: int = 1) -> str:
+    """A Markdown table; the first `text_columns` columns are left-aligned text, the others numbers."""
     heads = list(headings)
-    rule = ["---", *["---:"] * (len(heads) - 1)]
+    rule = ["---"] * text_columns + ["---:"] * (len(heads) - text_columns)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *map(list, lines)])
 
 
@@ -40,20 +41,20 @@ def cell(row: Mapping[str, Any], key: str, digits: int, *, interval: bool = True
     return f"{row[key]:.{digits}f}" + (f" ({low:.{digits}f}–{high:.{digits}f})" if interval else "")
 
 
-def has(text: str, mark: str) -> bool:
-    """Does a page keep a place of this name?"""
-    return f"<!-- {mark} -->" in text
+def has_section(text: str, name: str) -> bool:
+    """Whether a page has a generated section of this name."""
+    return f"<!-- {name} -->" in text
 
 
-def filled(text: str, mark: str, what: str) -> str:
-    """A page with `what` in the place of this name."""
-    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+def replace_section(text: str, name: str, content: str) -> str:
+    """The page with the generated section `name` replaced by `content`."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, after = text.split(begin)[0], text.split(end)[1]
-    return f"{before}{begin}\n{what}\n{end}{after}"
+    return f"{before}{begin}\n{content}\n{end}{after}"
 
 
-def refresh(pages: Callable[[], Mapping[Path, str]]) -> None:
-    """Write the pages that are not as they should be, and name them; `--check`: write nothing, exit 1."""
+def update_pages(pages: Callable[[], Mapping[Path, str]]) -> None:
+    """Write the pages that are out of date and print their names; with `--check` only print, exit with 1."""
     check = "--check" in sys.argv[1:]
     stale = {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
     for path, text in stale.items():

@@ -1,10 +1,11 @@
-"""The 3D prior and what it leads, measured, section by section.
+"""Scores of the 3D prior and the enhancer, section by section.
 
     python benchmarks/prior3d.py lifter --data-root DATA --json benchmarks/results/prior3d.json
 
-lifter: how well faces are lifted to tri-planes. prior: what is drawn of dark faces. enhancer: the method and
-the variants of its ablation. shipped: what ships, on more sets. cost: of the whole pipeline. Each section of
-the JSON file holds its own commit, machine and settings; the others stay as they are.
+lifter: reconstruction of faces as tri-planes. prior: samples of the prior for dark faces. enhancer: the
+method and the variants of its ablation. shipped: the shipped model, on more sets. cost: of the whole
+pipeline. Each section of the JSON file has its own commit, machine and settings; the other sections are not
+changed.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sections import budget_of, measured_here, rows_of, run_section, told
+from sections import current_provenance, model_rows, report_progress, run_section, training_budget
 
 from lumiface.data.sources import open_source
 from lumiface.data.training.view_set import load_views
 from lumiface.evaluation.cost import measure_cost
-from lumiface.evaluation.studies.lifter import YAWS, measure_lifter, turned_views
+from lumiface.evaluation.studies.lifter import YAWS, lifter_row, measure_lifter, render_views
 from lumiface.evaluation.studies.prior3d import (
     dark_pictures,
     frr_pictures,
@@ -30,94 +31,92 @@ from lumiface.evaluation.studies.prior3d import (
 from lumiface.figures.grid import picture_grid
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import build, load_component, load_model, read_metadata, shipped_weights
+from lumiface.registry import build, load_model, read_metadata, shipped_weights
 
 SETS = ("faces256-test",)
 DARK = "dark256-test"
 SIDE = 128
-FULL = 256
+FULL_SIDE = 256
 
 
-def lifter(given: argparse.Namespace) -> dict[str, Any]:
+def lifter(args: argparse.Namespace) -> dict[str, Any]:
     """PSNR and LPIPS of renderings from the photographs' own cameras, and the correlation of depth."""
-    (model,) = given.models
-    network: Any = load_component(model, "prior3d-lifter")
+    (model,) = args.models
+    network: Any = load_model(model, kind="prior3d-lifter")
     rows: list[dict[str, Any]] = []
     for name in SETS:
-        root = Path(given.data_root)
+        root = Path(args.data_root)
         views = load_views([root / f"{name}.tar"], root / f"{name}-mesh468.npz")
-        rows.append(
-            {"set": name, "side": SIDE, **measure_lifter(network, views, SIDE, LPIPS("squeeze")).as_dict()}
-        )
+        scores = measure_lifter(network, views, SIDE, LPIPS("squeeze"))
+        rows.append({"set": name, "side": SIDE, **lifter_row(scores)})
         print(json.dumps(rows[-1], indent=2))
-        if given.sheet:
-            sheet = turned_views(
-                network, views, list(range(0, len(views), max(1, len(views) // 8)))[:8], SIDE
-            )
-            write_picture(Picture(picture_grid(sheet, columns=len(YAWS) + 2)), given.sheet)
-    facts = read_metadata(model)
+        if args.sheet:
+            indices = list(range(0, len(views), max(1, len(views) // 8)))[:8]
+            sheet = render_views(network, views, indices, SIDE)
+            write_picture(Picture(picture_grid(sheet, columns=len(YAWS) + 2)), args.sheet)
+    metadata = read_metadata(model)
     return {
         "model": model,
         "params": sum(parameter.numel() for parameter in network.parameters()),
-        "settings": facts["config"],
-        "budget": budget_of(facts),
-        "run": facts["provenance"]["run"],
-        "origin": measured_here(),
+        "settings": metadata["config"],
+        "budget": training_budget(metadata),
+        "run": metadata["provenance"]["run"],
+        "origin": current_provenance(),
         "rows": rows,
     }
 
 
-def prior(given: argparse.Namespace) -> dict[str, Any]:
-    """Diffusion against regression (variant 6), both beside the lifter's rendering of the bright faces."""
-    root, (name,) = Path(given.data_root), SETS
+def prior(args: argparse.Namespace) -> dict[str, Any]:
+    """Diffusion and regression, both against the lifter's rendering of the bright faces."""
+    root, (name,) = Path(args.data_root), SETS
     views = load_views([root / f"{name}.tar"], root / f"{name}-mesh468.npz")
-    source = open_source(root / f"{name}.tar").first(given.limit or len(views))
-    priors = {model: load_component(model, "prior3d-prior") for model in given.models}
-    lifter = load_component("prior3d-lifter-small", "prior3d-lifter")
-    columns = measure_priors(priors, lifter, views, source, SIDE, told)
+    source = open_source(root / f"{name}.tar").first(args.limit or len(views))
+    priors = {model: load_model(model, kind="prior3d-prior") for model in args.models}
+    lifter = load_model("prior3d-lifter-small", kind="prior3d-lifter")
+    scores = measure_priors(priors, lifter, views, source, SIDE, report_progress)
     return {
         "set": f"{name}, FRR, seed 0",
         "side": SIDE,
-        "origin": measured_here(),
-        "rows": rows_of(columns, given.models),
+        "origin": current_provenance(),
+        "rows": model_rows(scores, args.models),
     }
 
 
-def enhancer(given: argparse.Namespace) -> dict[str, Any]:
-    """The method and its variants: FRR-degraded faces against their truth, really dark ones by themselves."""
-    return lit(given, SETS)
+def enhancer(args: argparse.Namespace) -> dict[str, Any]:
+    """The method and its variants: FRR-degraded faces against their ground truth, real dark ones without."""
+    return enhanced_sets(args, SETS)
 
 
-def shipped(given: argparse.Namespace) -> dict[str, Any]:
-    """What ships, on faces of three sources made dark, and on really dark ones."""
-    return lit(given, (*SETS, "faces256-hq", "faces256-london"))
+def shipped(args: argparse.Namespace) -> dict[str, Any]:
+    """The shipped model, on darkened faces of three sources and on real dark ones."""
+    return enhanced_sets(args, (*SETS, "faces256-hq", "faces256-london"))
 
 
-def lit(given: argparse.Namespace, sets: Sequence[str]) -> dict[str, Any]:
-    root = Path(given.data_root)
-    networks = {model: load_model(model) for model in given.models}
-    measured: list[dict[str, Any]] = []
+def enhanced_sets(args: argparse.Namespace, sets: Sequence[str]) -> dict[str, Any]:
+    root = Path(args.data_root)
+    networks = {model: load_model(model) for model in args.models}
+    sections: list[dict[str, Any]] = []
     for name in (*sets, DARK):
         source = open_source(root / f"{name}.tar")
-        source = source.first(given.limit or len(source))
+        source = source.first(args.limit or len(source))
         pictures = list(dark_pictures(source) if name == DARK else frr_pictures(source))
-        rows = rows_of(measure_enhancers(networks, pictures, told), given.models)
-        measured.append({"set": name if name == DARK else f"{name}, FRR, seed 0", "rows": rows})
-    return {"origin": measured_here(), "sets": measured}
+        rows = model_rows(measure_enhancers(networks, pictures, report_progress), args.models)
+        sections.append({"set": name if name == DARK else f"{name}, FRR, seed 0", "rows": rows})
+    return {"origin": current_provenance(), "sets": sections}
 
 
-def cost(given: argparse.Namespace) -> dict[str, Any]:
-    """Parameters, FLOPs, memory and seconds of the whole pipeline for one face of 256x256."""
+def cost(args: argparse.Namespace) -> dict[str, Any]:
+    """Parameters, FLOPs, memory and time of the whole pipeline for one face of 256x256."""
     rows: list[dict[str, Any]] = []
-    for model in given.models:
+    for model in args.models:
         network = load_model(model) if model in shipped_weights() else build(model)
-        rows.append({"model": model, "side": FULL, **measure_cost(network, FULL).as_dict()})
+        rows.append({"model": model, "side": FULL_SIDE, **measure_cost(network, FULL_SIDE).as_dict()})
         print(json.dumps(rows[-1], indent=1))
     return {
-        "conventions": "gflops: a multiply-add is two; peak_mib: most memory that tensors held at once "
-        "beyond the weights, float32, one face; ms_per_face: median of 9",
+        "conventions": "gflops: a multiply-add is two; peak_mib: peak memory of tensors beyond the weights, "
+        "float32, one face; ms_per_face: median of 9",
         "paper": {"params": 9.29e6, "gflops": 411.86, "mib": 225},
-        "origin": measured_here(),
+        "origin": current_provenance(),
         "rows": rows,
     }
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share that write one file section by section: arguments, rows, and the file itself."""
+"""Shared by the benchmarks that write one file section by section: arguments, rows, and the file itself."""
 
 from __future__ import annotations
 
@@ -10,73 +10,75 @@ from typing import Any
 
 import torch
 
+from lumiface.core.device import machine_name
 from lumiface.core.files import write_bytes
-from lumiface.evaluation.column import Column
-from lumiface.evaluation.cost import machine_name
-from lumiface.evaluation.provenance import origin
+from lumiface.evaluation.accumulate import ScoreAccumulator
+from lumiface.evaluation.provenance import provenance
 from lumiface.registry import read_metadata
 
 Section = Callable[[argparse.Namespace], dict[str, Any]]
 
 
 def run_section(
-    what: str | None, sections: Mapping[str, Section], models: Mapping[str, Sequence[str]]
+    description: str | None, sections: Mapping[str, Section], models: Mapping[str, Sequence[str]]
 ) -> None:
     """Parse the arguments, measure one section, and write it into the file beside the others.
 
     Args:
-        what: the benchmark's description.
+        description: of the benchmark.
         sections: by name.
-        models: what each section measures unless told otherwise.
+        models: default models of each section.
     """
-    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("section", choices=list(sections))
     parser.add_argument(
-        "--models", nargs="+", help="names of what ships, or files; the first is compared with"
+        "--models", nargs="+", help="names of shipped models, or files; the first is the baseline"
     )
-    parser.add_argument("--data-root", required=True, help="folder of the sets and their points")
-    parser.add_argument("--limit", type=int, help="so many pictures of a set, to try it out")
-    parser.add_argument("--json", type=Path, help="file whose section is written")
-    parser.add_argument("--sheet", type=Path, help="picture of what was measured, where a section makes one")
-    given = parser.parse_args()
-    given.models = given.models or models[given.section]
-    measured = sections[given.section](given)
-    if given.json:
-        known = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
-        write_bytes(given.json, (json.dumps(known | {given.section: measured}, indent=1) + "\n").encode())
+    parser.add_argument("--data-root", required=True, help="folder of the test sets and their landmarks")
+    parser.add_argument("--limit", type=int, help="use only the first N pictures of a set")
+    parser.add_argument("--json", type=Path, help="file in which the section is written")
+    parser.add_argument("--sheet", type=Path, help="contact sheet, for sections that make one")
+    args = parser.parse_args()
+    args.models = args.models or models[args.section]
+    section = sections[args.section](args)
+    if args.json:
+        stored = json.loads(args.json.read_text(encoding="utf-8")) if args.json.is_file() else {}
+        write_bytes(args.json, (json.dumps(stored | {args.section: section}, indent=1) + "\n").encode())
 
 
-def rows_of(columns: Mapping[str, Column], trained: Collection[str]) -> list[dict[str, Any]]:
-    """A row a model: its budget, its settings, its scores, and how it differs from the first trained one.
+def model_rows(scores: Mapping[str, ScoreAccumulator], trained: Collection[str]) -> list[dict[str, Any]]:
+    """A row per model: its budget, its configuration, its scores, and their differences from the first.
 
-    A column that is no model's (the input itself) has scores alone.
+    A row that is not a model's (the input itself) has scores only.
     """
-    first = next(column for name, column in columns.items() if name in trained)
+    first = next(found for name, found in scores.items() if name in trained)
     rows: list[dict[str, Any]] = []
-    for model, column in columns.items():
-        scores = column.as_dict(None if column is first else first)
+    for model, found in scores.items():
+        values = found.as_dict(None if found is first else first)
         if model not in trained:
-            rows.append({"model": model, **scores})
+            rows.append({"model": model, **values})
             continue
-        facts = read_metadata(model)
-        run = facts["provenance"]["run"]
-        rows.append({"model": run["name"], "budget": budget_of(facts), **scores, "run": run})
+        metadata = read_metadata(model)
+        run = metadata["provenance"]["run"]
+        rows.append({"model": run["name"], "budget": training_budget(metadata), **values, "run": run})
     for row in rows:
         print(json.dumps({key: value for key, value in row.items() if key != "run"}, indent=1))
     return rows
 
 
-def budget_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a training run took."""
-    return {key: facts["provenance"][key] for key in ("step", "minutes", "faces", "machine")}
+def training_budget(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Steps, time, faces and machine of a training run."""
+    return {key: metadata["provenance"][key] for key in ("step", "minutes", "faces", "machine")}
 
 
-def measured_here() -> dict[str, Any]:
-    """Commit, versions and machine."""
-    return origin(torch.device("cpu"), 1) | {"machine": machine_name("cpu")}
+def current_provenance() -> dict[str, Any]:
+    """Commit, versions and machine of this process."""
+    return provenance(torch.device("cpu"), 1) | {"machine": machine_name("cpu")}
 
 
-def told(done: int, of: int) -> None:
-    """Progress, every now and then."""
-    if done % 20 == 0 or done == of:
-        print(f"{done} of {of}", flush=True)
+def report_progress(done: int, total: int) -> None:
+    """Print the progress every 20 images."""
+    if done % 20 == 0 or done == total:
+        print(f"{done} of {total}", flush=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lumiface.comparison.html import write_report
-from lumiface.evaluation.bootstrap import mean_interval
+from lumiface.evaluation.bootstrap import bootstrap_interval
 
 EVIL = "<script>alert('x')</script> & |A_b*|"
 SHIFTS = {"bicubic": -9.0, "Net": 0.0, EVIL: -0.02, "slow": -1.5, "oracle": 2.0}
@@ -18,7 +18,7 @@ SHIFTS = {"bicubic": -9.0, "Net": 0.0, EVIL: -0.02, "slow": -1.5, "oracle": 2.0}
 
 
 def make_rows(name: str, count: int, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The rows of one set and its scores picture by picture."""
+    """The rows of one set and its scores per image."""
     rng = np.random.default_rng(seed)
     gamma, common = rng.uniform(1, 5, count), rng.normal(24, 2, count)
     per_image: dict[str, Any] = {}
@@ -51,7 +51,7 @@ def make_rows(name: str, count: int, seed: int) -> tuple[list[dict[str, Any]], d
                 "images": count,
                 "budget_images": 8000,
                 **{key: float(values.mean()) for key, values in scores.items()},
-                "psnr_y_ci": list(mean_interval(psnr)),
+                "psnr_y_ci": list(bootstrap_interval(psnr, seed=0) or ()),
                 "landmark_px": 3.0 - shift / 4,
                 "landmark_images": count - 1,
                 "no_face_in_target": 1,
@@ -61,14 +61,14 @@ def make_rows(name: str, count: int, seed: int) -> tuple[list[dict[str, Any]], d
                 "ms_per_face": 4.0 * (number + 1),
                 "peak_mib": 100.0 + number,
                 "psnr_y_behind_best": float(behind.mean()),
-                "psnr_y_behind_best_ci": list(mean_interval(behind)),
+                "psnr_y_behind_best_ci": list(bootstrap_interval(behind, seed=0) or ()),
             }
         )
     return rows, per_image
 
 
 def example_report() -> dict[str, Any]:
-    """A report of five rows on two sets, fresh for each caller."""
+    """A report of five rows on two sets, a new one for each caller."""
     first, first_images = make_rows("test", 80, 0)
     second, second_images = make_rows("<hq>", 40, 1)
     return {
@@ -86,20 +86,20 @@ def example_report() -> dict[str, Any]:
 
 
 def example_pictures() -> dict[str, Any]:
-    """Two drawn faces for one of the two sets; the second face has no output of one method."""
+    """Two random images for one of the two sets; the second has no output of one method."""
     rng = np.random.default_rng(3)
     faces: list[dict[str, Any]] = []
     for number in range(2):
-        high = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        outputs = {method: np.clip(high.astype(int) + 9, 0, 255).astype(np.uint8) for method in SHIFTS}
+        target = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        outputs = {method: np.clip(target.astype(int) + 9, 0, 255).astype(np.uint8) for method in SHIFTS}
         if number == 1:
             del outputs["slow"]
         faces.append(
             {
                 "name": f"{number}.png",
                 "gamma": 2.5,
-                "low": high[::4, ::4].copy(),
-                "high": high,
+                "input": target[::4, ::4].copy(),
+                "target": target,
                 "outputs": outputs,
             }
         )
@@ -107,7 +107,7 @@ def example_pictures() -> dict[str, Any]:
 
 
 class Page(HTMLParser):
-    """Reads a page and complains about what is not nested as it should be."""
+    """Reads a page and asserts that its elements are nested correctly."""
 
     VOID = frozenset({"img", "meta", "br"})
 
@@ -150,7 +150,7 @@ class Page(HTMLParser):
 
 
 def markdown_tables(text: str) -> list[list[list[str]]]:
-    """Every table's rows of cells, without the rule below its headings; `\\|` does not end a cell."""
+    """Every table's rows of cells, without the rule below the headings; `\\|` does not end a cell."""
     found: list[list[list[str]]] = []
     for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in block.splitlines()]

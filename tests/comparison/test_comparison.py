@@ -1,4 +1,4 @@
-"""Tables: plans, resumption, paired intervals, costs; and one table from nothing to its report."""
+"""Tables: plans, resumption, costs; and one table from training to its report."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_chain_trains_each_stage_for_its_own_task(tmp_path: Path) -> None:
 def test_equal_stages_are_one_run_and_every_setting_counts(tmp_path: Path) -> None:
     rows = {"a": ["dln", "edsr"], "b": ["dln", "srcnn"], "c": {"method": "edsr", "seed": 1}, "d": "edsr"}
     runs = planned_runs(plan_rows(table(rows), budget(), tmp_path))
-    assert len(runs) == 5  # DLN serves two rows
+    assert len(runs) == 5  # two rows share DLN
     longer = Budget(description="", training=TRAINING | {"steps": 7})
     assert not set(runs) & set(planned_runs(plan_rows(table(rows), longer, tmp_path)))
     narrowed = budget(networks={"dln": {"channels": 16}})
@@ -76,13 +76,13 @@ def test_equal_stages_are_one_run_and_every_setting_counts(tmp_path: Path) -> No
     assert {folder.name.split("-")[0] for folder in set(runs) ^ set(others)} == {"dln"}
 
 
-def test_scores_keep_their_place_when_the_folder_moves(tmp_path: Path) -> None:
+def test_the_score_folder_does_not_depend_on_the_parent_folder(tmp_path: Path) -> None:
     rows = {"a": ["dln", "edsr"]}
-    here, there = (plan_rows(table(rows), budget(), tmp_path / name)[0].scores for name in ("x", "y"))
-    assert here.relative_to(tmp_path / "x") == there.relative_to(tmp_path / "y")
+    first, second = (plan_rows(table(rows), budget(), tmp_path / name)[0].score_folder for name in ("x", "y"))
+    assert first.relative_to(tmp_path / "x") == second.relative_to(tmp_path / "y")
 
 
-def test_what_has_nothing_to_learn_is_not_trained(tmp_path: Path) -> None:
+def test_methods_without_parameters_are_not_trained(tmp_path: Path) -> None:
     (row,) = plan_rows(table({"LIME": ["lime", "bicubic"]}), budget(), tmp_path)
     assert planned_runs([row]) == {}
     assert row.model == "lime + bicubic"
@@ -96,11 +96,11 @@ def test_what_has_nothing_to_learn_is_not_trained(tmp_path: Path) -> None:
         ({"a": ["edsr", "edsr"]}, "row a: scales"),
         ({"a": ["dln", "dln"]}, "row a: scales"),
         ({"a": {"method": "edsr", "network": {"scale": 2}}}, "row a: scales"),
-        ({"a": "edssr"}, "no method is called 'edssr'"),
+        ({"a": "edssr"}, "no method or component is called 'edssr'"),
         ({"a": {"method": "edsr", "network": {"width": 2}}}, "edsr: setting width"),
     ],
 )
-def test_rows_that_cannot_be(tmp_path: Path, rows: dict[str, Any], line: str) -> None:
+def test_invalid_rows(tmp_path: Path, rows: dict[str, Any], line: str) -> None:
     with pytest.raises(SettingError, match=line) as caught:
         plan_rows(table(rows), budget(), tmp_path)
     assert "\n" not in str(caught.value)
@@ -113,13 +113,12 @@ def test_a_budget_with_an_unknown_setting_is_one_line(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("file", sorted(CONFIGS.glob("tables/*.yaml")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("compare/tables/*.yaml")), ids=lambda file: file.stem)
 def test_tables_that_ship_can_be_planned_with_every_budget(file: Path, tmp_path: Path) -> None:
     shipped = read_table(file.stem)
-    for budget_file in sorted(CONFIGS.glob("budgets/*.yaml")):
-        spent = read_budget(budget_file.stem)
-        rows = plan_rows(shipped, spent, tmp_path)
-        assert len({row.scores for row in rows}) == len(rows)
+    for budget_file in sorted(CONFIGS.glob("compare/budgets/*.yaml")):
+        rows = plan_rows(shipped, read_budget(budget_file.stem), tmp_path)
+        assert len({row.score_folder for row in rows}) == len(rows)
         images = {run.steps * run.batch for run in planned_runs(rows).values()}
         assert len(images) == 1  # equal budgets
 
@@ -133,7 +132,7 @@ def test_tables_that_ship_can_be_planned_with_every_budget(file: Path, tmp_path:
         (None, "no such"),
     ],
 )
-def test_table_files_that_cannot_be_read(tmp_path: Path, text: str | None, line: str) -> None:
+def test_invalid_table_files(tmp_path: Path, text: str | None, line: str) -> None:
     path = tmp_path / "t.yaml"
     if text is not None:
         path.write_text(text)
@@ -150,15 +149,14 @@ def count_by_hooks(network: nn.Module, low: torch.Tensor) -> int:
     """Operations of all convolutions and linear layers, by their shapes alone."""
     total = 0
 
-    def add(layer: Any, _given: Any, made: torch.Tensor) -> None:
+    def add(layer: Any, inputs: Any, output: torch.Tensor) -> None:
         nonlocal total
         if isinstance(layer, nn.Linear):
-            total += 2 * made.numel() * layer.in_features
+            total += 2 * output.numel() * layer.in_features
         elif isinstance(layer, nn.ConvTranspose2d):
-            (given,) = _given
-            total += 2 * given.numel() * layer.out_channels // layer.groups * layer.weight[0, 0].numel()
+            total += 2 * inputs[0].numel() * layer.out_channels // layer.groups * layer.weight[0, 0].numel()
         else:
-            total += 2 * made.numel() * layer.weight[0].numel()
+            total += 2 * output.numel() * layer.weight[0].numel()
 
     hooks = [
         layer.register_forward_hook(add)
@@ -181,19 +179,19 @@ def test_flops_are_those_of_the_layers_and_of_attention(name: str) -> None:
         network(low)
     assert counted == counter.get_total_flops()
     layers = count_by_hooks(network, low)
-    # Products of attention, and of the prior's cameras and directions, belong to no layer.
+    # The products of attention, and of the prior's cameras and directions, are not part of a layer.
     if name in ("lfsrnet", "swinir", "omnisr", "ctcnet", "prior3d"):
         assert layers < counted < 1.5 * layers
-    elif name == "fusion_bfr":  # nor do its generator's convolutions: their kernels are made anew each time
+    elif name == "fusion_bfr":  # nor are its generator's convolutions, whose kernels are modulated per image
         assert layers < counted < 4.0 * layers
     else:
         assert counted == pytest.approx(layers, rel=1e-6)
 
 
-def test_peak_memory_is_that_of_the_largest_moment() -> None:
+def test_peak_memory_is_the_maximum_over_time() -> None:
     class Wide(nn.Module):
         def forward(self, low: torch.Tensor) -> torch.Tensor:
-            wide = low.repeat(1, 64, 1, 1)  # 64 pictures at once ...
+            wide = low.repeat(1, 64, 1, 1)  # 64 copies ...
             wide = wide.relu()  # ... twice, and then one
             return wide[:, :3].clone()
 
@@ -212,15 +210,15 @@ ROWS = {
 }
 
 
-def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_uint8: np.ndarray) -> None:
+def test_a_killed_table_resumes(tmp_path: Path, astronaut_uint8: np.ndarray) -> None:
     data, out = tmp_path / "faces", tmp_path / "out"
     data.mkdir()
     for number in range(4):
         crop = astronaut_uint8[20 + 4 * number :, 140 + 6 * number :][:160, :160]
         Image.fromarray(crop).resize((64, 64)).save(data / f"{number}.png")
-    described = {"title": "a test", "sets": ["{data}/faces"], "hr_size": 64, "rows": ROWS, "figure_faces": 2}
-    described["budget"] = str(tmp_path / "b.yaml")
-    (tmp_path / "t.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+    config = {"title": "a test", "sets": ["{data}/faces"], "hr_size": 64, "rows": ROWS, "figure_faces": 2}
+    config["budget"] = str(tmp_path / "b.yaml")
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (tmp_path / "b.yaml").write_text(yaml.safe_dump({"description": "a test", "training": TRAINING}))
     rows = tmp_path / "rows.json"
     command = [sys.executable, "-m", "lumiface", "compare", str(tmp_path / "t.yaml")]
@@ -238,21 +236,23 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
     assert 1 <= len(finished) < 3
     assert not rows.exists()
 
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
-    assert ended.returncode == 0, ended.stderr
-    assert f"{3 - len(finished)} runs to make, {len(finished)} are finished" in ended.stdout
+    resumed = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"{3 - len(finished)} runs to train, {len(finished)} finished" in resumed.stdout
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     for weights in out.glob("runs/*/*.safetensors"):
-        weights.unlink()  # a measured row needs them no more
-    told: list[str] = []
+        weights.unlink()  # a measured row no longer needs them
+    log: list[str] = []
     again = compare(
         read_table(tmp_path / "t.yaml"),
         read_budget(tmp_path / "b.yaml"),
         out,
         Workers(str(tmp_path)),
-        told.append,
+        log.append,
     )
-    assert told == ["writing the report"]  # nothing is trained or measured twice
+    assert log == ["writing the report"]  # nothing is trained or measured twice
     assert again.report is not None
 
     report = json.loads(rows.read_text())
@@ -274,7 +274,7 @@ def test_a_table_that_is_killed_goes_on_where_it_was(tmp_path: Path, astronaut_u
     assert "<table" in (out / "t" / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_cost_that_is_missing_needs_no_weights(tmp_path: Path) -> None:
+def test_a_missing_cost_needs_no_weights(tmp_path: Path) -> None:
     table = Table(title="t", sets=["{data}/faces.tar"], rows={"SRCNN": "srcnn"})  # type: ignore[arg-type]
     row = PlannedRow("SRCNN", (), tmp_path)
     assert not is_measured(table, row)

@@ -1,4 +1,4 @@
-"""The comparison's page: it stands alone, and every number and picture is where it belongs."""
+"""The comparison's page: it is self-contained, and every score and image is in the right position."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def made(original: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     return written(original, example_pictures(), tmp_path_factory.mktemp("report") / "new")
 
 
-def test_the_page_stands_alone(made: dict[str, str]) -> None:
+def test_the_page_is_self_contained(made: dict[str, str]) -> None:
     page = Page(made[".html"])
     links = {"src", "href", "action", "srcset", "data", "poster", "xlink:href", "background", "formaction"}
     ids = {attributes["id"] for _, attributes in page.tags if attributes.get("id")}
@@ -41,7 +41,7 @@ def test_the_page_stands_alone(made: dict[str, str]) -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_names_are_shown_and_never_run(made: dict[str, str]) -> None:
+def test_names_are_escaped(made: dict[str, str]) -> None:
     page = Page(made[".html"])
     assert page.count("script") == 1
     assert "alert('x')" not in made[".html"].replace("&#x27;", "’")
@@ -59,7 +59,7 @@ def test_a_sortable_table_for_each_set_with_its_numbers(
     for table, name in zip(tables, ("test", "<hq>"), strict=True):
         rows = [row for row in original["rows"] if row["set"] == name]
         heading, *body = table["rows"]
-        assert table["buttons"] == 2 + len(QUALITY) + 4  # method, to the best, qualities, costs
+        assert table["buttons"] == 2 + len(QUALITY) + 4  # method, difference to the best, metrics, costs
         assert len(body) == len(rows)
         for cells, row in zip(body, rows, strict=True):
             assert len(cells) == len(heading)
@@ -74,26 +74,26 @@ def test_a_sortable_table_for_each_set_with_its_numbers(
             assert attributes.get("scope") in ("col", "row", "colgroup")
 
 
-def test_the_dagger_is_for_those_who_saw_too_little(made: dict[str, str]) -> None:
+def test_the_dagger_marks_methods_with_less_training(made: dict[str, str]) -> None:
     table = next(table for table in Page(made[".html"]).tables if "sortable" in table["class"])
     assert [row[0] for row in table["rows"] if "†" in row[0]] == ["slow †"]
-    assert "† a stage has seen fewer pictures than the budget of 8,000" in made[".md"]
+    assert "† a stage was trained on fewer images than the budget of 8,000" in made[".md"]
 
 
-def test_faces_input_first_truth_last_and_differences_below(made: dict[str, str]) -> None:
+def test_faces_input_first_ground_truth_last_and_differences_below(made: dict[str, str]) -> None:
     page = Page(made[".html"])
     (faces,) = [table for table in page.tables if table["class"] == "faces"]
     heading, first, second = faces["rows"]
-    assert heading == ["face", "input", *SHIFTS, "truth"]
+    assert heading == ["face", "input", *SHIFTS, "ground truth"]
     assert first[0] == "1γ 2.5"
     assert second[heading.index("slow")] == "–"
-    gaps = [attributes for _, attributes in page.tags if attributes.get("class") == "gap"]
-    assert len(gaps) == 2 * len(SHIFTS) - 1
+    maps = [attributes for _, attributes in page.tags if attributes.get("class") == "difference"]
+    assert len(maps) == 2 * len(SHIFTS) - 1
     assert all(attributes.get("alt") for name, attributes in page.tags if name == "img")
     sources = [attributes["src"] or "" for name, attributes in page.tags if name == "img"]
     shown = {Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))).tobytes() for src in sources}
     for face in example_pictures()["test"]:
-        assert {face["low"].tobytes(), face["high"].tobytes()} <= shown  # to the bit
+        assert {face["input"].tobytes(), face["target"].tobytes()} <= shown  # bit for bit
         assert all(output.tobytes() in shown for output in face["outputs"].values())
 
 
@@ -106,19 +106,21 @@ def test_the_psnr_under_a_face_is_its_own(made: dict[str, str], original: dict[s
             assert cell == (expected if (number, method) != (1, "slow") else "–")
 
 
-def test_settings_are_told_without_what_is_empty(made: dict[str, str]) -> None:
+def test_empty_settings_are_omitted(made: dict[str, str]) -> None:
     (table,) = [table for table in Page(made[".html"]).tables if table["class"] == "training"]
     heading, *body = table["rows"]
     assert [row[heading.index("settings")] for row in body] == ["network (width 64), seed 0"] * 3
-    assert [row[heading.index("pictures seen")] for row in body] == ["8,000", "8,000", "5,200"]
+    assert [row[heading.index("training images")] for row in body] == ["8,000", "8,000", "5,200"]
 
 
-def test_the_papers_table_stands_beside_ours(made: dict[str, str], original: dict[str, Any]) -> None:
+def test_published_and_measured_scores_are_side_by_side(
+    made: dict[str, str], original: dict[str, Any]
+) -> None:
     (table,) = [table for table in Page(made[".html"]).tables if table["class"] == "published"]
-    ours = next(row for row in original["rows"] if row["method"] == "Net")
+    measured = next(row for row in original["rows"] if row["method"] == "Net")
     net, edsr = table["rows"][2:]
     assert net[:3] == ["net", "24.495", "0.320"]
-    assert net[3] == f"{ours['psnr_y']:.2f}"
+    assert net[3] == f"{measured['psnr_y']:.2f}"
     assert edsr == ["EDSR", "23.600", "0.362", *["–"] * 6]
 
 

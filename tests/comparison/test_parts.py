@@ -1,4 +1,4 @@
-"""The parts of the comparison's report: intervals, bins, charts, pictures and markup."""
+"""The parts of the comparison's report: bins, charts, images and markup."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from lumiface.comparison.html.cost import pareto
-from lumiface.comparison.html.darkness import bins_of
+from lumiface.comparison.html.darkness import darkness_bins
 from lumiface.comparison.html.labels import overlap, place_labels
 from lumiface.comparison.html.markup import tag
 from lumiface.comparison.html.pictures import DIFFERENCE_TOP, data_uri, difference_map
 from lumiface.comparison.html.svg import linear_ticks, log_ticks
-from lumiface.evaluation.bootstrap import mean_interval, paired_interval
+from lumiface.evaluation.accumulate import ScoreAccumulator
 
 
 def test_markup_escapes_all_but_markup() -> None:
@@ -24,31 +24,11 @@ def test_markup_escapes_all_but_markup() -> None:
     )
 
 
-def test_the_bootstrap_agrees_with_scipy() -> None:
-    from scipy import stats
-
-    values = np.random.default_rng(0).gamma(2.0, 1.0, 150)
-    expected = stats.bootstrap((values,), np.mean, method="percentile", rng=1, n_resamples=9999)
-    ends = expected.confidence_interval
-    assert mean_interval(values) == pytest.approx((ends.low, ends.high), abs=0.03)
-    assert mean_interval(values) == mean_interval(values)
-
-
-def test_pairing_takes_out_what_the_pictures_share() -> None:
-    rng = np.random.default_rng(0)
-    common, noise = rng.normal(0, 5, 100), rng.normal(0, 0.1, 100)
-    one = {"names": list(range(100)), "psnr_y": (common + 0.1 + noise).tolist()}
-    other = {"names": list(range(100)), "psnr_y": common.tolist()}
-    low, high = paired_interval(one, other, "psnr_y") or (0.0, 0.0)
-    assert 0.05 < low < noise.mean() + 0.1 < high < 0.15
-    assert paired_interval(one, other | {"names": list(range(1, 101))}, "psnr_y") is None
-    assert paired_interval(one, None, "psnr_y") is None
-
-
-def test_bins_hold_every_picture_once() -> None:
+def test_bins_contain_every_image_once() -> None:
     rng = np.random.default_rng(0)
     gamma, psnr = rng.uniform(1, 5, 400), rng.normal(20, 1, 400)
-    bins = bins_of({"gamma": gamma.tolist(), "psnr_y": [*psnr[:-1].tolist(), None]})
+    lists = {"gamma": gamma.tolist(), "psnr_y": [*psnr[:-1].tolist(), None]}
+    bins = darkness_bins(ScoreAccumulator.from_lists(lists))
     assert len(bins) == 8
     assert sum(part.images for part in bins) == 399
     total = sum(part.psnr * part.images for part in bins)
@@ -57,7 +37,7 @@ def test_bins_hold_every_picture_once() -> None:
     assert [part.gamma for part in bins] == sorted(part.gamma for part in bins)
 
 
-def test_labels_neither_touch_nor_leave() -> None:
+def test_labels_neither_overlap_nor_leave_the_frame() -> None:
     rng = np.random.default_rng(0)
     frame = (0.0, 0.0, 560.0, 370.0)
     points = [(float(x), float(y)) for x, y in rng.uniform((20, 250), (540, 330), (18, 2))]
@@ -72,11 +52,11 @@ def test_labels_neither_touch_nor_leave() -> None:
         assert not any(overlap(box, other) for other in [*boxes[:number], *dots, (0.0, 240.0, 560.0, 242.0)])
 
 
-def test_no_room_is_said_and_not_painted_over() -> None:
+def test_a_label_without_room_is_omitted() -> None:
     assert place_labels([(10.0, 10.0)], ["much too long for this"], (0.0, 0.0, 40.0, 40.0)) == [None]
 
 
-def test_pareto_leaves_out_the_beaten() -> None:
+def test_pareto_omits_dominated_points() -> None:
     points = [(1.0, 20.0, {}), (2.0, 19.0, {}), (2.0, 21.0, {}), (3.0, 21.0, {}), (4.0, 22.0, {})]
     assert [point[:2] for point in pareto(points)] == [(1.0, 20.0), (2.0, 21.0), (4.0, 22.0)]
 
@@ -95,7 +75,7 @@ def test_ticks_are_round(ticks: list[float], expected: list[float]) -> None:
     assert ticks == pytest.approx(expected)
 
 
-def test_the_difference_map_grows_lighter_up_to_its_top() -> None:
+def test_the_difference_map_becomes_lighter_up_to_its_maximum() -> None:
     target = np.zeros((1, 256, 3), np.uint8)
     output = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     shown = difference_map(output, target)[0].astype(int)

@@ -1,4 +1,4 @@
-"""The comparison's tables: every number where it belongs, no win that is none, nothing missing that hurts."""
+"""The comparison's tables: every score in its cell, ranks only where significant, missing values allowed."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ def test_bold_is_the_best_and_the_oracle_is_not(made: dict[str, str]) -> None:
         column = table[0].index(heading)
         bold = [row[0] for row in table[1:] if row[column].startswith("**")]
         assert bold == ["Net"], heading
-        assert float(re.sub(r"[^\d.].*", "", table[-1][column]))  # the oracle's number is there all the same
+        assert float(re.sub(r"[^\d.].*", "", table[-1][column]))  # the oracle's score is shown nevertheless
     assert table[-1][0] == "oracle"
 
 
-def test_a_gap_that_may_be_nothing_is_not_sold_as_one(made: dict[str, str]) -> None:
+def test_differences_that_are_not_significant_are_marked(made: dict[str, str]) -> None:
     table = markdown_tables(made[".md"])[0]
-    gaps = {row[0]: row[2] for row in table[1:]}
-    evil = next(name for name in gaps if "alert" in name)
-    assert gaps["Net"] == "best"
-    assert re.fullmatch(r"≈ best \([+−]0\.\d\d \[−0\.\d\d, \+0\.\d\d\]\)", gaps[evil])
-    assert re.fullmatch(r"−1\.\d\d \[−1\.\d\d, −1\.\d\d\]", gaps["slow †"])
-    assert gaps["oracle"].startswith("+")
+    deltas = {row[0]: row[2] for row in table[1:]}
+    evil = next(name for name in deltas if "alert" in name)
+    assert deltas["Net"] == "best"
+    assert re.fullmatch(r"≈ best \([+−]0\.\d\d \[−0\.\d\d, \+0\.\d\d\]\)", deltas[evil])
+    assert re.fullmatch(r"−1\.\d\d \[−1\.\d\d, −1\.\d\d\]", deltas["slow †"])
+    assert deltas["oracle"].startswith("+")
     ssim = {row[0]: row[3] for row in table[1:]}
     assert ssim[evil].startswith("≈ ")
     assert not ssim["slow †"].startswith("≈")
-    assert "cannot be told apart from it" in made[".md"]
+    assert "does not differ significantly from it" in made[".md"]
 
 
-def test_markdown_shows_names_as_they_are(made: dict[str, str]) -> None:
+def test_markdown_escapes_names(made: dict[str, str]) -> None:
     markdown = pytest.importorskip("markdown_it", reason="comes with rich").MarkdownIt(
         "gfm-like", {"linkify": False}
     )
@@ -67,7 +67,7 @@ def test_markdown_shows_names_as_they_are(made: dict[str, str]) -> None:
     assert page.count("script") == 0
 
 
-def test_csv_brings_every_number_back(made: dict[str, str], original: dict[str, Any]) -> None:
+def test_csv_has_every_score(made: dict[str, str], original: dict[str, Any]) -> None:
     lines = list(csv.DictReader(io.StringIO(made[".csv"])))
     assert len(lines) == len(original["rows"])
     for line, row in zip(lines, original["rows"], strict=True):
@@ -83,14 +83,14 @@ def test_csv_brings_every_number_back(made: dict[str, str], original: dict[str, 
 def test_json_is_the_report_itself(report: dict[str, Any], tmp_path: Path) -> None:
     report["rows"][0]["psnr_y"] = math.inf
     report["per_image"]["test"]["Net"]["psnr_y"][3] = math.nan
-    told = json.loads(written(report, {}, tmp_path / "out")[".json"], parse_constant=pytest.fail)
-    assert told["rows"][0].pop("psnr_y") is None
-    assert told["per_image"]["test"]["Net"]["psnr_y"].pop(3) is None
+    stored = json.loads(written(report, {}, tmp_path / "out")[".json"], parse_constant=pytest.fail)
+    assert stored["rows"][0].pop("psnr_y") is None
+    assert stored["per_image"]["test"]["Net"]["psnr_y"].pop(3) is None
     del report["rows"][0]["psnr_y"], report["per_image"]["test"]["Net"]["psnr_y"][3]
-    assert told == report
+    assert stored == report
 
 
-# --- what may be missing ------------------------------------------------------------------------------------
+# --- missing values -----------------------------------------------------------------------------------------
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -108,17 +108,17 @@ CHANGES: dict[str, Change] = {
     **{f"{key} None": none(key) for key in ("lpips_squeeze", "landmark_px", "ssim_y", "psnr_y", "params")},
     "intervals None": none("psnr_y_behind_best_ci"),
     "differences None": none("psnr_y_behind_best"),
-    "no scores by picture": lambda report: report.pop("per_image"),
-    "scores by picture of one set": lambda report: report["per_image"].pop("test"),
-    "scores by picture of one method": lambda report: report["per_image"]["test"].pop("Net"),
-    "LPIPS by picture None": lambda report: report["per_image"]["test"]["Net"].update(lpips_squeeze=None),
-    "other pictures": lambda report: report["per_image"]["test"]["Net"].update(names=["a"] * 80),
+    "no scores per image": lambda report: report.pop("per_image"),
+    "no scores per image of one set": lambda report: report["per_image"].pop("test"),
+    "no scores per image of one method": lambda report: report["per_image"]["test"].pop("Net"),
+    "LPIPS per image None": lambda report: report["per_image"]["test"]["Net"].update(lpips_squeeze=None),
+    "other images": lambda report: report["per_image"]["test"]["Net"].update(names=["a"] * 80),
     "one γ": lambda report: [m.update(gamma=[2.0] * 80) for m in report["per_image"]["test"].values()],
     "one row": lambda report: report.update(rows=report["rows"][1:2]),
     "one reference": lambda report: report.update(rows=report["rows"][:1]),
-    "the oracle alone": lambda report: report.update(rows=report["rows"][4:5]),
+    "only the oracle": lambda report: report.update(rows=report["rows"][4:5]),
     "no row": lambda report: report.update(rows=[]),
-    "nothing beside rows": lambda report: [report.pop(key) for key in set(report) - {"rows"}],
+    "only rows": lambda report: [report.pop(key) for key in set(report) - {"rows"}],
     "no published table": lambda report: report.update(published=None),
     "an empty published table": lambda report: report.update(published={"columns": ["method"], "rows": []}),
     "equal methods": lambda report: [row.update(psnr_y=24.0) for row in report["rows"]],
@@ -129,7 +129,7 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
-def test_what_is_missing_is_left_out(change: Change, report: dict[str, Any], tmp_path: Path) -> None:
+def test_missing_values_are_omitted(change: Change, report: dict[str, Any], tmp_path: Path) -> None:
     change(report)
     made = written(report, example_pictures(), tmp_path / "out")
     page = Page(made[".html"])
@@ -142,21 +142,21 @@ def test_what_is_missing_is_left_out(change: Change, report: dict[str, Any], tmp
     markdown_tables(made[".md"])
 
 
-def test_only_what_was_measured_can_be_best(report: dict[str, Any]) -> None:
+def test_only_measured_rows_can_be_best(report: dict[str, Any]) -> None:
     report["rows"][1]["psnr_y"] = None
     view = set_views(report, {})[0]
     assert view.best is not None
     assert view.best["method"] == EVIL
-    assert view.standing(report["rows"][1], PSNR) == ""
+    assert view.rank(report["rows"][1], PSNR) == ""
 
 
-def test_references_win_nothing_and_hide_nothing(report: dict[str, Any], tmp_path: Path) -> None:
+def test_better_references_are_reported_but_not_ranked(report: dict[str, Any], tmp_path: Path) -> None:
     report["rows"][0].update(psnr_y=99.0, psnr_y_behind_best=-70.0, psnr_y_behind_best_ci=[-71.0, -69.0])
     view = set_views(report, {})[0]
     assert view.best is not None
-    assert (view.best["method"], [row["method"] for row in view.above]) == ("Net", ["bicubic"])
+    assert (view.best["method"], [row["method"] for row in view.better_references]) == ("Net", ["bicubic"])
     made = written(report, {}, tmp_path / "out")
-    assert "But bicubic, a mere reference, has more." in made[".md"]
+    assert "The reference bicubic scored higher." in made[".md"]
     assert "+70.00 [+69.00, +71.00]" in made[".md"]
 
 
@@ -168,7 +168,7 @@ def test_published_weights_are_not_undertrained(report: dict[str, Any]) -> None:
     assert [row["method"] for row in view.rows if view.is_undertrained(row)] == ["slow"]
 
 
-def test_nothing_is_written_where_nothing_can_be(report: dict[str, Any], tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error(report: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         write_report(report, {}, tmp_path / "file")

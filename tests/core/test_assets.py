@@ -27,9 +27,9 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def declare(monkeypatch: pytest.MonkeyPatch, content: bytes, url: str | None = None) -> assets.Asset:
     digest = hashlib.sha256(content).hexdigest()
-    part = replace(assets.ASSETS["squeezenet1_1"], name="part", file="part.bin", sha256=digest, url=url)
-    monkeypatch.setitem(assets.ASSETS, "part", part)
-    return part
+    asset = replace(assets.ASSETS["squeezenet1_1"], name="asset", file="asset.bin", sha256=digest, url=url)
+    monkeypatch.setitem(assets.ASSETS, "asset", asset)
+    return asset
 
 
 @pytest.mark.parametrize("asset", assets.ASSETS.values(), ids=lambda asset: asset.name)
@@ -37,7 +37,7 @@ def test_every_row_says_what_it_is(asset: assets.Asset) -> None:
     assert len(asset.sha256) == 64
     assert int(asset.sha256, 16) > 0
     assert asset.source.startswith("https://")
-    assert asset.what
+    assert asset.content
     assert asset.licence
     # torchvision writes the first digits of the hash into the name of its files.
     if "pytorch.org" in asset.source:
@@ -47,20 +47,20 @@ def test_every_row_says_what_it_is(asset: assets.Asset) -> None:
 def test_the_folders_are_searched_in_order(
     empty_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = declare(monkeypatch, b"the part")
-    places = [tmp_path / "hub" / "checkpoints", tmp_path / "cache", empty_machine]
-    for place in places:  # from the last to the first
-        place.mkdir(parents=True, exist_ok=True)
-        (place / part.file).write_bytes(b"the part")
-        assert assets.find_asset("part") == place / part.file
+    asset = declare(monkeypatch, b"the asset")
+    folders = [tmp_path / "hub" / "checkpoints", tmp_path / "cache", empty_machine]
+    for folder in folders:  # from the last to the first
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / asset.file).write_bytes(b"the asset")
+        assert assets.find_asset("asset") == folder / asset.file
 
 
 def test_works_without_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LUMIFACE_ASSETS")
-    part = declare(monkeypatch, b"x")
+    asset = declare(monkeypatch, b"x")
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / part.file).write_bytes(b"x")
-    assert assets.find_asset("part") == tmp_path / "cache" / part.file
+    (tmp_path / "cache" / asset.file).write_bytes(b"x")
+    assert assets.find_asset("asset") == tmp_path / "cache" / asset.file
 
 
 @pytest.mark.parametrize("name", ["lpips_squeeze", "alexnet", "vgg16"])
@@ -69,20 +69,20 @@ def test_what_is_missing_is_named_in_one_line(name: str, tmp_path: Path) -> None
         assets.find_asset(name)
     text = str(caught.value)
     assert "\n" not in text
-    for part in (assets.ASSETS[name].file, assets.ASSETS[name].source, "LUMIFACE_ASSETS", str(tmp_path)):
-        assert part in text
+    for fragment in (assets.ASSETS[name].file, assets.ASSETS[name].source, "LUMIFACE_ASSETS", str(tmp_path)):
+        assert fragment in text
 
 
 def test_a_file_that_is_something_else_is_refused(
     empty_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = declare(monkeypatch, b"right")
-    file = empty_machine / part.file
+    asset = declare(monkeypatch, b"right")
+    file = empty_machine / asset.file
     file.write_bytes(b"wrong!")
     with pytest.raises(InputError, match="delete it"):
-        assets.find_asset("part")
+        assets.find_asset("asset")
     file.write_bytes(b"right")
-    assert assets.find_asset("part") == file
+    assert assets.find_asset("asset") == file
 
 
 def test_unknown_names_are_refused() -> None:
@@ -92,10 +92,10 @@ def test_unknown_names_are_refused() -> None:
 
 @pytest.fixture
 def server(tmp_path: Path):
-    """A web server on this machine that has one file, part.bin."""
+    """A web server on this machine that has one file, asset.bin."""
     site = tmp_path / "site"
     site.mkdir()
-    (site / "part.bin").write_bytes(b"the part")
+    (site / "asset.bin").write_bytes(b"the asset")
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(site)))
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{httpd.server_port}/"
@@ -106,21 +106,21 @@ def server(tmp_path: Path):
 def test_downloads_once_and_only_when_asked(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    declare(monkeypatch, b"the part", server + "part.bin")
+    declare(monkeypatch, b"the asset", server + "asset.bin")
     with pytest.raises(AssetMissing):
-        assets.find_asset("part", download=False)
-    path = assets.find_asset("part")
-    assert path == tmp_path / "cache" / "part.bin"
-    assert path.read_bytes() == b"the part"
+        assets.find_asset("asset", download=False)
+    path = assets.find_asset("asset")
+    assert path == tmp_path / "cache" / "asset.bin"
+    assert path.read_bytes() == b"the asset"
     monkeypatch.setattr(assets, "_download", None)  # would fail if it were called again
-    assert assets.find_asset("part") == path
+    assert assets.find_asset("asset") == path
 
 
-@pytest.mark.parametrize(("content", "page"), [(b"another", "part.bin"), (b"the part", "gone.bin")])
+@pytest.mark.parametrize(("content", "page"), [(b"another", "asset.bin"), (b"the asset", "gone.bin")])
 def test_a_bad_download_leaves_nothing(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, page: str
 ) -> None:
     declare(monkeypatch, content, server + page)
     with pytest.raises(AssetMissing, match="download from http://127"):
-        assets.find_asset("part")
+        assets.find_asset("asset")
     assert not list((tmp_path / "cache").glob("*"))

@@ -51,8 +51,8 @@ KNOWN = {
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
 def test_known_pixels(crops, protocol):
     pairs = damaged_pairs(open_source(crops), DamageSettings(protocol, size=64))
-    made = {p.name: (pixel_sha256(p.good)[:16], pixel_sha256(p.bad)[:16]) for p in pairs}
-    assert made == KNOWN[protocol]
+    hashes = {p.name: (pixel_sha256(p.clean)[:16], pixel_sha256(p.degraded)[:16]) for p in pairs}
+    assert hashes == KNOWN[protocol]
 
 
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
@@ -60,36 +60,36 @@ def test_what_is_built_is_what_is_loaded_and_named_as_the_protocol_names_it(crop
     settings = DamageSettings(protocol, size=64, seed=3)
     build_damaged(crops, tmp_path, settings)
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} >= set(PROTOCOLS[protocol].sides)
-    for ours, theirs in zip(
+    for actual, expected in zip(
         load_damaged(tmp_path, protocol), damaged_pairs(open_source(crops), settings), strict=True
     ):
-        assert ours.parameters == theirs.parameters
-        assert set(ours.parameters) == set(PROTOCOLS[protocol].parameters)
-        np.testing.assert_array_equal(ours.bad, theirs.bad)
+        assert actual.parameters == expected.parameters
+        assert set(actual.parameters) == set(PROTOCOLS[protocol].parameters)
+        np.testing.assert_array_equal(actual.degraded, expected.degraded)
 
 
 def test_neither_order_nor_subset_matters_but_seed_and_name_do(crops):
     whole = {pair.name: pair for pair in damaged_pairs(open_source(crops), SMALL)}
     alone = next(iter(damaged_pairs(open_source(crops / "a.png"), SMALL)))
-    assert np.array_equal(alone.bad, whole["a.png"].bad)
+    assert np.array_equal(alone.degraded, whole["a.png"].degraded)
     assert alone.parameters == whole["a.png"].parameters
     assert alone.parameters["gamma"] != whole["sub/b.png"].parameters["gamma"]
     other = next(iter(damaged_pairs(open_source(crops / "a.png"), DamageSettings("frr", size=64, seed=1))))
     assert other.parameters["gamma"] != alone.parameters["gamma"]
-    assert np.array_equal(other.good, alone.good)
-    assert alone.bad.mean() < 0.6 * alone.good.mean()
+    assert np.array_equal(other.clean, alone.clean)
+    assert alone.degraded.mean() < 0.6 * alone.clean.mean()
 
 
 def test_build_then_load_gives_the_pairs_in_memory_and_again_changes_nothing(crops, tmp_path):
     manifest = build_damaged(crops, tmp_path / "out", SMALL)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
     assert len(before) == 5
-    for ours, theirs in zip(
+    for actual, expected in zip(
         load_damaged(tmp_path / "out", "frr"), damaged_pairs(open_source(crops), SMALL), strict=True
     ):
-        assert (ours.name, ours.parameters) == (theirs.name, theirs.parameters)
-        np.testing.assert_array_equal(ours.good, theirs.good)
-        np.testing.assert_array_equal(ours.bad, theirs.bad)
+        assert (actual.name, actual.parameters) == (expected.name, expected.parameters)
+        np.testing.assert_array_equal(actual.clean, expected.clean)
+        np.testing.assert_array_equal(actual.degraded, expected.degraded)
     record = json.loads(manifest.read_text().splitlines()[0])
     assert (record["protocol"], record["size"], record["ranges"]["factor"]) == ("frr", 64, [1.0, 3.0])
     build_damaged(crops, tmp_path / "out", SMALL)
@@ -103,10 +103,10 @@ def test_another_set_is_refused(crops, tmp_path):
         build_damaged(crops, tmp_path / "out", other)
     with pytest.raises(InputError, match="built with --protocol frr"):
         built_settings(tmp_path / "out")
-    with pytest.raises(InputError, match="knows no hr pictures"):
+    with pytest.raises(InputError, match="lists no hr pictures"):
         next(load_llf(tmp_path / "out"))
     build_llf(crops, tmp_path / "llf", LLFSettings(hr_size=32))
-    with pytest.raises(InputError, match="knows no light pictures"):
+    with pytest.raises(InputError, match="lists no light pictures"):
         next(load_damaged(tmp_path / "llf", "frr"))
     with pytest.raises(SettingError, match="size"):
         DamageSettings("frr", size=0)

@@ -1,4 +1,4 @@
-"""Dark faces from videos and pictures: what is taken, why the rest is not, and a run that goes on."""
+"""Dark faces from videos and pictures: selection, reasons for rejection, resumed runs."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def write_video(path: Path, frames: list[np.ndarray], rate: int = 4) -> None:
 
 def test_why_a_frame_is_taken_or_not(astronaut: Tensor) -> None:
     selector = DarkFaceSelector(CONFIG)
-    taken = selector(portrait(astronaut))
-    assert not isinstance(taken, str)
-    assert taken.picture.shape == (128, 128, 3)
-    assert taken.luma == pytest.approx(mean_luma(taken.picture))
-    assert CONFIG.min_luma < taken.luma < CONFIG.max_luma
+    face = selector(portrait(astronaut))
+    assert not isinstance(face, str)
+    assert face.picture.shape == (128, 128, 3)
+    assert face.luma == pytest.approx(mean_luma(face.picture))
+    assert CONFIG.min_luma < face.luma < CONFIG.max_luma
     assert selector(portrait(astronaut)) == "duplicate"
     assert selector(portrait(astronaut, 0.2)) == "duplicate"  # in other light still the same picture
     assert selector(portrait(astronaut, 1.0)) == "bright"
@@ -96,7 +96,7 @@ def test_faces_are_collected_once(footage: Path, tmp_path: Path) -> None:
     assert [source.name for source in sources] == ["clip.mp4", "mirror.png"]
     assert [frame.time for frame in sources[0].frames(0.5)] == [0.0, 0.5]
     found = collect_dark_faces(sources, tmp_path / "out", CONFIG.model_copy(update={"every": 0.25}))
-    assert (found.looked_at, found.written, found.failures) == (5, 2, [])
+    assert (found.frames, found.written, found.failures) == (5, 2, [])
     assert found.rejected == {"duplicate": 1, "bright": 2}
     records = [json.loads(line) for line in found.report.read_text().splitlines()]
     faces = [face["file"] for record in records for face in record["faces"]]
@@ -105,7 +105,7 @@ def test_faces_are_collected_once(footage: Path, tmp_path: Path) -> None:
         assert decode_rgb8((tmp_path / "out" / face).read_bytes(), face).shape == (128, 128, 3)
     before = found.report.read_bytes()
     again = collect_dark_faces(sources, tmp_path / "out", CONFIG.model_copy(update={"every": 0.25}))
-    assert (again.looked_at, again.written) == (5, 2)
+    assert (again.frames, again.written) == (5, 2)
     assert found.report.read_bytes() == before
     with pytest.raises(OutputError, match="other settings"):
         collect_dark_faces(sources, tmp_path / "out", CONFIG)
@@ -126,14 +126,14 @@ def test_a_broken_video_loses_nothing_else(footage: Path, tmp_path: Path) -> Non
     ]
     config = tmp_path / "config.yaml"
     config.write_text("size: 128\nmin_side: 100\n")
-    said = CliRunner().invoke(app, [*command, "--config", str(config)])
-    assert said.exit_code == 1
-    assert "clip.mp4 cannot be read as a video" in said.output
+    result = CliRunner().invoke(app, [*command, "--config", str(config)])
+    assert result.exit_code == 1
+    assert "clip.mp4 cannot be read as a video" in result.output
     assert (tmp_path / "out" / "mirror.png").is_file()
-    (footage / "clip.mp4").write_bytes(whole)  # mended: it is looked at again
-    said = CliRunner().invoke(app, [*command, "--config", str(config)])
-    assert said.exit_code == 0, said.output
-    assert "2 dark faces of 3 frames" in said.output
+    (footage / "clip.mp4").write_bytes(whole)  # repaired: it is examined again
+    result = CliRunner().invoke(app, [*command, "--config", str(config)])
+    assert result.exit_code == 0, result.output
+    assert "2 dark faces of 3 frames" in result.output
 
 
 def test_mistakes_are_one_line(footage: Path, tmp_path: Path) -> None:
@@ -142,12 +142,12 @@ def test_mistakes_are_one_line(footage: Path, tmp_path: Path) -> None:
         open_frames([tmp_path / "empty"])
     base = ["degrade", str(footage), "-o", str(tmp_path / "out")]
     for extra, message in (
-        (["--protocol", "fog"], "--protocol fog: there is llf, frr, blind, dark-frames"),
+        (["--protocol", "fog"], "--protocol fog: choose from llf, frr, blind, dark-frames"),
         (["--protocol", "dark-frames", "--seed", "1"], "--seed is for llf and frr and blind"),
         (["--every", "2"], "--every is for dark-frames"),
         (["--protocol", "dark-frames", "--max-luma", "0.01"], "min_luma 0.02 must be below max_luma 0.01"),
     ):
-        said = CliRunner().invoke(app, [*base, *extra])
-        assert said.exit_code == 2, said.output
-        assert message in said.output
-        assert said.output.count("\n") == 1
+        result = CliRunner().invoke(app, [*base, *extra])
+        assert result.exit_code == 2, result.output
+        assert message in result.output
+        assert result.output.count("\n") == 1

@@ -73,11 +73,11 @@ def test_name_and_seed_choose_the_darkening(crops):
 
 
 def test_generators_are_told_apart():
-    def draw(seed: int, name: str) -> int:
+    def first_value(seed: int, name: str) -> int:
         return generator_for(seed, name).bit_generator.random_raw()
 
-    assert draw(0, "a") == draw(0, "a")
-    assert draw(1, "1") != draw(11, "")
+    assert first_value(0, "a") == first_value(0, "a")
+    assert first_value(1, "1") != first_value(11, "")
 
 
 def test_shapes_square_crop_and_native_size(crops):
@@ -95,7 +95,7 @@ def test_too_small_a_picture_is_no_ground_truth(crops):
     data = (crops / "sub/c.png").read_bytes()
     with pytest.raises(InputError, match="64×64, smaller than hr_size 128"):
         build_pair(data, "c", LLFSettings(hr_size=128))
-    with pytest.raises(InputError, match="less than scale 65"):
+    with pytest.raises(InputError, match="smaller than the scale 65"):
         build_pair(data, "c", LLFSettings(hr_size=None, scale=65))
 
 
@@ -106,19 +106,19 @@ def test_impossible_settings_are_refused(wrong):
 
 
 def test_build_then_load_gives_the_pairs_in_memory(crops, tmp_path):
-    seen: list[tuple[int, int]] = []
-    manifest = build_llf(crops, tmp_path / "out", SMALL, lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    calls: list[tuple[int, int]] = []
+    manifest = build_llf(crops, tmp_path / "out", SMALL, lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
     assert manifest == tmp_path / "out" / "manifest.jsonl"
     loaded = list(load_llf(tmp_path / "out"))
-    for ours, theirs in zip(loaded, llf_pairs(open_source(crops), SMALL), strict=True):
-        assert (ours.name, ours.darkening, ours.source_sha256) == (
-            theirs.name,
-            theirs.darkening,
-            theirs.source_sha256,
+    for actual, expected in zip(loaded, llf_pairs(open_source(crops), SMALL), strict=True):
+        assert (actual.name, actual.darkening, actual.source_sha256) == (
+            expected.name,
+            expected.darkening,
+            expected.source_sha256,
         )
-        np.testing.assert_array_equal(ours.hr, theirs.hr)
-        np.testing.assert_array_equal(ours.lr, theirs.lr)
+        np.testing.assert_array_equal(actual.hr, expected.hr)
+        np.testing.assert_array_equal(actual.lr, expected.lr)
     assert not list((tmp_path / "out").rglob("*.tmp"))
     assert not list((tmp_path / "out").rglob("*.part"))
 
@@ -128,7 +128,7 @@ def test_a_second_build_changes_nothing(crops, tmp_path):
     before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in (tmp_path / "out").rglob("*.*")}
     build_llf(open_source(crops), tmp_path / "out", SMALL)
     assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in (tmp_path / "out").rglob("*.*")} == before
-    (tmp_path / "out" / "lr" / "a.png").unlink()  # a file that was lost is made again
+    (tmp_path / "out" / "lr" / "a.png").unlink()  # a lost file is built again
     build_llf(crops, tmp_path / "out", SMALL)
     assert len(list(load_llf(tmp_path / "out"))) == 3
     assert manifest.read_bytes() == before[manifest][0]
@@ -145,7 +145,7 @@ def test_a_stopped_build_goes_on(crops, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         build_llf(crops, out, SMALL, stop)
     assert not (out / "manifest.jsonl").exists()
-    with pytest.raises(InputError, match="its build was not finished"):
+    with pytest.raises(InputError, match="its build was interrupted"):
         next(load_llf(out))
     part = out / "manifest.jsonl.part"
     part.write_bytes(part.read_bytes()[:-10])  # killed in the middle of a line
@@ -181,7 +181,7 @@ def test_a_changed_pixel_is_found(crops, tmp_path):
     picture = np.asarray(Image.open(path)).copy()
     picture[0, 0, 0] ^= 1
     path.write_bytes(png(picture))
-    with pytest.raises(InputError, match=r"hr/a\.png is not the picture of the manifest"):
+    with pytest.raises(InputError, match=r"hr/a\.png does not match the manifest"):
         list(load_llf(tmp_path / "out"))
 
 
@@ -201,7 +201,7 @@ def test_a_damaged_manifest_is_refused(crops, tmp_path):
     with pytest.raises(InputError, match="line 2 is damaged"):
         list(load_llf(tmp_path / "out"))
     manifest.write_text(lines[0] + lines[1][:20])
-    with pytest.raises(InputError, match="cut off"):
+    with pytest.raises(InputError, match="is truncated"):
         list(load_llf(tmp_path / "out"))
 
 

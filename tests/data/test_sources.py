@@ -90,7 +90,7 @@ def test_a_tar_that_shrinks_later_is_refused(tmp_path):
     path = tar(tmp_path / "x.tar", {"a.png": b"1" * 5000})
     source = open_source(path)
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(InputError, match=r"a\.png is empty or cut off"):
+    with pytest.raises(InputError, match=r"a\.png is empty or truncated"):
         source.read(0)
 
 

@@ -26,10 +26,10 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def damage(pictures: Tensor, **ranges: Any) -> Tensor:
-    drawn = sample_blind(
+    sampled = sample_blind(
         len(pictures), pictures.shape[-1], BlindConfig(**(NOTHING | ranges)), seeded(), pictures.device
     )
-    return apply_blind(pictures, drawn, seeded(1))
+    return apply_blind(pictures, sampled, seeded(1))
 
 
 @pytest.fixture
@@ -42,30 +42,30 @@ def faces(astronaut: Tensor) -> Tensor:
 
 def test_what_is_drawn_lies_in_its_ranges() -> None:
     config = BlindConfig()
-    drawn = sample_blind(4000, 512, config, seeded(), "cpu")
+    sampled = sample_blind(4000, 512, config, seeded(), "cpu")
     for values, (low, high) in (
-        (drawn.sigma_x, (0.1, 10.0)), (drawn.sigma_y, (0.1, 10.0)), (drawn.noise * 255, (0.0, 20.0)),
-        (drawn.quality, (60, 100)), (drawn.factor, (1.0, 8.0)),
+        (sampled.sigma_x, (0.1, 10.0)), (sampled.sigma_y, (0.1, 10.0)), (sampled.noise * 255, (0.0, 20.0)),
+        (sampled.quality, (60, 100)), (sampled.factor, (1.0, 8.0)),
     ):  # fmt: skip
         assert low <= values.min()
         assert values.max() <= high + 1e-4
         assert values.max() - values.min() > 0.95 * (high - low)
-    assert (drawn.sigma_x == drawn.sigma_y).float().mean().item() == pytest.approx(0.5, abs=0.03)
-    assert (drawn.red != 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
-    assert drawn.red.abs().max() <= 20 / 255
-    assert drawn.grey.mean().item() == pytest.approx(0.01, abs=0.006)
+    assert (sampled.sigma_x == sampled.sigma_y).float().mean().item() == pytest.approx(0.5, abs=0.03)
+    assert (sampled.red != 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert sampled.red.abs().max() <= 20 / 255
+    assert sampled.grey.mean().item() == pytest.approx(0.01, abs=0.006)
     half = sample_blind(4000, 256, config, seeded(), "cpu")
-    torch.testing.assert_close(half.sigma_x, drawn.sigma_x / 2)  # the same blur on a picture half the size
-    assert drawn.of(3)["quality"] == drawn.quality[3].item()
+    torch.testing.assert_close(half.sigma_x, sampled.sigma_x / 2)  # the same blur on a picture half the size
+    assert sampled.as_dict(3)["quality"] == sampled.quality[3].item()
 
 
 def test_the_same_seed_gives_the_same_pictures(faces: Tensor) -> None:
     one, other = damage(faces, noise=(5.0, 20.0)), damage(faces, noise=(5.0, 20.0))
     assert torch.equal(one, other)
     assert ((one * 255).round() / 255 - one).abs().max() < 1e-6
-    drawn = sample_blind(4, 128, BlindConfig(), seeded(), "cpu")
+    sampled = sample_blind(4, 128, BlindConfig(), seeded(), "cpu")
     again = sample_blind(4, 128, BlindConfig(noise=(0.0, 1.0)), seeded(), "cpu")
-    assert torch.equal(drawn.factor, again.factor)  # one range changes no other number
+    assert torch.equal(sampled.factor, again.factor)  # one range changes no other number
 
 
 def test_each_part_by_itself(faces: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Dark, small faces as a camera takes them: what is drawn, and what it does."""
+"""Simulated camera: the sampled parameters and their effects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def drawn(count: int = 1, **settings: Any) -> CameraParameters:
+def sampled(count: int = 1, **settings: Any) -> CameraParameters:
     return sample_camera(count, CameraConfig(**(NOTHING | settings)), seeded(), "cpu")
 
 
@@ -64,14 +64,14 @@ def test_the_same_numbers_make_the_same_picture(astronaut: Tensor) -> None:
 
 def test_light_is_lost_by_the_formula(astronaut: Tensor) -> None:
     pictures = astronaut[..., 20:148, 150:278]
-    dark = apply_camera(pictures, drawn(gain=(0.6, 0.6), gamma=(2, 2)), 4, seeded())
+    dark = apply_camera(pictures, sampled(gain=(0.6, 0.6), gamma=(2, 2)), 4, seeded())
     torch.testing.assert_close(dark, resize(0.6 * pictures**2, (32, 32)).clamp(0, 1), atol=0.06, rtol=0)
     assert float((dark - resize(0.6 * pictures**2, (32, 32))).abs().mean()) < 0.01  # JPEG's, at quality 100
 
 
 def test_a_shadow_is_smooth_and_leaves_one_place_alone() -> None:
     grey = torch.full((64, 3, 64, 64), 0.5)
-    shaded = apply_camera(grey, drawn(64, shade=(0.4, 0.4)), 4, seeded()).mean(dim=1)
+    shaded = apply_camera(grey, sampled(64, shade=(0.4, 0.4)), 4, seeded()).mean(dim=1)
     brightest, darkest = shaded.amax(dim=(1, 2)), shaded.amin(dim=(1, 2))
     torch.testing.assert_close(brightest, torch.full((64,), 0.5), atol=0.06, rtol=0)  # the mean of 4 x 4
     # Of nine normal numbers the largest and the least are 2.97 deviations apart on average.
@@ -81,11 +81,11 @@ def test_a_shadow_is_smooth_and_leaves_one_place_alone() -> None:
 
 def test_noise_has_the_variance_that_was_asked_for() -> None:
     grey = torch.full((1, 3, 512, 512), 0.25)
-    settings = replace(drawn(), shot=torch.tensor([0.002]), read=torch.tensor([0.01]))
+    settings = replace(sampled(), shot=torch.tensor([0.002]), read=torch.tensor([0.01]))
     noisy = apply_camera(grey, settings, 4, seeded())
     luma = (noisy * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)
-    wanted = (0.002 * 0.25 + 0.01**2) * (0.299**2 + 0.587**2 + 0.114**2)
-    assert float(luma.var()) == pytest.approx(wanted, rel=0.1)
+    expected = (0.002 * 0.25 + 0.01**2) * (0.299**2 + 0.587**2 + 0.114**2)
+    assert float(luma.var()) == pytest.approx(expected, rel=0.1)
 
 
 def test_impossible_settings_are_refused() -> None:
@@ -100,5 +100,5 @@ def test_a_recipe_makes_a_cameras_pairs_for_the_joint_task_alone(astronaut: Tens
     low, target = recipe.degrade(pictures, "joint", 4, seeded())
     assert torch.equal(target, pictures)
     assert float(low.mean()) == pytest.approx(float(pictures.mean()), abs=0.02)
-    with pytest.raises(SettingError, match="not for enlarge"):
+    with pytest.raises(SettingError, match="not for sr"):
         recipe.degrade(pictures, "sr", 4, seeded())

@@ -17,7 +17,7 @@ from lumiface.degradations.frr import (
     sample_frr,
 )
 from lumiface.degradations.resample import resize
-from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
+from lumiface.degradations.rescale import enlarge, reduced_sizes, repeat_edges, shrink
 
 NOTHING = {
     "gamma": (1, 1), "gain": (1, 1), "sigma": (0, 0), "factor": (1, 1), "shot": (0, 0), "read": (0, 0),
@@ -29,7 +29,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def drawn(count: int = 1, **settings: object) -> FRRParameters:
+def sampled(count: int = 1, **settings: object) -> FRRParameters:
     return sample_frr(count, FRRConfig(**(NOTHING | settings)), generator(), "cpu")
 
 
@@ -39,14 +39,14 @@ def drawn(count: int = 1, **settings: object) -> FRRParameters:
 def test_kernels_have_the_moments_that_were_asked_for():
     sigma_x, sigma_y, angle = torch.tensor([3.0, 2.0]), torch.tensor([1.0, 2.0]), torch.tensor([0.5, 1.0])
     kernels = gaussian_kernels(sigma_x.double(), sigma_y.double(), angle.double(), 20)
-    place = torch.arange(-20, 21, dtype=torch.float64)
-    x, y = place[None, :].expand(41, -1), place[:, None].expand(-1, 41)
-    for kernel, sx, sy, turn in zip(kernels, sigma_x, sigma_y, angle, strict=True):
+    offset = torch.arange(-20, 21, dtype=torch.float64)
+    x, y = offset[None, :].expand(41, -1), offset[:, None].expand(-1, 41)
+    for kernel, sx, sy, theta in zip(kernels, sigma_x, sigma_y, angle, strict=True):
         assert float(kernel.sum()) == pytest.approx(1.0)
         covariance = torch.stack([(kernel * a * b).sum() for a, b in ((x, x), (x, y), (y, y))])
-        c, s = turn.cos(), turn.sin()
-        wanted = [c**2 * sx**2 + s**2 * sy**2, c * s * (sx**2 - sy**2), s**2 * sx**2 + c**2 * sy**2]
-        assert covariance.tolist() == pytest.approx([float(w) for w in wanted], abs=1e-3)
+        c, s = theta.cos(), theta.sin()
+        expected = [c**2 * sx**2 + s**2 * sy**2, c * s * (sx**2 - sy**2), s**2 * sx**2 + c**2 * sy**2]
+        assert covariance.tolist() == pytest.approx([float(w) for w in expected], abs=1e-3)
 
 
 def test_blur_takes_each_picture_its_own_kernel_and_0_is_no_blur(astronaut):
@@ -54,7 +54,9 @@ def test_blur_takes_each_picture_its_own_kernel_and_0_is_no_blur(astronaut):
     sigma = torch.tensor([0.0, 2.0])
     soft = blur(pictures, gaussian_kernels(sigma, sigma, torch.zeros(2), blur_radius(2.0)))
     assert torch.equal(soft[0], pictures[0])
-    line = torch.exp(-0.125 * torch.arange(-6.0, 7.0) ** 2)  # another way to the same: along one axis after
+    line = torch.exp(
+        -0.125 * torch.arange(-6.0, 7.0) ** 2
+    )  # an independent computation: along one axis after
     line = (line / line.sum())[None, None]  # the other
     planes = F.pad(pictures[1:].transpose(0, 1), (6, 6, 6, 6), mode="replicate")
     twice = F.conv2d(F.conv2d(planes, line[:, :, None, :]), line[:, :, :, None]).transpose(0, 1)
@@ -68,16 +70,16 @@ def test_blur_takes_each_picture_its_own_kernel_and_0_is_no_blur(astronaut):
 
 def test_every_picture_is_resized_as_one_alone_would_be(astronaut):
     pictures = astronaut[:, :, 60:124, 150:230].double().expand(4, -1, -1, -1)
-    sides = small_sides(64, 80, torch.tensor([1.0, 1.3, 2.0, 3.9]))
+    sides = reduced_sizes(64, 80, torch.tensor([1.0, 1.3, 2.0, 3.9]))
     assert [side.tolist() for side in sides] == [[64, 49, 32, 16], [80, 62, 40, 21]]
     small = shrink(pictures, sides)
     large = enlarge(small, sides)
     for index, size in enumerate(zip(sides[0].tolist(), sides[1].tolist(), strict=True)):
-        wanted = resize(pictures[index : index + 1], size)
+        expected = resize(pictures[index : index + 1], size)
         torch.testing.assert_close(
-            small[index : index + 1, :, : size[0], : size[1]], wanted, atol=2e-6, rtol=0
+            small[index : index + 1, :, : size[0], : size[1]], expected, atol=2e-6, rtol=0
         )
-        torch.testing.assert_close(large[index : index + 1], resize(wanted, (64, 80)), atol=2e-6, rtol=0)
+        torch.testing.assert_close(large[index : index + 1], resize(expected, (64, 80)), atol=2e-6, rtol=0)
     torch.testing.assert_close(repeat_edges(small, sides), small)
     torch.testing.assert_close(small[2, :, 31:, 39:], small[2, :, 31:32, 39:40].expand(-1, 33, 41))
 
@@ -88,15 +90,15 @@ def test_every_picture_is_resized_as_one_alone_would_be(astronaut):
 @pytest.mark.parametrize("noise_at", ["full", "small"])
 def test_no_damage_leaves_the_picture(astronaut, noise_at):
     patch = astronaut[:, :, 100:150, 100:164]
-    same = apply_frr(patch, drawn(noise_at=noise_at), generator())
+    same = apply_frr(patch, sampled(noise_at=noise_at), generator())
     assert (same - patch).abs().max() < 4 / 255  # rounding to YCbCr is the rest
 
 
 def test_the_formula_by_hand():
     grey = torch.full((2, 3, 32, 32), 0.5)
-    dark = apply_frr(grey, drawn(2, gamma=(2, 2), gain=(0.8, 0.8)), generator())
+    dark = apply_frr(grey, sampled(2, gamma=(2, 2), gain=(0.8, 0.8)), generator())
     assert dark.unique().tolist() == pytest.approx([51 / 255])  # 0.8 · 0.5²
-    p = replace(drawn(2), shot=torch.tensor([0.0, 0.002]), read=torch.tensor([0.04, 0.0]))
+    p = replace(sampled(2), shot=torch.tensor([0.0, 0.002]), read=torch.tensor([0.04, 0.0]))
     noise = apply_frr(grey.repeat(1, 1, 4, 4), p, generator())[:, 1] - 0.5
     assert noise.std((1, 2)).tolist() == pytest.approx([0.04, 0.001**0.5], rel=0.1)
 
@@ -115,7 +117,7 @@ def test_draws_stay_in_their_ranges_and_fill_them():
         assert config.sigma[0] <= sigma.min()
         assert sigma.max() <= config.sigma[1]
     assert (p.sigma_x == p.sigma_y).double().mean().item() == pytest.approx(0.5, abs=0.03)
-    assert p.of(3) == {name: getattr(p, name)[3].item() for name in PARAMETERS}
+    assert p.as_dict(3) == {name: getattr(p, name)[3].item() for name in PARAMETERS}
     narrow = sample_frr(4000, FRRConfig(gamma=(2.0, 2.0)), generator(), "cpu")
     assert torch.equal(narrow.quality, p.quality)  # one range changes nothing else
 
@@ -146,14 +148,14 @@ def test_noise_at_the_small_size_is_coarse(astronaut):
     damage = {"factor": (3, 3), "read": (0.1, 0.1)}
 
     def roughness(noise_at: str) -> float:
-        noise = apply_frr(grey, drawn(noise_at=noise_at, **damage), generator())
+        noise = apply_frr(grey, sampled(noise_at=noise_at, **damage), generator())
         return float(noise.diff(dim=-1).std() / noise.std())
 
     assert roughness("small") < 0.6 * roughness("full")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"gamma": (3.0, 1.0)}, "gamma: need 0.001 <= low <= high"),
         ({"factor": (0.5, 2.0)}, "factor: need 1 <= low"),
@@ -165,6 +167,6 @@ def test_noise_at_the_small_size_is_coarse(astronaut):
     ],
     ids=str,
 )
-def test_impossible_ranges_are_refused(wrong, said):
-    with pytest.raises(ValidationError, match=said):
+def test_impossible_ranges_are_refused(wrong, message):
+    with pytest.raises(ValidationError, match=message):
         FRRConfig(**wrong)

@@ -30,11 +30,11 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
 def test_agrees_with_the_real_codec_at_every_quality(astronaut_uint8, halve_chroma, size):
     picture = astronaut_uint8[60 : 60 + size[0], 160 : 160 + size[1]]
     batch = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].expand(len(QUALITIES), -1, -1, -1) / 255
-    ours = jpeg(batch, torch.tensor(QUALITIES), halve_chroma=halve_chroma)
-    ours = (ours * 255).round().permute(0, 2, 3, 1).numpy()
-    theirs = [pillows(picture, quality, halve_chroma=halve_chroma) for quality in QUALITIES]
+    actual = jpeg(batch, torch.tensor(QUALITIES), halve_chroma=halve_chroma)
+    actual = (actual * 255).round().permute(0, 2, 3, 1).numpy()
+    expected = [pillows(picture, quality, halve_chroma=halve_chroma) for quality in QUALITIES]
     losses = []
-    for quality, one, other in zip(QUALITIES, ours, theirs, strict=True):
+    for quality, one, other in zip(QUALITIES, actual, expected, strict=True):
         assert psnr(one, other) > 42, quality
         losses.append((psnr(one, picture), psnr(other, picture)))
     curve, real_curve = np.array(losses).T

@@ -41,11 +41,11 @@ def test_the_formula_by_hand():
 
 
 def test_draws_fill_the_papers_ranges_and_no_more():
-    drawn = sample_darkening(20_000, PAPER_RANGES, generator(), "cpu")
+    sampled = sample_darkening(20_000, PAPER_RANGES, generator(), "cpu")
     for values, (low, high) in (
-        (drawn.alpha, (0.9, 1.0)),
-        (drawn.beta, (0.5, 1.0)),
-        (drawn.gamma, (1.0, 5.0)),
+        (sampled.alpha, (0.9, 1.0)),
+        (sampled.beta, (0.5, 1.0)),
+        (sampled.gamma, (1.0, 5.0)),
     ):
         width = high - low
         assert low <= values.min() < low + 0.01 * width
@@ -66,8 +66,8 @@ def test_same_generator_same_result_and_no_other_source_of_randomness():
 
     def run() -> torch.Tensor:
         source = generator(3)
-        drawn = sample_darkening(2, PAPER_RANGES, source, "cpu")
-        return darken(picture, drawn.alpha, drawn.beta, drawn.gamma, drawn.noise, source)
+        sampled = sample_darkening(2, PAPER_RANGES, source, "cpu")
+        return darken(picture, sampled.alpha, sampled.beta, sampled.gamma, sampled.noise, source)
 
     torch.manual_seed(0)
     first = run()
@@ -84,9 +84,9 @@ def test_the_pure_part_compiles_to_one_graph():
 
 def test_inverse_undoes_a_noiseless_batch(astronaut):
     pictures = astronaut[:, :, :64, :64].expand(3, -1, -1, -1)
-    drawn = sample_darkening(3, DarkeningRanges(noise=0.0), generator(1), "cpu")
-    dark = darken(pictures, drawn.alpha, drawn.beta, drawn.gamma, 0.0, generator())
-    assert (invert_darkening(dark, drawn) - pictures).abs().max() < 1e-4
+    sampled = sample_darkening(3, DarkeningRanges(noise=0.0), generator(1), "cpu")
+    dark = darken(pictures, sampled.alpha, sampled.beta, sampled.gamma, 0.0, generator())
+    assert (invert_darkening(dark, sampled) - pictures).abs().max() < 1e-4
 
 
 def test_inverse_takes_one_picture_or_a_batch():
@@ -113,7 +113,7 @@ def test_exact_noise_is_standard_normal():
 
 
 def test_exact_form_has_known_bytes(astronaut_uint8):
-    # From the raw stream of PCG64 to the last byte: independent of NumPy's way of drawing numbers.
+    # From the raw stream of PCG64 to the last byte: independent of NumPy's sampling algorithms.
     source = rng(2024)
     d = sample_darkening_exact(source)
     dark = darken_exact(astronaut_uint8[:100, :101], d, source)

@@ -25,10 +25,12 @@ LENGTHS = st.integers(1, 70)
 
 @pytest.mark.parametrize("size", SIZES)
 def test_interior_agrees_with_torch(astronaut_uint8, size):
-    ours = resize_exact(to_grid(astronaut_uint8), size) / ONE
+    actual = resize_exact(to_grid(astronaut_uint8), size) / ONE
     picture = torch.from_numpy(astronaut_uint8.copy()).permute(2, 0, 1)[None].double() / 255
-    theirs = F.interpolate(picture, size=size, mode="bicubic", antialias=True)[0].permute(1, 2, 0).numpy()
-    assert np.abs(ours - theirs)[16:-16, 16:-16].max() < 2e-6  # the border differs: torch cuts the kernel off
+    expected = F.interpolate(picture, size=size, mode="bicubic", antialias=True)[0].permute(1, 2, 0).numpy()
+    assert (
+        np.abs(actual - expected)[16:-16, 16:-16].max() < 2e-6
+    )  # the border differs: torch cuts the kernel off
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,4 +1,4 @@
-"""The evaluation on three crops: references against their definitions, and what rows promise."""
+"""The evaluation on three crops: references against their definitions, and the contents of rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lumiface.data.sources import open_source
 from lumiface.degradations.lowlight import DarkeningBatch, DarkeningRanges, darken_with
 from lumiface.degradations.resample import resize
 from lumiface.evaluation.benchmark import evaluate
-from lumiface.evaluation.bootstrap import bootstrap_interval
+from lumiface.evaluation.metric_suite import METRICS
 from lumiface.evaluation.output_writer import folder_name
 from lumiface.evaluation.provenance import commit
 from lumiface.evaluation.reference_rows import REFERENCES, mean_gamma
@@ -27,7 +27,7 @@ from lumiface.figures.console_tables import amount, score_table
 from lumiface.imaging.io import read_picture
 from lumiface.imaging.quantize import from_uint8
 from lumiface.metrics import psnr_y, quantize
-from lumiface.registry import build, find_method
+from lumiface.registry import build, find_spec
 from lumiface.training.checkpoint import save_weights
 
 
@@ -46,7 +46,7 @@ def no_lpips(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(net: str) -> None:
         raise AssetMissing(f"lpips_{net}.pt is missing: put it somewhere")
 
-    monkeypatch.setattr("lumiface.evaluation.accumulate.LPIPS", missing)
+    monkeypatch.setattr("lumiface.evaluation.metric_suite.LPIPS", missing)
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def nothing_ships(monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 def network(path: Path, **settings: object) -> Path:
     torch.manual_seed(0)
     built = build("srcnn", {"variant": "3-1-5", **settings})
-    method = find_method("srcnn")[0]
+    method = find_spec("srcnn")[0]
     config = method.config(**({"variant": "3-1-5"} | settings))
     save_weights(path, built.state_dict(), method="srcnn", config=config, provenance={"best_psnr_y": 1.0})
     return path
@@ -80,20 +80,20 @@ def test_mean_gamma_makes_the_mean_one_half() -> None:
 
 def test_the_oracle_undoes_the_darkening() -> None:
     high = 0.2 + 0.6 * torch.rand(2, 3, 8, 8)
-    drawn = DarkeningBatch(torch.tensor([0.9, 1.0]), torch.tensor([0.6, 0.9]), torch.tensor([1.5, 4.0]))
-    dark = darken_with(high, drawn.alpha, drawn.beta, drawn.gamma, torch.zeros(()))
-    torch.testing.assert_close(REFERENCES["oracle"](dark, drawn, (8, 8)), high, atol=1e-5, rtol=0)
+    darkening = DarkeningBatch(torch.tensor([0.9, 1.0]), torch.tensor([0.6, 0.9]), torch.tensor([1.5, 4.0]))
+    dark = darken_with(high, darkening.alpha, darkening.beta, darkening.gamma, torch.zeros(()))
+    torch.testing.assert_close(REFERENCES["oracle"](dark, darkening, (8, 8)), high, atol=1e-5, rtol=0)
 
 
 def test_rows_json_and_table(faces: Path, tmp_path: Path, no_lpips: None) -> None:
     model = network(tmp_path / "run" / "best.safetensors")
-    seen: list[tuple[int, int | None]] = []
+    calls: list[tuple[int, int | None]] = []
     result = evaluate(
         [model],
         faces,
         batch=2,
         pictures=tmp_path / "out",
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total: calls.append((done, total)),
     )
     assert [row.method for row in result.rows] == [
         "bicubic",
@@ -101,7 +101,7 @@ def test_rows_json_and_table(faces: Path, tmp_path: Path, no_lpips: None) -> Non
         str(model),
         "oracle",
     ]
-    assert seen == [(2, 3), (3, 3)]
+    assert calls == [(2, 3), (3, 3)]
     # The plain enlargement against the same numbers, made by hand.
     pairs = list(llf_pairs(open_source(faces), LLFSettings()))
     by_hand = [
@@ -128,8 +128,8 @@ def test_rows_json_and_table(faces: Path, tmp_path: Path, no_lpips: None) -> Non
     text = json.dumps(result.as_dict(), allow_nan=False)
     loaded = json.loads(text)
     assert set(loaded) == {"protocol", "rows"}
-    wanted = {"method", "psnr_y", "ssim_y", "lpips_squeeze", "landmark_px", "images"}
-    assert wanted <= set(loaded["rows"][0])
+    keys = {"method", "psnr_y", "ssim_y", "lpips_squeeze", "landmark_px", "images"}
+    assert keys <= set(loaded["rows"][0])
     assert loaded["protocol"]["data"] == "faces"
     assert (loaded["protocol"]["hr_size"], loaded["protocol"]["scale"], loaded["protocol"]["seed"]) == (
         128,
@@ -137,14 +137,16 @@ def test_rows_json_and_table(faces: Path, tmp_path: Path, no_lpips: None) -> Non
         0,
     )
     assert "lpips_squeeze.pt is missing" in loaded["protocol"]["notes"][0]
+    conventions = loaded["protocol"]["conventions"]
+    assert conventions["ssim_y"] == METRICS["ssim_y"].convention
 
     console = Console(width=80, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(score_table(loaded["rows"], "LLF"))
-    shown = console.export_text()
-    assert f"{oracle.psnr_y:.2f}" in shown
-    assert "8 bits" in shown
-    assert "mean-gamma + bicubic" in shown  # nothing is cut off on a terminal of 80 columns
-    assert amount(result.rows[2].params) in shown
+    text = console.export_text()
+    assert f"{oracle.psnr_y:.2f}" in text
+    assert "8 bits" in text
+    assert "mean-gamma + bicubic" in text  # nothing is cut off on a terminal of 80 columns
+    assert amount(result.rows[2].params) in text
 
     written = sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png"))
     assert written == ["grid.png", "run-best/a.png", "run-best/c.png", "run-best/more/b.png"]
@@ -162,8 +164,8 @@ def test_a_folder_that_was_built_gives_the_same_scores(faces: Path, tmp_path: Pa
     direct = evaluate([], faces, hr_size=96, scale=2)
     assert from_files.protocol["pairs_sha256"] == direct.protocol["pairs_sha256"]
     assert built.protocol["pairs_sha256"] != direct.protocol["pairs_sha256"]
-    for ours, theirs in zip(from_files.rows, direct.rows, strict=True):
-        assert (ours.psnr_y, ours.ssim_y, ours.psnr_y_ci) == (theirs.psnr_y, theirs.ssim_y, theirs.psnr_y_ci)
+    for row, other in zip(from_files.rows, direct.rows, strict=True):
+        assert (row.psnr_y, row.ssim_y, row.psnr_y_ci) == (other.psnr_y, other.ssim_y, other.psnr_y_ci)
     with pytest.raises(SettingError, match="was built with scale 2, not 4"):
         evaluate([], tmp_path / "built", scale=4)
 
@@ -171,8 +173,8 @@ def test_a_folder_that_was_built_gives_the_same_scores(faces: Path, tmp_path: Pa
 def test_srcnn_is_a_reference_where_it_ships(faces, tmp_path, no_lpips, nothing_ships) -> None:
     nothing_ships["srcnn"] = network(tmp_path / "srcnn.safetensors")
 
-    def methods(*asked: str, **settings: int) -> list[str]:
-        return [row.method for row in evaluate(asked, faces, limit=1, hr_size=64, **settings).rows]
+    def methods(*names: str, **settings: int) -> list[str]:
+        return [row.method for row in evaluate(names, faces, limit=1, hr_size=64, **settings).rows]
 
     assert methods() == ["bicubic", "mean-gamma + bicubic", "srcnn", "oracle"]
     assert methods("srcnn") == ["bicubic", "mean-gamma + bicubic", "srcnn", "oracle"]
@@ -196,7 +198,7 @@ def test_mixed_sizes_and_limits(faces: Path, tmp_path: Path, no_lpips: None, ast
         ([], {"scale": 3}, "multiple of the scale"),
     ],
 )
-def test_one_line_says_what_is_wrong(faces: Path, no_lpips: None, methods, settings, line) -> None:
+def test_errors_are_one_line(faces: Path, no_lpips: None, methods, settings, line) -> None:
     with pytest.raises((InputError, SettingError), match=line):
         evaluate(methods, faces, **settings)
 
@@ -206,23 +208,14 @@ def test_a_network_of_another_scale_is_refused(faces: Path, tmp_path: Path) -> N
         evaluate([network(tmp_path / "x2.safetensors", scale=2)], faces)
 
 
-def test_the_bootstrap_interval_is_that_of_the_mean() -> None:
-    scores = np.random.default_rng(0).normal(25.0, 3.0, 400)
-    low, high = bootstrap_interval(scores, seed=0)
-    assert (low, high) == bootstrap_interval(scores, seed=0)
-    assert high - low == pytest.approx(2 * 1.96 * scores.std() / 20, rel=0.1)  # the normal theory's width
-    assert low < scores.mean() < high
-    assert bootstrap_interval(np.array([1.0, np.inf]), seed=0) is None
-
-
-def test_small_things() -> None:
+def test_names_of_folders_amounts_and_the_commit() -> None:
     assert folder_name("runs/lite/best.safetensors") == "lite-best"
     assert folder_name("mean-gamma + bicubic") == "mean-gamma-bicubic"
     assert [amount(n) for n in (0, 310_987, 2_400_000_000)] == ["0", "311 k", "2.4 G"]
     assert commit() is None or len(commit().rstrip("+")) == 40
 
 
-def test_lpips_is_measured_where_its_weights_are(faces: Path, shared_asset, monkeypatch) -> None:
+def test_lpips_is_measured_where_its_weights_are_available(faces: Path, shared_asset, monkeypatch) -> None:
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
     plain, *_, oracle = evaluate([], faces).rows
     assert 0 < oracle.lpips_squeeze < plain.lpips_squeeze < 1

@@ -1,4 +1,4 @@
-"""How blind restoration is measured: against damage that is known, and on photographs."""
+"""Scores of blind restoration: on synthetic degradation, and on photographs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def faces(
     return tmp_path
 
 
-def test_truth_is_best_and_blur_is_worse_than_nothing(faces: Path) -> None:
+def test_the_ground_truth_scores_best_and_blur_worse_than_the_input(faces: Path) -> None:
     source = open_source(faces)
     good = [torch.from_numpy(np.array(Image.open(faces / name))) for name in source.names]
     small = [
@@ -36,24 +36,24 @@ def test_truth_is_best_and_blur_is_worse_than_nothing(faces: Path) -> None:
         )
         for face in good
     ]
-    asked = iter([*small])
+    targets = iter([*small])
 
-    def knows(_: torch.Tensor) -> torch.Tensor:
-        return next(asked)
+    def perfect(_: torch.Tensor) -> torch.Tensor:
+        return next(targets)
 
-    def blurs(bad: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.avg_pool2d(bad, 5, stride=1, padding=2, count_include_pad=False)
+    def blur(degraded: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(degraded, 5, stride=1, padding=2, count_include_pad=False)
 
-    columns, distances = measure_restorers({"knows": knows, "blurs": blurs}, source, 64)
-    assert list(columns) == [INPUT, "knows", "blurs"] == list(distances)
+    scores, distances = measure_restorers({"perfect": perfect, "blur": blur}, source, 64)
+    assert list(scores) == [INPUT, "perfect", "blur"] == list(distances)
     mean = {
-        name: {score: float(np.mean(values)) for score, values in column.scores.items()}
-        for name, column in columns.items()
+        name: {metric: float(np.mean(values)) for metric, values in found.scores.items()}
+        for name, found in scores.items()
     }
-    assert mean["knows"]["psnr_y"] > 30 > mean[INPUT]["psnr_y"]
-    assert mean["knows"]["lpips_squeeze"] < mean[INPUT]["lpips_squeeze"] < mean["blurs"]["lpips_squeeze"]
-    assert mean["knows"]["identity_edgeface"] > max(0.9, mean[INPUT]["identity_edgeface"])
-    assert distances["knows"] < distances[INPUT]
+    assert mean["perfect"]["psnr_y"] > 30 > mean[INPUT]["psnr_y"]
+    assert mean["perfect"]["lpips_squeeze"] < mean[INPUT]["lpips_squeeze"] < mean["blur"]["lpips_squeeze"]
+    assert mean["perfect"]["identity_edgeface"] > max(0.9, mean[INPUT]["identity_edgeface"])
+    assert distances["perfect"] < distances[INPUT]
 
 
 def test_photographs_are_measured_by_their_main_face(faces: Path, tmp_path: Path) -> None:
@@ -61,12 +61,12 @@ def test_photographs_are_measured_by_their_main_face(faces: Path, tmp_path: Path
     folder.mkdir()
     for name in ("00.png", "01.png"):
         Image.open(faces / name).filter(ImageFilter.GaussianBlur(3)).save(folder / f"face_soft_{name}")
-    Image.fromarray(np.zeros((80, 80, 3), np.uint8)).save(folder / "nobody.png")
-    as_it_is = Restorer("lfsrnet-lite", RestoreConfig(scale=1, strength=0.0))
+    Image.fromarray(np.zeros((80, 80, 3), np.uint8)).save(folder / "empty.png")
+    unchanged = Restorer("lfsrnet-lite", RestoreConfig(scale=1, strength=0.0))
     sharp = open_source([faces / "00.png", faces / "01.png"])
-    columns, distances, seen = measure_real({"as it is": as_it_is}, open_source(folder), sharp)
-    assert [len(found) for found in seen.values()] == [2, 2]  # nobody has no face
-    assert torch.equal(seen[INPUT][0], seen["as it is"][0])
-    assert columns["as it is"].scores["identity_edgeface"] == pytest.approx([1.0, 1.0], abs=1e-5)
-    assert columns["as it is"].scores["niqe"] == columns[INPUT].scores["niqe"]
-    assert distances[INPUT] == pytest.approx(distances["as it is"])
+    scores, distances, faces_of = measure_real({"unchanged": unchanged}, open_source(folder), sharp)
+    assert [len(found) for found in faces_of.values()] == [2, 2]  # one photograph has no face
+    assert torch.equal(faces_of[INPUT][0], faces_of["unchanged"][0])
+    assert scores["unchanged"].scores["identity_edgeface"] == pytest.approx([1.0, 1.0], abs=1e-5)
+    assert scores["unchanged"].scores["niqe"] == scores[INPUT].scores["niqe"]
+    assert distances[INPUT] == pytest.approx(distances["unchanged"])

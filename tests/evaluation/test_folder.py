@@ -1,4 +1,4 @@
-"""`lumiface score`: pairing by name, the numbers of the metrics themselves, and every mistake on a line."""
+"""`lumiface score`: pairing by name, scores equal to those of the metrics, and one line per error."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def folders(tmp_path: Path, astronaut_uint8: np.ndarray) -> tuple[Path, Path]:
 
 @pytest.fixture
 def no_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without any pretrained part and without a network."""
+    """A machine without any pretrained weights and without internet access."""
 
     def offline(asset: assets.Asset, url: str) -> Path:
         raise AssetMissing(f"{asset.file} is missing: put it somewhere")
@@ -82,7 +82,7 @@ def pairs(results: list[str], references: list[str]) -> set[tuple[str, str]]:
     return {(results[i], references[j]) for i, j in found if j is not None}
 
 
-def test_names_pair_whatever_their_endings_and_folders() -> None:
+def test_names_pair_whatever_their_suffixes_and_folders() -> None:
     results = ["b.jpg", "a.png", "x/1.png", "y/1.png", "deep/only.webp"]
     references = ["x/1.jpg", "y/1.jpg", "a.jpg", "only.png", "b.png"]
     assert pairs(results, references) == {
@@ -96,12 +96,12 @@ def test_names_pair_whatever_their_endings_and_folders() -> None:
     assert pairs(["restored.png"], ["original.jpg"]) == {("restored.png", "original.jpg")}
 
 
-def test_names_that_nobody_can_pair_are_told() -> None:
+def test_ambiguous_names_are_reported() -> None:
     found = pair_by_name(
         ["a.png", "b.png", "b.jpg", "z/n.png"], ["a.png", "b.webp", "x/n.png", "y/n.png", "c.png"]
     )
     assert found.pairs == [(0, 0)]
-    assert found.without_reference == ["z/n.png"]  # two n.png elsewhere: which is meant, nobody knows
+    assert found.without_reference == ["z/n.png"]  # two n.png elsewhere: ambiguous
     assert found.without_result == ["x/n.png", "y/n.png", "c.png"]
     (line,) = found.ambiguous
     assert "b.png, b.jpg, b.webp" in line
@@ -109,7 +109,7 @@ def test_names_that_nobody_can_pair_are_told() -> None:
     assert (exact.pairs, exact.without_reference) == ([(0, 0)], ["b.jpg"])
 
 
-def test_long_lists_are_cut() -> None:
+def test_long_lists_are_shortened() -> None:
     assert first_few(["a", "b", "c"]) == "a, b, c"
     assert first_few(list("abcde")) == "a, b, c and 2 more"
 
@@ -118,7 +118,7 @@ def test_long_lists_are_cut() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_the_numbers_are_those_of_the_metrics(
+def test_the_scores_are_those_of_the_metrics(
     folders: tuple[Path, Path], shared_asset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("edgeface_xxs.pt").parent))
@@ -126,7 +126,7 @@ def test_the_numbers_are_those_of_the_metrics(
     results, originals = folders
     found = score_folder(results, originals, batch=2)
     assert found.names == ["a.jpg", "b.jpg", "deep/c.jpg"]
-    assert found.all_well
+    assert found.is_complete
     outputs, targets = (
         torch.cat([from_uint8(np.asarray(Image.open(folder / name))) for name in names])
         for folder, names in (
@@ -148,13 +148,17 @@ def test_the_numbers_are_those_of_the_metrics(
         "niqe": NIQE()(outputs),
     }
     for name, numbers in expected.items():
-        column = np.array(found.columns[name])
-        np.testing.assert_allclose(column, numbers.double().numpy(), rtol=1e-3, err_msg=name)
-        known = column[~np.isnan(column)]
+        scores = np.array(found.per_image[name])
+        np.testing.assert_allclose(scores, numbers.double().numpy(), rtol=1e-3, err_msg=name)
+        measured = scores[~np.isnan(scores)]
         score = found.scores[name]
-        assert score.images == len(known) == (2 if METRICS[name].gap == "without a face" else 3)
-        assert score.value == pytest.approx(known.mean())
-        assert score.interval == bootstrap_interval(known, 0)
+        assert (
+            score.images
+            == len(measured)
+            == (2 if METRICS[name].may_be_nan_because == "without a face" else 3)
+        )
+        assert score.value == pytest.approx(measured.mean())
+        assert score.interval == bootstrap_interval(measured, seed=0)
     distance = FrechetDistance("squeezenet")(outputs, targets).item()
     assert found.scores["fd_squeezenet"].value == pytest.approx(distance, rel=1e-3)
     assert found.scores["fd_squeezenet"].interval is None
@@ -163,7 +167,7 @@ def test_the_numbers_are_those_of_the_metrics(
     assert [name for name in METRICS if name in found.scores] == list(found.scores)
 
 
-def test_a_machine_without_parts_measures_what_it_can_and_says_what_is_missing(
+def test_without_weights_all_other_metrics_are_measured_and_the_missing_ones_named(
     folders: tuple[Path, Path], no_assets: None, tmp_path: Path
 ) -> None:
     table, lines = tmp_path / "table.json", tmp_path / "lines.csv"
@@ -208,11 +212,11 @@ def test_without_a_reference(
     Image.new("RGB", (64, 64)).save(folders[0] / "small.png")
     small = score_folder(folders[0])
     assert small.scores["niqe"].images == 3
-    assert math.isnan(small.columns["niqe"][small.names.index("small.png")])
+    assert math.isnan(small.per_image["niqe"][small.names.index("small.png")])
     assert "smaller than 192 pixels" in "\n".join(small.notes)
 
 
-def test_distances_may_be_taken_to_pictures_of_others(
+def test_distances_to_an_unpaired_set(
     folders: tuple[Path, Path], shared_asset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
@@ -233,14 +237,14 @@ def test_distances_may_be_taken_to_pictures_of_others(
     assert both.scores["fd_squeezenet"].value == alone.scores["fd_squeezenet"].value
     assert both.scores["psnr_y"].images == 3
     assert both.protocol["distance_to"] == "others"
-    told = run("score", results, "--distance-to", others)
-    assert told.exit_code == 0, told.output
-    assert "fd_squeezenet" in told.output
+    result = run("score", results, "--distance-to", others)
+    assert result.exit_code == 0, result.output
+    assert "fd_squeezenet" in result.output
 
 
-def test_what_is_left_without_reference_and_parts(folders: tuple[Path, Path], no_assets: None) -> None:
+def test_without_reference_and_weights(folders: tuple[Path, Path], no_assets: None) -> None:
     found = score_folder(folders[0])
-    assert set(found.scores) == {"brisque"}  # its model comes with the package
+    assert set(found.scores) == {"brisque"}  # its model is bundled
     assert "niqe is not measured" in "\n".join(found.notes)
 
 
@@ -259,7 +263,7 @@ def test_equal_pictures_and_a_single_one(folders: tuple[Path, Path], no_assets: 
 # --- mistakes -----------------------------------------------------------------------------------------------
 
 
-def test_every_mistake_is_a_line_and_the_exit_code_is_1(
+def test_every_error_is_a_line_and_the_exit_code_is_1(
     folders: tuple[Path, Path], no_assets: None, tmp_path: Path
 ) -> None:
     results, originals = folders
@@ -274,13 +278,13 @@ def test_every_mistake_is_a_line_and_the_exit_code_is_1(
     table = tmp_path / "table.json"
     result = run("score", results, "--reference", originals, "--json", table, "--device", "cpu")
     assert result.exit_code == 1
-    said = result.stderr.splitlines()
-    assert all(line.startswith("lumiface: ") for line in said)
-    assert f"b.jpg is {SIDE}x50 and its reference {SIDE}x{SIDE}" in said[0]
-    assert "bad.png" in said[1]
-    assert sum("no reference for extra" in line for line in said) == 10
+    lines = result.stderr.splitlines()
+    assert all(line.startswith("lumiface: ") for line in lines)
+    assert f"b.jpg is {SIDE}x50 and its reference {SIDE}x{SIDE}" in lines[0]
+    assert "bad.png" in lines[1]
+    assert sum("no reference for extra" in line for line in lines) == 10
     assert "12 in all" in result.stderr
-    assert said[-1] == "lumiface: no result for lonely.png"
+    assert lines[-1] == "lumiface: no result for lonely.png"
     facts = json.loads(table.read_text())
     assert facts["protocol"]["images"] == 3
     assert facts["scores"]["psnr_y"]["images"] == 3

@@ -1,4 +1,4 @@
-"""What is measured of prior and enhancer: the numbers are those of other libraries, row beside row."""
+"""Scores of prior and enhancer: equal to those of other libraries, for all variants on the same images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 from helpers import Find, rand
 from lumiface.core.errors import InputError
@@ -18,7 +17,6 @@ from lumiface.data.sources import open_source
 from lumiface.data.training.face_tensor import load_face_tensor
 from lumiface.data.training.view_set import ViewSet
 from lumiface.evaluation.studies.prior3d import (
-    Column,
     frr_pictures,
     measure_enhancers,
     measure_priors,
@@ -67,28 +65,28 @@ def test_variants_are_measured_on_the_same_pictures(photos: Path, monkeypatch: p
     pictures = list(frr_pictures(open_source(photos)))
     assert all(dark.mean() < 0.5 * bright.mean() for dark, bright in pictures)
     variants = {"module": network("module"), "concat": network("concat")}
-    drawn = [variants["module"].predict_prior(dark) for dark, _ in pictures]
+    priors = [variants["module"].predict_prior(dark) for dark, _ in pictures]
     expected: list[float] = []
     with torch.no_grad():
-        for (dark, bright), lead in zip(pictures, drawn, strict=True):
-            output = quantize(variants["concat"].enhancer(dark, lead.rendering, lead.depth))
+        for (dark, bright), prior in zip(pictures, priors, strict=True):
+            output = quantize(variants["concat"].enhancer(dark, prior.rendering, prior.depth))
             expected.append(peak_signal_noise_ratio(bright.numpy(), output.numpy(), data_range=1.0))
-    monkeypatch.setattr(variants["concat"], "lead", None)  # the same prior: nothing is drawn twice
-    columns = measure_enhancers(variants, pictures)
-    assert columns["concat"].scores["psnr_rgb"] == pytest.approx(expected, abs=1e-4)
-    assert set(columns["module"].scores) == {
+    monkeypatch.setattr(variants["concat"], "predict_prior", None)  # equal priors: predicted only once
+    scores = measure_enhancers(variants, pictures)
+    assert scores["concat"].scores["psnr_rgb"] == pytest.approx(expected, abs=1e-4)
+    assert set(scores["module"].scores) == {
         "psnr_y", "psnr_rgb", "ssim_y", "ssim_rgb", "lpips_squeeze", "identity_edgeface"
     }  # fmt: skip
-    told = columns["concat"].as_dict(columns["module"])
-    difference = np.array(expected) - np.array(columns["module"].scores["psnr_rgb"])
-    assert told["psnr_rgb_minus_first"] == pytest.approx(difference.mean(), abs=1e-4)
-    low, high = told["psnr_rgb_minus_first_ci"]
+    row = scores["concat"].as_dict(scores["module"])
+    difference = np.array(expected) - np.array(scores["module"].scores["psnr_rgb"])
+    assert row["psnr_rgb_minus_first"] == pytest.approx(difference.mean(), abs=1e-4)
+    low, high = row["psnr_rgb_minus_first_ci"]
     assert low <= difference.mean() <= high
     alone = measure_enhancers(variants, [(dark, None) for dark, _ in pictures])
     assert set(alone["module"].scores) == {"niqe", "brisque"}
 
 
-def test_priors_are_measured_beside_the_lifter(photos: Path) -> None:
+def test_priors_are_compared_with_the_lifter(photos: Path) -> None:
     torch.manual_seed(0)
     lifter = Lifter(
         LifterConfig.model_validate({"planes": PLANES, "widths": (8, 16), "render": RENDER})
@@ -97,28 +95,20 @@ def test_priors_are_measured_beside_the_lifter(photos: Path) -> None:
     cameras = orbit_camera(torch.tensor([[5.0, 0.0, 0.0], [-9.0, 3.0, 0.0]]))
     points = project(canonical_face().vertices.expand(2, -1, -1), cameras, 256, 256)
     views = ViewSet(["0.png", "1.png"], load_face_tensor([photos]), points, cameras)
-    prior.scale.calibrate(lifter(views.batch([0, 1], None).pictures, cameras).detach(), cameras)
-    # A drawn camera that is the mean of both stands 7 degrees of yaw and 1.5 of pitch from each.
+    prior.normalizer.calibrate(lifter(views.batch([0, 1], None).pictures, cameras).detach(), cameras)
+    # A sampled camera that is the mean of both is 7 degrees of yaw and 1.5 of pitch from each.
     torch.nn.init.zeros_(prior.denoiser.out.weight)
     torch.nn.init.zeros_(prior.denoiser.out.bias)  # type: ignore[arg-type]
-    column = measure_priors({"untaught": prior}, lifter, views, open_source(photos), 32)["untaught"]
-    assert set(column.scores) == {"psnr_rgb", "lpips_squeeze", "identity_edgeface", "depth", "yaw", "pitch"}
-    assert column.scores["yaw"] == pytest.approx([7.0, 7.0], abs=0.2)
-    assert column.scores["pitch"] == pytest.approx([1.5, 1.5], abs=0.2)
-    assert all(math.isfinite(value) for value in column.scores["psnr_rgb"])
+    scores = measure_priors({"untrained": prior}, lifter, views, open_source(photos), 32)["untrained"]
+    assert set(scores.scores) == {"psnr_rgb", "lpips_squeeze", "identity_edgeface", "depth", "yaw", "pitch"}
+    assert scores.scores["yaw"] == pytest.approx([7.0, 7.0], abs=0.2)
+    assert scores.scores["pitch"] == pytest.approx([1.5, 1.5], abs=0.2)
+    assert all(math.isfinite(value) for value in scores.scores["psnr_rgb"])
 
 
-def test_what_cannot_be_measured_is_left_out_of_the_mean() -> None:
-    column, other = Column(), Column()
-    column.add({"niqe": Tensor([3.0, math.nan, 5.0])})
-    other.add({"niqe": Tensor([2.0, 1.0, 2.0])})
-    told = column.as_dict(other)
-    assert (told["niqe"], told["niqe_images"], told["niqe_minus_first"]) == (4.0, 2, 2.0)
-
-
-def test_faces_are_stacked_and_must_be_alike(photos: Path) -> None:
+def test_faces_are_stacked_and_must_have_one_size(photos: Path) -> None:
     assert load_face_tensor([photos]).shape == (2, 3, 256, 256)
     assert load_face_tensor([photos], 1).shape == (1, 3, 256, 256)
     Image.fromarray((255 * rand(64, 64, 3)).to(torch.uint8).numpy()).save(photos / "2.png")
-    with pytest.raises(InputError, match=r"2\.png is 64x64; all must be one square"):
+    with pytest.raises(InputError, match=r"2\.png is 64x64; the set needs faces of 256x256"):
         load_face_tensor([photos])

@@ -1,4 +1,4 @@
-"""The way from a picture to an upright face, and back."""
+"""Alignment: from a picture to an upright face, and back."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def test_similarity_is_scikit_image_s(seed: int) -> None:
     target = _apply(_similarity(0.02, 47.0 * seed, -3, 9), source)
     target = target + 0.5 * torch.randn(5, 2, generator=generator, dtype=torch.float64)
     if seed == 5:
-        target[:, 0] *= -1  # a mirrored face: the best turn, never a reflection
+        target[:, 0] *= -1  # a mirrored face: the best rotation, never a reflection
     if hasattr(SimilarityTransform, "from_estimate"):  # scikit-image 0.26 and later
         outside = SimilarityTransform.from_estimate(source.numpy(), target.numpy())
     else:
         outside = SimilarityTransform()
         assert outside.estimate(source.numpy(), target.numpy())
-    ours = similarity_transform(source, target)
-    np.testing.assert_allclose(ours.numpy(), outside.params[:2], atol=1e-9)
-    assert torch.linalg.det(ours[:, :2]) > 0
+    actual = similarity_transform(source, target)
+    np.testing.assert_allclose(actual.numpy(), outside.params[:2], atol=1e-9)
+    assert torch.linalg.det(actual[:, :2]) > 0
 
 
 @pytest.mark.parametrize("degrees", [0.0, 33.0, -170.0])
@@ -142,7 +142,7 @@ def test_beyond_the_rim_the_picture_is_mirrored(astronaut: Tensor) -> None:
 def test_turned_crop_puts_the_points_on_the_template(astronaut: Tensor) -> None:
     detector = FaceDetector()
     back = torch.tensor([[300 * 0.94, -300 * 0.342, 130], [300 * 0.342, 300 * 0.94, -60]])
-    (face,) = find_faces(warp(astronaut, back, (300, 300)), detector)  # her, turned by 20 degrees
+    (face,) = find_faces(warp(astronaut, back, (300, 300)), detector)  # rotated by 20 degrees
     crop = crop_face(warp(astronaut, back, (300, 300)), face_matrix(face), 256)
     (upright,) = find_faces(crop, detector, which="largest")
     assert (torch.tensor(upright.landmarks) / 256 - torch.tensor(TEMPLATE)).abs().max() < 0.04

@@ -18,7 +18,7 @@ from lumiface.core.errors import AssetMissing, SettingError
 from lumiface.faces import mtcnn
 from lumiface.faces.boxes import largest_face_boxes
 from lumiface.faces.detect import FaceDetector
-from lumiface.faces.face import Face, without_duplicates
+from lumiface.faces.face import Face, drop_duplicates
 from lumiface.faces.nms import batched_nms
 from lumiface.faces.pyramid import ImagePyramid
 from lumiface.imaging.io import decode_rgb8
@@ -143,9 +143,9 @@ def test_duplicates() -> None:
     shifted = Face((10, 5, 108, 104), 0.97, points)
     eye = Face((20, 30, 45, 50), 0.99, points)
     neighbour = Face((90, 0, 190, 100), 0.9, points)
-    assert without_duplicates([face, eye, neighbour, shifted]) == [shifted, neighbour]
-    assert without_duplicates([eye, face]) == [face]
-    assert without_duplicates([]) == []
+    assert drop_duplicates([face, eye, neighbour, shifted]) == [shifted, neighbour]
+    assert drop_duplicates([eye, face]) == [face]
+    assert drop_duplicates([]) == []
 
 
 def test_largest_boxes_of_a_set(astronaut_uint8: np.ndarray, detector: FaceDetector) -> None:

@@ -1,4 +1,4 @@
-"""Faces of whole photographs: dark, turned, small, many, or none at all."""
+"""Faces of whole photographs: dark, rotated, small, many, or none."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_one_face_however_dark(astronaut: Tensor, detector: FaceDetector, gamma:
 
 
 def test_even_light_finds_what_the_dark_hides(astronaut: Tensor, detector: FaceDetector) -> None:
-    """Her face at three levels of 255 beside a bright wall: invisible as it is."""
+    """A face at three of 255 levels next to a bright wall: invisible without normalisation."""
     scene = torch.full((1, 3, 320, 640), 0.8)
     scene[..., 320:] = (0.06 * _dark(astronaut[..., :320, 64:384], 2.0) / 0.7 * 255).round() / 255
     assert detector(scene) == [[]]
@@ -73,12 +73,14 @@ def test_even_light() -> None:
 @pytest.mark.parametrize("degrees", [-30.0, -15.0, 20.0])
 def test_turned_face(astronaut: Tensor, detector: FaceDetector, degrees: float) -> None:
     angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
-    turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+    rotation = torch.stack(
+        [torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])]
+    )
     centre = torch.tensor([225.0, 120.0], dtype=torch.float64)
-    side = 300.0  # a window of this side about her face, turned
-    back = torch.cat([turn * side, (centre - turn.sum(1) * side / 2)[:, None]], 1)
+    side = 300.0  # a window of this side about the face, rotated
+    back = torch.cat([rotation * side, (centre - rotation.sum(1) * side / 2)[:, None]], 1)
     (face,) = find_faces(warp(astronaut, back, (300, 300)), detector)
-    expected = (POINTS.double() - centre) @ turn + side / 2
+    expected = (POINTS.double() - centre) @ rotation + side / 2
     assert _off(face, expected.float()) < 6.0
 
 
@@ -106,12 +108,12 @@ def test_small_face_is_found_at_twice_the_size(astronaut: Tensor) -> None:
 def test_large_photo_is_searched_in_bounded_size(
     astronaut: Tensor, detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
-    monkeypatch.setattr("lumiface.faces.find._MOST_PIXELS", 250_000)
-    handle = detector.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0, 0].numel()))
+    sizes: list[int] = []
+    monkeypatch.setattr("lumiface.faces.find._MAX_PIXELS", 250_000)
+    handle = detector.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0][0, 0].numel()))
     (face,) = find_faces(_resized(astronaut, 1024), detector)
     handle.remove()
-    assert max(seen) <= 251_000
+    assert max(sizes) <= 251_000
     assert _off(face, POINTS * 2) < 8.0
 
 

@@ -15,7 +15,7 @@ from lumiface.faces.warp import warp
 
 
 def _square(side: float, degrees: float, x: float, y: float) -> Tensor:
-    """Picture -> unit square, for a square of `side` turned about its centre (x, y)."""
+    """Picture -> unit square, for a square of `side` rotated about its centre (x, y)."""
     c, s = side * math.cos(math.radians(degrees)), side * math.sin(math.radians(degrees))
     return invert(torch.tensor([[c, -s, x - (c - s) / 2], [s, c, y - (s + c) / 2]]))
 
@@ -101,7 +101,7 @@ def test_match_takes_the_canvas_s_light_and_colour_along_the_rim(astronaut: Tens
 def test_only_the_mask_is_touched(astronaut: Tensor) -> None:
     original = astronaut.clone()
     pasted = paste_face(astronaut, torch.rand(1, 3, 64, 64), FACE)
-    assert torch.equal(astronaut, original)  # a copy unless asked otherwise
+    assert torch.equal(astronaut, original)  # a copy by default
     top, left, bottom, right = pasted.window
     touched = torch.zeros(1, 1, 512, 512)
     touched[..., top:bottom, left:right] = pasted.mask
@@ -123,7 +123,7 @@ def test_mask_is_smooth_and_ends_inside_the_square(astronaut: Tensor) -> None:
 
 def test_into_writes_in_place_and_scale_moves_the_face(astronaut: Tensor) -> None:
     canvas = F.interpolate(astronaut, scale_factor=2.0, mode="bilinear")
-    result = paste_face(canvas, torch.ones(1, 3, 64, 64), FACE, scale=2.0, into=True)
+    result = paste_face(canvas, torch.ones(1, 3, 64, 64), FACE, scale=2.0, in_place=True)
     assert result.canvas.data_ptr() == canvas.data_ptr()
     assert canvas[0, :, 232, 448].min() > 0.99
     top, left, bottom, right = result.window
@@ -155,6 +155,8 @@ def test_large_canvas_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("lumiface.faces.paste.warp", spy)
     canvas = torch.zeros(1, 3, 4000, 3000)
-    pasted = paste_face(canvas, torch.rand(1, 3, 128, 128), _square(150.0, 0.0, 1000.0, 2000.0), into=True)
+    pasted = paste_face(
+        canvas, torch.rand(1, 3, 128, 128), _square(150.0, 0.0, 1000.0, 2000.0), in_place=True
+    )
     assert sizes == [pasted.mask.numel()]
     assert pasted.mask.numel() <= 151 * 151

@@ -1,4 +1,4 @@
-"""The explanatory figures: histograms in the light and dark, and the masks of faceMaskLoss."""
+"""The explanatory figures: histograms before and after darkening, and the masks of faceMaskLoss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lumiface.imaging.quantize import to_uint8
 from lumiface.losses.face_mask import block_mask
 
 FACE = (175.0, 60.0, 275.0, 195.0)
-"""About the astronaut's face."""
+"""Box around the astronaut's face."""
 
 
 def run(*words: object) -> Result:
@@ -29,14 +29,14 @@ def run(*words: object) -> Result:
 
 
 def test_histograms_agree_with_numpy(astronaut: Tensor, astronaut_uint8: np.ndarray) -> None:
-    shares = channel_histograms(astronaut)
-    assert shares.shape == (3, 256)
+    histograms = channel_histograms(astronaut)
+    assert histograms.shape == (3, 256)
     for channel in range(3):
         counts, _ = np.histogram(astronaut_uint8[..., channel], bins=256, range=(0, 256))
-        assert np.allclose(shares[channel].numpy(), counts / 512**2, atol=1e-12)
+        assert np.allclose(histograms[channel].numpy(), counts / 512**2, atol=1e-12)
 
 
-def test_the_dashed_lines_stand_at_the_means() -> None:
+def test_the_dashed_lines_are_at_the_means() -> None:
     picture = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(1, 3, 20, 20)
     figure = to_uint8(histogram_figure(picture, picture * 0.1))[0]
     plot = figure[:, 60:300, 348:968]  # of the upper histogram
@@ -51,7 +51,7 @@ def test_the_dashed_lines_stand_at_the_means() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 200), (200, 40), (1, 1), (900, 700)])
-def test_any_size_goes_into_the_same_figure(size: tuple[int, int]) -> None:
+def test_the_figure_has_one_size_for_pictures_of_any_size(size: tuple[int, int]) -> None:
     picture = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
     figure = histogram_figure(picture, torch.zeros_like(picture))
     assert figure.shape == histogram_figure(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)).shape
@@ -93,7 +93,7 @@ def test_the_square_shows_what_the_box_shows(astronaut: Tensor) -> None:
     assert torch.allclose(square[..., y1:y2, x1:x2].mean(dim=(2, 3)), before, atol=0.02)
 
 
-def test_what_counts_keeps_its_colours_and_the_rest_is_dimmed(astronaut: Tensor) -> None:
+def test_unmasked_pixels_keep_their_colours_and_the_rest_is_dimmed(astronaut: Tensor) -> None:
     figure = mask_figure(astronaut, FACE, ratio=0.5, seed=3)
     gap, side = 12, 384
     original, blocks, pixels = (
@@ -102,13 +102,13 @@ def test_what_counts_keeps_its_colours_and_the_rest_is_dimmed(astronaut: Tensor)
     )
     face, inner = crop_to_face(astronaut, FACE, 128)
     assert torch.equal(original, face)
-    drawn = block_mask(torch.tensor([inner]), (128, 128), 0.5, torch.Generator().manual_seed(3))
+    mask = block_mask(torch.tensor([inner]), (128, 128), 0.5, torch.Generator().manual_seed(3))
     x1, y1, x2, y2 = (round(edge) for edge in inner)
     within = torch.zeros(128, 128, dtype=torch.bool)
     within[y1 + 1 : y2 - 1, x1 + 1 : x2 - 1] = True  # without the outline
     bright = (blocks == face).all(dim=1)[0]
     visible = (face > 0.02).any(dim=1)[0]  # black dimmed is black still
-    assert torch.equal(bright[within & visible], drawn[0, 0][within & visible])
+    assert torch.equal(bright[within & visible], mask[0, 0][within & visible])
     share = (pixels == face).all(dim=1)[0][within & visible].float().mean()
     assert abs(float(share) - 0.5) < 0.03
     outside = torch.ones(128, 128, dtype=torch.bool)
@@ -134,7 +134,7 @@ def test_masks_need_a_face(tmp_path: Path) -> None:
     assert not (tmp_path / "out.png").exists()
 
 
-def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     result = run("figure", "histogram", tmp_path / "none.png", "-o", tmp_path / "out.png")
     assert result.exit_code == 1
     assert "none.png: there is no such file" in result.stderr

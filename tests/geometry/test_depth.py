@@ -24,28 +24,28 @@ def face(shared_asset: Find) -> Mesh:
     return canonical_face(shared_asset("canonical_face_model.obj"))
 
 
-def as_measured(face: Mesh, camera: torch.Tensor) -> torch.Tensor:
-    """The points that a network would find: z in pixels, from an arbitrary zero, a tenth too deep."""
+def as_predicted(face: Mesh, camera: torch.Tensor) -> torch.Tensor:
+    """Landmarks as of a network: z in pixels, of arbitrary origin, 10 % too deep."""
     points = project(face.vertices, camera, 256, 256)
     points[:, :, 2] = (points[:, :, 2] - RADIUS) * FOCAL * 256 / RADIUS * 1.1 - 7.0
     return points
 
 
 @pytest.mark.parametrize("size", [None, (128, 128), (64, 96)])
-def test_the_generic_face_gets_its_own_depth_back(face: Mesh, size: tuple[int, int] | None) -> None:
+def test_the_depth_of_the_canonical_face_is_recovered(face: Mesh, size: tuple[int, int] | None) -> None:
     camera = orbit_camera(torch.tensor([[0.0, 0.0, 0.0], [-20.0, 10.0, 3.0]]))
-    target = face_depth(as_measured(face, camera), camera, face, 256, size)
+    target = face_depth(as_predicted(face, camera), camera, face, 256, size)
     height, width = size or (256, 256)
     raster = rasterise(project(face.vertices, camera, height, width), face.triangles, height, width)
     assert torch.equal(target.mask, raster.mask)
     torch.testing.assert_close(target.depth, depth_along_rays(raster.depth, camera), atol=1e-4, rtol=0)
     assert (target.depth[~target.mask] == 0).all()
-    surface = face_surface(as_measured(face, camera), camera, face, 256)
+    surface = face_surface(as_predicted(face, camera), camera, face, 256)
     torch.testing.assert_close(surface, face.vertices.expand(2, -1, -1), atol=1e-4, rtol=0)
 
 
 def test_distance_along_the_ray_ends_on_the_surface() -> None:
-    """A wall across the axis at depth 2: 2 along the axis everywhere, more along the rays of the corners."""
+    """A plane perpendicular to the axis at depth 2: 2 along the axis, more along the rays of the corners."""
     camera = orbit_camera(torch.tensor([[25.0, -5.0, 10.0]]).double(), intrinsics=torch.eye(3))
     distance = depth_along_rays(torch.full((1, 6, 8), 2.0).double(), camera)
     origins, directions = rays(camera, 6, 8)
@@ -54,7 +54,7 @@ def test_distance_along_the_ray_ends_on_the_surface() -> None:
     assert distance[0, 5, 7] > distance[0, 1, 1] > 2.0
 
 
-def test_real_faces_are_face_shaped(face: Mesh, shared_data: Find) -> None:
+def test_depth_of_real_faces_is_plausible(face: Mesh, shared_data: Find) -> None:
     points = FaceMeshes.read(shared_data("faces256-val-mesh468.npz")).stack()[:6]
     camera = fit_camera(points, face.vertices, 256).camera
     target = face_depth(points, camera, face, 256, (128, 128))
@@ -66,36 +66,36 @@ def test_real_faces_are_face_shaped(face: Mesh, shared_data: Find) -> None:
         assert np.hypot(column + 0.5 - float(nose[0]), row + 0.5 - float(nose[1])) < 8  # the nose is nearest
         deep = target.depth[number][target.mask[number]]
         assert 0.1 < deep.max() - deep.min() < 0.4  # 4 to 17 cm
-    # The own surface looks like the generic one, from the photograph's camera and from the side.
+    # The face's surface resembles the canonical one, from the image's camera and from the side.
     for view in (camera, yaw_camera(camera, 20.0)):
         own = rasterise(
             project(face_surface(points, camera, face, 256), view, 128, 128), face.triangles, 128, 128
         )
-        generic = rasterise(project(face.vertices, view, 128, 128), face.triangles, 128, 128)
-        assert depth_correlation(own.depth, generic.depth, own.mask & generic.mask).min() > 0.9
+        canonical = rasterise(project(face.vertices, view, 128, 128), face.triangles, 128, 128)
+        assert depth_correlation(own.depth, canonical.depth, own.mask & canonical.mask).min() > 0.9
 
 
-def test_points_turned_inside_out_are_refused(face: Mesh) -> None:
+def test_landmarks_of_inverted_depth_are_refused(face: Mesh) -> None:
     camera = orbit_camera(torch.zeros(2, 3))
-    points = as_measured(face, camera)
+    points = as_predicted(face, camera)
     points[1, :, 2] *= -1
-    with pytest.raises(ValueError, match=r"faces \[1\] runs against"):
+    with pytest.raises(ValueError, match=r"faces \[1\] is inverted"):
         face_depth(points, camera, face, 256)
 
 
-def test_correlation_is_numpys() -> None:
+def test_correlation_equals_numpys() -> None:
     generator = torch.Generator().manual_seed(3)
     predicted, target = torch.rand(2, 4, 9, 7, generator=generator)
     mask = torch.rand(4, 9, 7, generator=generator) > 0.4
-    ours = depth_correlation(predicted, target, mask)
-    assert ours.dtype == torch.float64
-    for picture in range(4):
-        inside = mask[picture].numpy()
-        theirs = np.corrcoef(predicted[picture].numpy()[inside], target[picture].numpy()[inside])[0, 1]
-        assert ours[picture].item() == pytest.approx(theirs, abs=1e-6)
+    output = depth_correlation(predicted, target, mask)
+    assert output.dtype == torch.float64
+    for row in range(4):
+        inside = mask[row].numpy()
+        expected = np.corrcoef(predicted[row].numpy()[inside], target[row].numpy()[inside])[0, 1]
+        assert output[row].item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_correlation_sees_shape_alone() -> None:
+def test_correlation_ignores_scale_and_offset() -> None:
     ramp = torch.linspace(0, 1, 64).expand(1, 64, 64)
     everywhere = torch.ones(1, 64, 64, dtype=torch.bool)
     assert depth_correlation(ramp**2, ramp, everywhere).item() == pytest.approx(
@@ -105,10 +105,10 @@ def test_correlation_sees_shape_alone() -> None:
     assert depth_correlation(1 / (ramp + 1), -ramp, everywhere) > 0.9
     assert depth_correlation(-ramp, ramp, everywhere).item() == pytest.approx(-1)
     holes = ramp.clone()
-    holes[:, :8] = torch.nan  # what lies outside the mask is not looked at
+    holes[:, :8] = torch.nan  # pixels outside the mask are ignored
     assert depth_correlation(holes, ramp, holes.isfinite()).item() == pytest.approx(1)
-    for nothing in (torch.zeros_like(everywhere), everywhere & (torch.arange(64 * 64).reshape(64, 64) == 5)):
-        assert depth_correlation(ramp, ramp, nothing).isnan()
+    for empty in (torch.zeros_like(everywhere), everywhere & (torch.arange(64 * 64).reshape(64, 64) == 5)):
+        assert depth_correlation(ramp, ramp, empty).isnan()
     assert depth_correlation(torch.full_like(ramp, 0.1), ramp, everywhere).isnan()
     with pytest.raises(ValueError, match="must all be"):
         depth_correlation(ramp[:, None], ramp, everywhere)

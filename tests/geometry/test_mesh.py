@@ -1,4 +1,4 @@
-"""Meshes on disk: the generic face, points of many faces, and one line for every damaged file."""
+"""Meshes on disk: the canonical face, landmarks of many faces, one-line errors for damaged files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ f 1/1 2/1/1 3//1 4
 """
 
 
-def test_an_obj_is_read_and_its_polygons_are_cut(tmp_path: Path) -> None:
+def test_an_obj_is_read_and_its_polygons_are_triangulated(tmp_path: Path) -> None:
     (tmp_path / "square.obj").write_text(SQUARE + "f -4 -3 -2\n")
     mesh = read_obj(tmp_path / "square.obj")
     assert mesh.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.5]]
@@ -39,31 +39,31 @@ def test_an_obj_is_read_and_its_polygons_are_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "reason"),
     [
-        (b"v 1 2\nf 1 1 1\n", "no readable .obj"),
-        (b"v one two three\n", "no readable .obj"),
-        (b"\xff\xfe\x00", "no readable .obj"),
+        (b"v 1 2\nf 1 1 1\n", "not a readable .obj"),
+        (b"v one two three\n", "not a readable .obj"),
+        (b"\xff\xfe\x00", "not a readable .obj"),
         (b"v 0 0 0\nv 0 0 1\n", "0 triangles"),
-        (b"v 0 0 0\nv 0 0 1\nf 1 2 3\n", "do not make a surface"),
+        (b"v 0 0 0\nv 0 0 1\nf 1 2 3\n", "do not form a mesh"),
         (b"", "empty"),
     ],
 )
-def test_what_is_no_obj_is_one_line(content: bytes, why: str, tmp_path: Path) -> None:
+def test_damaged_obj_files_give_a_one_line_error(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "bad.obj").write_bytes(content)
-    with pytest.raises(InputError, match=why) as refusal:
+    with pytest.raises(InputError, match=reason) as error:
         read_obj(tmp_path / "bad.obj")
-    assert "bad.obj" in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert "bad.obj" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-def test_another_model_is_not_taken_for_a_face(tmp_path: Path) -> None:
+def test_another_mesh_is_refused_as_a_face(tmp_path: Path) -> None:
     (tmp_path / "square.obj").write_text(SQUARE)
     with pytest.raises(InputError, match="4 vertices, not 468"):
         canonical_face(tmp_path / "square.obj")
 
 
-def test_the_generic_face_is_where_the_world_says(shared_asset: Find) -> None:
+def test_the_canonical_face_follows_the_world_convention(shared_asset: Find) -> None:
     face = canonical_face(shared_asset("canonical_face_model.obj"))
     assert face.vertices.shape == (468, 3)
     assert face.triangles.shape == (898, 3)
@@ -83,7 +83,7 @@ def some_points(faces: int = 3) -> torch.Tensor:
     return torch.rand(faces, 468, 3, generator=torch.Generator().manual_seed(0)) * 256 - 20
 
 
-def test_points_survive_a_file(tmp_path: Path) -> None:
+def test_landmarks_are_written_and_read(tmp_path: Path) -> None:
     points = some_points()
     FaceMeshes(["a", "b", "c"], points, torch.tensor([1.0, 0.0, 0.5])).write(tmp_path / "sub" / "m.npz")
     meshes = FaceMeshes.read(tmp_path / "sub" / "m.npz")
@@ -98,12 +98,12 @@ def test_points_survive_a_file(tmp_path: Path) -> None:
         meshes["b"]
 
 
-def test_no_points_at_all_are_a_file_too(tmp_path: Path) -> None:
+def test_an_empty_file_is_valid(tmp_path: Path) -> None:
     FaceMeshes([], torch.zeros(0, 468, 3), torch.zeros(0)).write(tmp_path / "none.npz")
     assert len(FaceMeshes.read(tmp_path / "none.npz")) == 0
 
 
-def test_points_beyond_the_format_are_refused(tmp_path: Path) -> None:
+def test_coordinates_beyond_the_format_are_refused(tmp_path: Path) -> None:
     points = some_points(1)
     points[0, 0, 0] = MAX_PIXELS + 1
     with pytest.raises(InputError, match=f"beyond {MAX_PIXELS} pixels"):
@@ -114,7 +114,7 @@ def test_points_beyond_the_format_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "shape"), [(["a", "a"], (2, 468, 3)), (["a"], (2, 468, 3)), (["a"], (1, 478, 3))]
 )
-def test_what_does_not_belong_together_is_refused(names: list[str], shape: tuple[int, ...]) -> None:
+def test_mismatched_names_and_shapes_are_refused(names: list[str], shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError):
         FaceMeshes(names, torch.zeros(shape), torch.ones(shape[0]))
 
@@ -125,7 +125,7 @@ def packed(**arrays: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-GOOD = {
+VALID = {
     "names": np.array(["a"]),
     "points": np.zeros((1, 468, 3), np.int16),
     "presence": np.ones(1, np.float16),
@@ -136,19 +136,19 @@ GOOD = {
     "content",
     [
         b"not a zip",
-        packed(**GOOD)[:200],
-        packed(names=GOOD["names"], points=GOOD["points"]),
-        packed(**{**GOOD, "points": np.zeros((1, 468, 3), np.float32)}),
-        packed(**{**GOOD, "points": np.zeros((2, 468, 3), np.int16)}),
-        packed(**{**GOOD, "names": np.array([None])}),
+        packed(**VALID)[:200],
+        packed(names=VALID["names"], points=VALID["points"]),
+        packed(**{**VALID, "points": np.zeros((1, 468, 3), np.float32)}),
+        packed(**{**VALID, "points": np.zeros((2, 468, 3), np.int16)}),
+        packed(**{**VALID, "names": np.array([None])}),
     ],
     ids=["text", "cut off", "no presence", "floats", "two faces, one name", "pickled"],
 )
-def test_a_damaged_file_is_one_line(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_file_gives_a_one_line_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(content)
-    with pytest.raises(InputError, match=r"bad\.npz does not hold face points") as refusal:
+    with pytest.raises(InputError, match=r"bad\.npz does not hold face landmarks") as error:
         FaceMeshes.read(tmp_path / "bad.npz")
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(error.value)
 
 
 def test_the_file_of_real_faces(shared_data: Find) -> None:

@@ -1,4 +1,4 @@
-"""Points of whole collections: what is kept, what goes on, what is said; MediaPipe itself is a stand-in."""
+"""Landmarks of whole collections: saving, resuming, errors; MediaPipe is replaced by a fake."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ NAMES = [f"{number}.png" for number in range(7)]
 
 
 def grey(number: int) -> np.ndarray:
-    """Picture `number` of the collection; its grey says which, and number 3 is black."""
+    """Image `number` of the collection, of a distinct grey; number 3 is black."""
     return np.full((20, 30, 3), 0 if number == 3 else 10 * number + 10, np.uint8)
 
 
 class Landmarks:
-    """Finds a face in all that is not black, at a place that says which picture it was; counts its work."""
+    """Detects a face in every image that is not black, with the grey as coordinates; records its calls."""
 
     def __init__(self, stop_after: int | None = None) -> None:
-        self.seen: list[int] = []
+        self.levels: list[int] = []
         self.stop_after = stop_after
 
-    def __call__(self, picture: np.ndarray) -> FoundFace | None:
-        if len(self.seen) == self.stop_after:
+    def __call__(self, image: np.ndarray) -> FoundFace | None:
+        if len(self.levels) == self.stop_after:
             raise KeyboardInterrupt
-        level = int(picture.mean())
-        self.seen.append(level)
+        level = int(image.mean())
+        self.levels.append(level)
         return FoundFace(torch.full((468, 3), float(level)), 0.75) if level else None
 
 
-def test_points_are_found_and_kept(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+def test_landmarks_are_detected_and_stored(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
     result = prepare_meshes(
-        NAMES, grey, Landmarks(), tmp_path / "m.npz", progress=lambda done, total: told.append((done, total))
+        NAMES, grey, Landmarks(), tmp_path / "m.npz", progress=lambda done, total: calls.append((done, total))
     )
     assert result.failed == []
-    assert told == [(done, 7) for done in range(7)]
+    assert calls == [(done, 7) for done in range(7)]
     meshes = FaceMeshes.read(tmp_path / "m.npz")
     assert list(meshes) == [name for name in NAMES if name != "3.png"]
     assert meshes.missed == ("3.png",)
@@ -57,32 +57,32 @@ def test_points_are_found_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("every", [2, 100])
-def test_a_stopped_run_goes_on_where_it_was(every: int, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_resumed(every: int, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         prepare_meshes(NAMES, grey, Landmarks(stop_after=5), tmp_path / "m.npz", every=every)
     assert not (tmp_path / "m.npz").exists()
     assert len(FaceMeshes.read(tmp_path / ".m.npz.partial")) == 4
     second = Landmarks()
     prepare_meshes(NAMES, grey, second, tmp_path / "m.npz", every=every)
-    assert second.seen == [60, 70]  # not the faceless picture again, either
-    in_one = tmp_path / "in one go.npz"
-    prepare_meshes(NAMES, grey, Landmarks(), in_one)
-    resumed, whole = FaceMeshes.read(tmp_path / "m.npz"), FaceMeshes.read(in_one)
-    assert set(resumed) == set(whole)
-    assert resumed.missed == whole.missed
-    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    assert second.levels == [60, 70]  # the image without a face is not repeated either
+    uninterrupted = tmp_path / "uninterrupted.npz"
+    prepare_meshes(NAMES, grey, Landmarks(), uninterrupted)
+    resumed, expected = FaceMeshes.read(tmp_path / "m.npz"), FaceMeshes.read(uninterrupted)
+    assert set(resumed) == set(expected)
+    assert resumed.missed == expected.missed
+    assert all(torch.equal(resumed[name], expected[name]) for name in expected)
     assert not (tmp_path / ".m.npz.partial").exists()
 
 
-def test_a_finished_file_is_added_to(tmp_path: Path) -> None:
+def test_a_complete_file_is_extended(tmp_path: Path) -> None:
     prepare_meshes(NAMES[:2], grey, Landmarks(), tmp_path / "m.npz")
     more = Landmarks()
     result = prepare_meshes(NAMES[1:4], lambda number: grey(number + 1), more, tmp_path / "m.npz")
-    assert more.seen == [30, 0]
+    assert more.levels == [30, 0]
     assert set(result.meshes) == {"0.png", "1.png", "2.png"}
 
 
-def test_what_cannot_be_measured_is_said_and_tried_again(tmp_path: Path) -> None:
+def test_unreadable_images_are_reported_and_retried(tmp_path: Path) -> None:
     def read(number: int) -> np.ndarray:
         if number == 1:
             raise InputError("1.png is cut off; copy it again")
@@ -95,22 +95,22 @@ def test_what_cannot_be_measured_is_said_and_tried_again(tmp_path: Path) -> None
     assert set(NAMES) - set(result.meshes) == {"1.png", "2.png", "3.png"}
     again = Landmarks()
     assert prepare_meshes(NAMES, grey, again, tmp_path / "m.npz").failed == []
-    assert again.seen == [20, 30]
+    assert again.levels == [20, 30]
 
 
 @pytest.mark.parametrize("value", [torch.nan, 1e6])
-def test_points_out_of_this_world_are_no_face(value: float, tmp_path: Path) -> None:
+def test_implausible_coordinates_count_as_no_face(value: float, tmp_path: Path) -> None:
     result = prepare_meshes(
         ["a"], grey, lambda _: FoundFace(torch.full((468, 3), value), 1.0), tmp_path / "m.npz"
     )
     assert result.meshes.missed == ("a",)
 
 
-def test_names_that_occur_twice_and_files_of_others_are_refused(tmp_path: Path) -> None:
+def test_duplicate_names_and_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.png occurs twice"):
         prepare_meshes(["a.png", "b.png", "a.png"], grey, Landmarks(), tmp_path / "m.npz")
     (tmp_path / "m.npz").write_bytes(b"something else")
-    with pytest.raises(InputError, match=r"m\.npz does not hold face points"):
+    with pytest.raises(InputError, match=r"m\.npz does not hold face landmarks"):
         prepare_meshes(NAMES, grey, Landmarks(), tmp_path / "m.npz")
     assert (tmp_path / "m.npz").read_bytes() == b"something else"
 
@@ -137,7 +137,7 @@ class FakeMediaPipe:
         self.options = options
         return self
 
-    def Image(self, *, image_format: str, data: np.ndarray) -> np.ndarray:  # noqa: N802  theirs
+    def Image(self, *, image_format: str, data: np.ndarray) -> np.ndarray:  # noqa: N802  mediapipe's name
         assert image_format == "srgb"
         assert data.flags.c_contiguous
         assert data.dtype == np.uint8
@@ -167,7 +167,7 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def test_mediapipes_shares_become_pixels(mediapipe: FakeMediaPipe, model: Path) -> None:
+def test_mediapipes_relative_coordinates_become_pixels(mediapipe: FakeMediaPipe, model: Path) -> None:
     with MediaPipeLandmarker(model) as landmarker:
         assert mediapipe.options is not None
         assert mediapipe.options.num_faces == 1
@@ -180,15 +180,15 @@ def test_mediapipes_shares_become_pixels(mediapipe: FakeMediaPipe, model: Path) 
     assert mediapipe.closed == 1
 
 
-def test_a_missing_package_model_or_a_bad_one_is_one_line(
+def test_a_missing_package_or_model_gives_a_one_line_error(
     mediapipe: FakeMediaPipe, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model.write_bytes(b"nonsense")
     with pytest.raises(
         InputError, match=r"face\.task is no face landmarker .*Unable to open zip archive\.\)"
-    ) as bad:
+    ) as error:
         MediaPipeLandmarker(model)
-    assert "\n" not in str(bad.value)
+    assert "\n" not in str(error.value)
     with pytest.raises(InputError, match=r"gone\.task: there is no such file"):
         MediaPipeLandmarker(tmp_path / "gone.task")
     monkeypatch.setattr("lumiface.core.assets._folders", lambda: [tmp_path])

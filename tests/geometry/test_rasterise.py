@@ -1,4 +1,4 @@
-"""The z-buffer against shapes whose depth is known by formula, and against triangles by hand."""
+"""The z-buffer against shapes of known depth, and against triangles computed by hand."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def corners(*rows: tuple[float, float, float]) -> Tensor:
 
 def fan(sides: int, wobble: float = 0.0) -> tuple[Tensor, Tensor]:
     """A disc of triangles around (8.3, 7.9), radius 6.7, depth 2: (1, sides + 1, 3) and the triangles."""
-    turn = torch.arange(sides).double() / sides * 2 * math.pi + wobble
-    rim = torch.stack([8.3 + 6.7 * turn.cos(), 7.9 + 6.7 * turn.sin(), torch.full_like(turn, 2.0)], dim=1)
+    angle = torch.arange(sides).double() / sides * 2 * math.pi + wobble
+    rim = torch.stack([8.3 + 6.7 * angle.cos(), 7.9 + 6.7 * angle.sin(), torch.full_like(angle, 2.0)], dim=1)
     middle = torch.tensor([[8.3, 7.9, 2.0]]).double()
     follow = torch.arange(sides)
     triangles = torch.stack([torch.zeros_like(follow), follow + 1, (follow + 1) % sides + 1], dim=1)
@@ -45,7 +45,7 @@ def test_one_triangle_by_hand() -> None:
 
 
 def test_depth_is_harmonic_in_perspective() -> None:
-    """Half way in the picture between depths 1 and 3 lies 2 / (1/1 + 1/3) = 1.5, a quarter along the edge."""
+    """Half way in the image between depths 1 and 3 lies 2 / (1/1 + 1/3) = 1.5, a quarter along the edge."""
     raster = rasterise(corners((0.5, 0.5, 1), (4.5, 0.5, 3), (0.5, 4.5, 1)), ONE, 5, 5)
     assert raster.depth[0, 0, 2].item() == pytest.approx(1.5)
     assert raster.barycentric[0, 0, 2].tolist() == pytest.approx([0.75, 0.25, 0.0])
@@ -62,7 +62,7 @@ def test_winding_does_not_matter(order: list[int], dtype: torch.dtype) -> None:
     torch.testing.assert_close(raster.depth, reference.depth.to(dtype))
 
 
-def test_the_nearer_hides_the_farther_whatever_the_order() -> None:
+def test_the_nearest_triangle_is_visible_whatever_the_order() -> None:
     vertices = corners((0, 0, 5), (9, 0, 5), (0, 9, 5), (0, 0, 4), (5, 0, 4), (0, 5, 4))
     far, near = [0, 1, 2], [3, 4, 5]
     for triangles, front in (([far, near], 1), ([near, far], 0)):
@@ -71,14 +71,14 @@ def test_the_nearer_hides_the_farther_whatever_the_order() -> None:
         assert raster.depth[0, 1, 1] == pytest.approx(4)
         assert raster.triangle[0, 1, 6] == 1 - front
         assert raster.depth[0, 1, 6] == pytest.approx(5)
-    # Two that cut through one another change places where they do: depths x and 6 - x meet at x = 3.
+    # Two intersecting triangles: depths x and 6 - x are equal at x = 3.
     vertices = corners((0, 0, 0), (6, 0, 6), (0, 9, 0), (0, 0, 6), (6, 0, 0), (0, 9, 6))
     raster = rasterise(vertices, torch.tensor([far, near]), 9, 6, perspective=False)
     assert raster.triangle[0, 0].tolist() == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("sides", [3, 7, 64, 1000])
-def test_neighbours_leave_no_crack_and_share_no_pixel(sides: int) -> None:
+def test_neighbours_leave_no_gap_and_no_overlap(sides: int) -> None:
     """A disc of slivers covers the pixels whose centre is in its rim, each once."""
     vertices, triangles = fan(sides, 0.3)
     raster = rasterise(vertices.float(), triangles, 16, 16)
@@ -96,7 +96,7 @@ def test_neighbours_leave_no_crack_and_share_no_pixel(sides: int) -> None:
     assert (raster.triangle[0].diagonal() == 0).all()
 
 
-def test_a_plane_seen_by_a_camera() -> None:
+def test_the_depth_of_a_plane() -> None:
     """n·X = 0 is met on the ray o + t d at t = -n·o / n·d; the depth is t d along the camera's axis."""
     camera = orbit_camera(torch.tensor([[15.0, -10.0, 5.0], [-30.0, 5.0, 0.0]]).double())
     plane = torch.tensor([[-0.4, -0.4], [0.4, -0.4], [0.4, 0.4], [-0.4, 0.4]]).double()
@@ -109,10 +109,10 @@ def test_a_plane_seen_by_a_camera() -> None:
     axis = torch.linalg.inv(camera[:, :16].reshape(-1, 4, 4))[:, 2, :3]
     depth = (distance * (directions @ axis[:, :, None])[:, :, 0]).reshape(2, 40, 50)
     torch.testing.assert_close(raster.depth[raster.mask], depth[raster.mask])
-    # Anything that belongs to the vertices is carried the same way: here their places in the world.
-    places = interpolate(raster, torch.tensor([[0, 1, 2], [0, 2, 3]]), world.expand(2, -1, -1))
+    # Vertex attributes are interpolated in the same way: here the positions in the world.
+    positions = interpolate(raster, torch.tensor([[0, 1, 2], [0, 2, 3]]), world.expand(2, -1, -1))
     there = origins + distance[:, :, None] * directions
-    torch.testing.assert_close(places[raster.mask], there.reshape(2, 40, 50, 3)[raster.mask])
+    torch.testing.assert_close(positions[raster.mask], there.reshape(2, 40, 50, 3)[raster.mask])
 
 
 def sphere(steps: int) -> tuple[Tensor, Tensor]:
@@ -128,8 +128,8 @@ def sphere(steps: int) -> tuple[Tensor, Tensor]:
     return vertices, quads.reshape(-1, 3)
 
 
-def test_a_sphere_seen_by_a_camera() -> None:
-    """Its depth, its outline and that its back does not show: |o + t d| = r, the smaller root."""
+def test_the_depth_of_a_sphere() -> None:
+    """Its depth, its outline and the hidden back: |o + t d| = r, the smaller root."""
     vertices, triangles = sphere(120)
     camera = orbit_camera(torch.tensor([[40.0, 20.0, 0.0]]).double())
     raster = rasterise(project(0.25 * vertices, camera, 48, 48), triangles, 48, 48)
@@ -155,7 +155,7 @@ def test_a_sphere_seen_by_a_camera() -> None:
     assert (raster.depth - depth)[well_inside].abs().max() < 3e-4
 
 
-def test_depth_can_be_differentiated() -> None:
+def test_gradients_of_depth() -> None:
     vertices = corners((0.2, 0.3, 1.5), (3.9, 0.1, 2.5), (0.4, 3.8, 2.0), (3.7, 3.9, 1.2))
     triangles = torch.tensor([[0, 1, 2], [1, 3, 2]])
     for perspective in (True, False):
@@ -165,13 +165,13 @@ def test_depth_can_be_differentiated() -> None:
         )
 
 
-def test_what_cannot_be_drawn_is_left_out() -> None:
-    good = [(0, 0, 1), (9, 0, 1), (0, 9, 1)]
+def test_invalid_triangles_are_skipped() -> None:
+    valid = [(0, 0, 1), (9, 0, 1), (0, 9, 1)]
     behind, gone = [(0, 0, -1), (9, 0, 1), (0, 9, 1)], [(0, 0, 1), (math.nan, 0, 1), (0, math.inf, 1)]
     flat, outside = [(0, 0, 1), (4, 4, 1), (8, 8, 1)], [(-9, -9, 1), (-1, -9, 1), (-9, -1, 1)]
     far_right = [(19, 0, 1), (30, 0, 1), (19, 9, 1)]
-    for bad in (behind, gone, flat, outside, far_right):
-        vertices = corners(*bad, *good)
+    for invalid in (behind, gone, flat, outside, far_right):
+        vertices = corners(*invalid, *valid)
         raster = rasterise(vertices, torch.tensor([[0, 1, 2]]), 9, 9)
         assert not raster.mask.any()
         assert (raster.depth == 0).all()
@@ -179,23 +179,23 @@ def test_what_cannot_be_drawn_is_left_out() -> None:
         assert raster.triangle[0, 2, 2] == 1
         assert raster.depth.isfinite().all()
     assert rasterise(corners(*behind), ONE, 9, 9, perspective=False).mask.any()
-    assert not rasterise(corners(*good), torch.zeros(0, 3, dtype=torch.long), 4, 5).mask.any()
+    assert not rasterise(corners(*valid), torch.zeros(0, 3, dtype=torch.long), 4, 5).mask.any()
     assert rasterise(torch.zeros(0, 3, 3), ONE, 4, 5).depth.shape == (0, 4, 5)
 
 
-def test_a_batch_is_its_pictures_and_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_and_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     vertices, triangles = sphere(12)
     camera = orbit_camera(torch.tensor([[0.0, 0, 0], [30.0, 10, 0], [-60.0, 0, 20]]).double())
-    seen = project(0.3 * vertices, camera, 24, 32)
-    together = rasterise(seen, triangles, 24, 32)
-    for picture in range(3):
-        alone = rasterise(seen[picture : picture + 1], triangles, 24, 32)
-        assert torch.equal(together.triangle[picture], alone.triangle[0])
-        assert torch.equal(together.depth[picture], alone.depth[0])
-    monkeypatch.setattr(module, "_AT_ONCE", 50)
-    in_pieces = rasterise(seen, triangles, 24, 32)
-    assert torch.equal(together.triangle, in_pieces.triangle)
-    assert torch.equal(together.depth, in_pieces.depth)
+    vertices_2d = project(0.3 * vertices, camera, 24, 32)
+    batch = rasterise(vertices_2d, triangles, 24, 32)
+    for row in range(3):
+        single = rasterise(vertices_2d[row : row + 1], triangles, 24, 32)
+        assert torch.equal(batch.triangle[row], single.triangle[0])
+        assert torch.equal(batch.depth[row], single.depth[0])
+    monkeypatch.setattr(module, "_CHUNK", 50)
+    in_chunks = rasterise(vertices_2d, triangles, 24, 32)
+    assert torch.equal(batch.triangle, in_chunks.triangle)
+    assert torch.equal(batch.depth, in_chunks.depth)
 
 
 @pytest.mark.parametrize(
@@ -211,14 +211,14 @@ def test_wrong_shapes_are_refused(vertices: Tensor, triangles: Tensor) -> None:
         rasterise(vertices, triangles, 4, 4)
 
 
-def test_a_face_takes_its_share_of_time() -> None:
-    """As many triangles as a face has, over as many pixels: 20 ms of one core; 200 are a mistake."""
+def test_a_face_is_rasterised_within_the_time_limit() -> None:
+    """With the triangles and pixels of a face: 20 ms on one core; the limit is 200."""
     vertices, triangles = sphere(15)  # 900 triangles
-    seen = project(0.24 * vertices, orbit_camera(torch.zeros(1, 3).double()), 256, 256).float()
+    vertices_2d = project(0.24 * vertices, orbit_camera(torch.zeros(1, 3).double()), 256, 256).float()
     took: list[float] = []
     for _ in range(5):
         start = time.process_time()
-        raster = rasterise(seen, triangles, 256, 256)
+        raster = rasterise(vertices_2d, triangles, 256, 256)
         took.append(time.process_time() - start)
     assert raster.mask.float().mean() > 0.4
     assert min(took) < 0.2

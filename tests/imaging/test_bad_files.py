@@ -86,8 +86,8 @@ def test_the_limit_is_the_callers_and_not_pillows(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", GOOD)
 def test_a_file_that_is_cut_off_is_refused(tmp_path, kind):
     path = tmp_path / "cut.jpg"
-    for share in (0.02, 0.3, 0.6, 0.9):
-        path.write_bytes(GOOD[kind][: max(8, int(len(GOOD[kind]) * share))])
+    for fraction in (0.02, 0.3, 0.6, 0.9):
+        path.write_bytes(GOOD[kind][: max(8, int(len(GOOD[kind]) * fraction))])
         refusal(path)
 
 
@@ -130,8 +130,8 @@ def tiff_16(samples: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
     directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
     size = {256: 2, 257: 2, 278: 2, 279: samples.nbytes}
     fixed = size | {258: (16,) * channels, 259: 1, 277: channels, 273: 0}
-    given = {int(name.removeprefix("t")): value for name, value in tags.items()}
-    for tag, value in (fixed | given).items():
+    overrides = {int(name.removeprefix("t")): value for name, value in tags.items()}
+    for tag, value in (fixed | overrides).items():
         directory[tag] = value
     return b"II*\0\x08\0\0\0" + directory.tobytes(8) + samples.astype("<u2").tobytes()
 
@@ -163,8 +163,8 @@ def test_16_bit_planes_kept_apart_are_refused_rather_than_mixed_up():
 def test_damaged_bytes_give_a_picture_or_one_line(kind, data):
     content = bytearray(GOOD[kind])
     for _ in range(data.draw(st.integers(1, 6))):
-        place = data.draw(st.integers(0, min(len(content), 600) - 1))
-        content[place] = data.draw(st.integers(0, 255))
+        index = data.draw(st.integers(0, min(len(content), 600) - 1))
+        content[index] = data.draw(st.integers(0, 255))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

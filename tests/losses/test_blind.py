@@ -33,19 +33,19 @@ def double(*shape: int, seed: int = 0) -> Tensor:
 def test_gradients_of_losses_over_scales(loss) -> None:
     target = [double(2, 3, 4, 6), double(2, 5, 3, 3)]
     output = [double(2, 3, 4, 6, seed=1).requires_grad_(), double(2, 5, 3, 3, seed=2).requires_grad_()]
-    assert torch.autograd.gradcheck(lambda *given: loss(list(given), target), output)
+    assert torch.autograd.gradcheck(lambda *features: loss(list(features), target), output)
     assert loss(target, target) == 0
 
 
 def test_gradient_of_identity() -> None:
-    given = (double(3, 8).requires_grad_(), double(3, 8, seed=1))
-    assert torch.autograd.gradcheck(identity_loss, given)
+    embeddings = (double(3, 8).requires_grad_(), double(3, 8, seed=1))
+    assert torch.autograd.gradcheck(identity_loss, embeddings)
     with pytest.raises(ValueError, match="against"):
         identity_loss(rand(3, 8), rand(1, 8))
 
 
 @pytest.mark.parametrize("loss", LISTED)
-def test_features_that_do_not_belong_together_are_refused(loss) -> None:
+def test_features_of_different_shapes_are_refused(loss) -> None:
     for output in ([], [rand(1, 3, 4, 4)], [rand(1, 3, 4, 4), rand(1, 5, 2, 2)]):
         with pytest.raises(ValueError, match="against"):
             loss(output, [rand(1, 3, 4, 4), rand(1, 4, 2, 2)])
@@ -53,7 +53,7 @@ def test_features_that_do_not_belong_together_are_refused(loss) -> None:
         loss([], [])
 
 
-def test_mrfr_is_the_sum_over_scales_of_whole_spectra() -> None:
+def test_mrfr_is_the_sum_over_scales_of_full_spectra() -> None:
     one = [double(2, 3, 8, 8), double(2, 5, 5, 4)]
     other = [double(2, 3, 8, 8, seed=1), double(2, 5, 5, 4, seed=2)]
     expected = sum(
@@ -64,31 +64,31 @@ def test_mrfr_is_the_sum_over_scales_of_whole_spectra() -> None:
     assert MRFRLoss()(one, other) == mrfr_loss(one, other)
 
 
-def test_vgg_19_is_torchvision_s_before_its_activations() -> None:
+def test_vgg_19_equals_torchvisions_before_the_activations() -> None:
     vgg19 = pytest.importorskip("torchvision").models.vgg19(weights=None).features.eval()
-    ours = VGG19Features("vgg19", weights=False)
-    ours.layers.load_state_dict({name: vgg19.state_dict()[name] for name in ours.layers.state_dict()})
-    picture = rand(1, 3, 32, 32)
+    network = VGG19Features("vgg19", weights=False)
+    network.layers.load_state_dict({name: vgg19.state_dict()[name] for name in network.layers.state_dict()})
+    image = rand(1, 3, 32, 32)
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    features = (picture - mean[:, None, None]) / deviation[:, None, None]
+    features = (image - mean[:, None, None]) / deviation[:, None, None]
     expected: list[Tensor] = []
-    for number, layer in enumerate(vgg19[:31]):
-        features = layer(features.clone())  # torchvision's activations overwrite what they are given
-        if number in (2, 7, 12, 21, 30):  # conv1_2, conv2_2, conv3_2, conv4_2, conv5_2
+    for index, layer in enumerate(vgg19[:31]):
+        features = layer(features.clone())  # torchvision's activations work in place
+        if index in (2, 7, 12, 21, 30):  # conv1_2, conv2_2, conv3_2, conv4_2, conv5_2
             expected.append(features)
-    for found, wanted in zip(ours(picture), expected, strict=True):
-        torch.testing.assert_close(found, wanted)
-        assert found.min() < 0  # before the activation
+    for output, target in zip(network(image), expected, strict=True):
+        torch.testing.assert_close(output, target)
+        assert output.min() < 0  # before the activation
 
 
-def test_three_layers_where_there_are_no_more(shared_asset: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_normalised_network_has_three_layers(shared_asset: Find, monkeypatch: pytest.MonkeyPatch) -> None:
     asset = shared_asset("vgg_normalised_conv3_1.pth")
     monkeypatch.setenv("LUMIFACE_ASSETS", str(asset.parent))
     loss = VGG19Loss("vgg19-conv3_1")
     output, target = rand(2, 3, 32, 32).requires_grad_(), rand(2, 3, 32, 32, seed=1)
-    found = loss.features(target)
-    assert [part.shape[1:] for part in found] == [(64, 32, 32), (128, 16, 16), (256, 8, 8)]
-    assert all(part.min() < 0 for part in found)
+    features = loss.features(target)
+    assert [layer.shape[1:] for layer in features] == [(64, 32, 32), (128, 16, 16), (256, 8, 8)]
+    assert all(layer.min() < 0 for layer in features)
     loss(output, target).backward()
     assert output.grad is not None
     assert output.grad.abs().max() > 0
@@ -96,15 +96,15 @@ def test_three_layers_where_there_are_no_more(shared_asset: Find, monkeypatch: p
     assert loss(target, target) == 0
 
 
-def test_identity_crops_where_the_aligned_crop_lies() -> None:
-    # A face aligned as FFHQ's: the box must hold what ArcFace's template asks for, to a hundredth.
+def test_the_identity_crop_is_arcfaces() -> None:
+    # In a face aligned as in FFHQ the box must equal ArcFace's template, to 1/100.
     template = (torch.tensor(_ARCFACE, dtype=torch.float64) + 0.5) / SIDE
     matrix = similarity_transform(template, torch.tensor(TEMPLATE, dtype=torch.float64))
     corners = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64) @ matrix[:, :2].T + matrix[:, 2]
     assert corners.flatten().tolist() == pytest.approx(BOX, abs=0.01)
 
 
-def test_identity_sees_who_it_is(
+def test_identity_separates_people(
     shared_asset: Find, monkeypatch: pytest.MonkeyPatch, astronaut_uint8
 ) -> None:
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("mobilefacenet.pt").parent))
@@ -112,10 +112,10 @@ def test_identity_sees_who_it_is(
     (face,) = find_faces(photo, FaceDetector().eval(), which="largest")
     aligned = crop_face(photo, face_matrix(face), 128)
     loss = IdentityLoss().train()
-    ours = loss.embed(aligned)
-    # The metric crops by this face's own landmarks, the loss by the mean face's: nearly the same crop.
-    theirs = Identity("mobilefacenet")(photo, torch.tensor([0]), torch.tensor(face.landmarks)[None])
-    assert float((ours * theirs).sum()) > 0.9
+    embedding = loss.embed(aligned)
+    # The metric crops by this face's landmarks, the loss by the mean face's: nearly the same crop.
+    reference = Identity("mobilefacenet")(photo, torch.tensor([0]), torch.tensor(face.landmarks)[None])
+    assert float((embedding * reference).sum()) > 0.9
     assert loss(aligned, aligned) == 0  # in training mode, too: its batch norms are not trained
     dark, noise = loss(aligned * 0.7, aligned), loss(rand(1, 3, 128, 128), aligned)
     assert 0 < dark < 0.5 * noise

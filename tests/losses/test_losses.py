@@ -62,7 +62,7 @@ def test_pixel_losses_have_their_known_values() -> None:
     assert charbonnier_loss(output, target, 1.2).item() == pytest.approx(1.3)  # 5, 12, 13
     assert charbonnier_loss(output, output).item() == pytest.approx(1e-3)
     assert CharbonnierLoss(1.2)(output, target) == charbonnier_loss(output, target, 1.2)
-    # The mean over pictures of the logarithm, which is not the logarithm of the mean.
+    # The mean over images of the logarithm, which is not the logarithm of the mean.
     far, near = torch.tensor([0.2, 0.02]).view(2, 1, 1, 1).expand(2, 3, 4, 5), torch.zeros(2, 3, 4, 5)
     assert log_mse_loss(far, near).item() == pytest.approx(0.5 * (math.log(0.04) + math.log(4e-4)), abs=0.01)
     assert LogMSELoss()(output, target) == log_mse_loss(output, target)
@@ -81,13 +81,13 @@ def test_gradients(loss) -> None:
 
 
 @pytest.mark.parametrize("method", ["lfsrnet", "lumiface-x4"])
-def test_each_pictures_own_error_counts_where_it_is_asked_for(method: str) -> None:
+def test_log_mse_is_an_optional_term_of_the_recipe(method: str) -> None:
     output, target = pair(2, 3, 32, 32, dtype=torch.float32)
     boxes = torch.tensor([[4.0, 4.0, 28.0, 28.0]]).repeat(2, 1)
-    plain, asked = (build_recipe(method, recipe, 0) for recipe in ({}, {"log_mse": 0.05}))
-    parts, more = (recipe(output, target, target, boxes) for recipe in (plain, asked))
-    assert set(more) - set(parts) == {"log_mse"}
-    assert more["log_mse"] == 0.05 * log_mse_loss(output, target)
+    default, extended = (build_recipe(method, recipe, 0) for recipe in ({}, {"log_mse": 0.05}))
+    terms, more_terms = (recipe(output, target, target, boxes) for recipe in (default, extended))
+    assert set(more_terms) - set(terms) == {"log_mse"}
+    assert more_terms["log_mse"] == 0.05 * log_mse_loss(output, target)
 
 
 # fft --------------------------------------------------------------------------------------------------
@@ -110,33 +110,33 @@ def test_fft_loss_of_a_constant_and_of_one_pixel() -> None:
     assert fft_loss(dot, zero).item() == pytest.approx(1 / 16)
 
 
-def test_fft_loss_takes_bfloat16_and_equal_pictures() -> None:
-    picture = torch.rand(1, 3, 8, 8, dtype=torch.bfloat16, requires_grad=True)
-    loss = fft_loss(picture, picture.detach().clone())
+def test_fft_loss_accepts_bfloat16_and_equal_images() -> None:
+    image = torch.rand(1, 3, 8, 8, dtype=torch.bfloat16, requires_grad=True)
+    loss = fft_loss(image, image.detach().clone())
     loss.backward()
     assert loss.item() == 0
-    assert picture.grad is not None
-    assert torch.isfinite(picture.grad).all()
+    assert image.grad is not None
+    assert torch.isfinite(image.grad).all()
 
 
 # face mask --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("draw", [block_mask, pixel_mask])
-def test_ratio_ends(draw) -> None:
-    assert not draw(BOXES, SIZE, 0.0, seeded()).any()
-    assert torch.equal(draw(BOXES, SIZE, 1.0, seeded()), box_pixels())
+@pytest.mark.parametrize("sample", [block_mask, pixel_mask])
+def test_ratios_of_0_and_1(sample) -> None:
+    assert not sample(BOXES, SIZE, 0.0, seeded()).any()
+    assert torch.equal(sample(BOXES, SIZE, 1.0, seeded()), box_pixels())
 
 
-@pytest.mark.parametrize("draw", [block_mask, pixel_mask])
+@pytest.mark.parametrize("sample", [block_mask, pixel_mask])
 @pytest.mark.parametrize("ratio", [0.02, 0.25, 0.5, 0.9])
-def test_expected_share_is_the_ratio_everywhere_in_the_box(draw, ratio: float) -> None:
-    draws = 3000
-    boxes = torch.tensor([[3.0, 2.0, 27.0, 22.0]]).expand(draws, 4)
-    share = draw(boxes, (24, 30), ratio, seeded(1)).float().mean(dim=0)[0, 2:22, 3:27]
-    assert share.mean().item() == pytest.approx(ratio, abs=0.012)
-    # No pixel is favoured: the rim is drawn as often as the middle. Five standard deviations each.
-    assert (share - ratio).abs().max() < 5 * (ratio * (1 - ratio) / draws) ** 0.5
+def test_the_expected_fraction_is_the_ratio_everywhere_in_the_box(sample, ratio: float) -> None:
+    count = 3000
+    boxes = torch.tensor([[3.0, 2.0, 27.0, 22.0]]).expand(count, 4)
+    fraction = sample(boxes, (24, 30), ratio, seeded(1)).float().mean(dim=0)[0, 2:22, 3:27]
+    assert fraction.mean().item() == pytest.approx(ratio, abs=0.012)
+    # Uniform over the box, border included: within five standard deviations.
+    assert (fraction - ratio).abs().max() < 5 * (ratio * (1 - ratio) / count) ** 0.5
 
 
 @given(
@@ -158,7 +158,7 @@ def test_masks_stay_in_the_box(corners, ratio: float, side: float, seed: int) ->
 
 
 def test_blocks_are_blocks() -> None:
-    # A ratio below one block's share leaves at most one rectangle, of a quarter of the box's sides.
+    # A ratio below one block's fraction leaves at most one rectangle, of a quarter of the box's sides.
     masks = block_mask(BOXES[1:2].expand(400, 4), SIZE, 0.03, seeded(5))
     sizes = set()
     for mask in masks[:, 0]:
@@ -169,7 +169,7 @@ def test_blocks_are_blocks() -> None:
     assert max(max(size) for size in sizes) <= 16
 
 
-def test_the_loss_is_the_mean_over_the_whole_picture() -> None:
+def test_the_loss_is_the_mean_over_the_whole_image() -> None:
     target = torch.zeros(3, 3, *SIZE)
     loss = FaceMaskLoss(ratio=1.0)(target + 0.5, target, BOXES)
     assert loss.item() == pytest.approx(0.5 * box_pixels().float().mean().item())
@@ -181,7 +181,7 @@ def test_gradients_of_the_face_mask_loss(mode: MaskMode) -> None:
     output, target = pair(1, 3, 7, 6)
     mask = FaceMaskLoss(mode=mode, seed=2).sample_mask(torch.tensor([[1.0, 1.0, 6.0, 7.0]]), (7, 6))
     assert mask.any()
-    assert torch.autograd.gradcheck(lambda picture: face_mask_loss(picture, target, mask), output)
+    assert torch.autograd.gradcheck(lambda image: face_mask_loss(image, target, mask), output)
 
 
 @pytest.mark.parametrize("mode", ["block", "pixel"])
@@ -197,7 +197,7 @@ def test_seed_and_resume_give_the_same_masks(mode: MaskMode) -> None:
         assert torch.equal(resumed.sample_mask(BOXES, SIZE), mask)
 
 
-def test_drawing_leaves_the_global_generator_alone() -> None:
+def test_sampling_masks_does_not_use_the_global_generator() -> None:
     before = torch.random.get_rng_state()
     FaceMaskLoss()(*pair(3, 3, *SIZE), BOXES)
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -1,4 +1,4 @@
-"""The losses that need no reference: gradients, and sums written out by hand."""
+"""The losses without ground truth: gradients, and explicit sums."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_gradients_of_the_losses() -> None:
 
 def test_spatial_consistency_is_the_sum_over_neighbours() -> None:
     output, low = rand(1, 3, 12, 8), rand(1, 3, 12, 8, seed=1)
-    grey = [F.avg_pool2d(picture.mean(dim=1), 4)[0] for picture in (output, low)]  # 3 rows, 2 columns
+    grey = [F.avg_pool2d(image.mean(dim=1), 4)[0] for image in (output, low)]  # 3 rows, 2 columns
     total = 0.0
     for y in range(3):
         for x in range(2):
@@ -45,7 +45,7 @@ def test_spatial_consistency_is_the_sum_over_neighbours() -> None:
 
 def test_exposure_colour_and_smoothness_have_their_known_values() -> None:
     flat = torch.tensor([0.2, 0.4, 0.6])[:, None, None].expand(2, 3, 20, 20)
-    assert losses.exposure_loss(flat).item() == pytest.approx(0.2)  # mean grey 0.4, wanted 0.6
+    assert losses.exposure_loss(flat).item() == pytest.approx(0.2)  # mean grey 0.4, target 0.6
     assert losses.colour_constancy_loss(flat).item() == pytest.approx(0.04 + 0.04 + 0.16)
     assert losses.illumination_smoothness_loss(flat).item() == 0
     ramp = (0.1 * torch.arange(6.0) + 0.2 * torch.arange(5.0)[:, None]).expand(4, 3, 5, 6)
@@ -75,7 +75,7 @@ def test_edge_aware_smoothness_is_the_sum_over_the_window() -> None:
     assert losses.edge_aware_smoothness_loss(light, guide, sigma).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_step_in_the_light_is_free_where_the_picture_has_an_edge() -> None:
+def test_a_step_of_illumination_costs_nothing_at_an_edge_of_the_image() -> None:
     step = torch.zeros(1, 3, 8, 8)
     step[..., 4:] = 1.0
     assert losses.edge_aware_smoothness_loss(step, step) < 1e-6

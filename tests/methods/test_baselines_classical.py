@@ -1,4 +1,4 @@
-"""The enhancers that learn nothing: gamma, CLAHE, LIME."""
+"""The enhancers without parameters: gamma, CLAHE, LIME."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_classical_enhancers_brighten(enhancer: Any, dark: tuple[Tensor, Tensor]
 
 @pytest.mark.parametrize("enhancer", CLASSICAL, ids=lambda enhancer: type(enhancer).__name__)
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (17, 23)])
-def test_classical_enhancers_take_any_picture(enhancer: Any, size: tuple[int, int]) -> None:
+def test_classical_enhancers_accept_any_image(enhancer: Any, size: tuple[int, int]) -> None:
     dark = rand(2, 3, *size) * 0.2
     for low in (dark, torch.zeros_like(dark), torch.ones_like(dark), dark.to(torch.bfloat16)):
         output = enhancer(low)
@@ -50,14 +50,14 @@ def test_classical_enhancers_take_any_picture(enhancer: Any, size: tuple[int, in
     assert enhancer(torch.ones_like(dark)).min() > 0.99
 
 
-def test_gamma_brings_the_mean_where_it_is_wanted() -> None:
+def test_gamma_reaches_the_target_mean() -> None:
     low = rand(3, 3, 20, 20) ** 3
     for mean in (0.3, 0.5):
         output = GammaEnhancer(GammaConfig(mean=mean))(low)
         torch.testing.assert_close(output.mean(dim=(1, 2, 3)), torch.full((3,), mean), atol=1e-4, rtol=0)
 
 
-def test_clahe_is_opencvs_on_lightness(dark: tuple[Tensor, Tensor]) -> None:
+def test_clahe_equals_opencvs_on_lightness(dark: tuple[Tensor, Tensor]) -> None:
     import cv2
     import numpy as np
 
@@ -66,12 +66,12 @@ def test_clahe_is_opencvs_on_lightness(dark: tuple[Tensor, Tensor]) -> None:
     lab = cv2.cvtColor(eight_bit, cv2.COLOR_RGB2LAB)
     lab[..., 0] = cv2.createCLAHE(2.0, (8, 8)).apply(lab[..., 0])
     expected = torch.from_numpy(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)).permute(2, 0, 1) / 255
-    # OpenCV's 8-bit path rounds a and b, too; what differs is that rounding.
+    # OpenCV's 8-bit path also rounds a and b, which explains the difference.
     assert (CLAHEEnhancer(CLAHEConfig())(low)[0] - expected).abs().mean() < 0.01
 
 
-def test_limes_light_is_even_and_keeps_its_edges() -> None:
-    # Two walls, one in a tenth of the light, with texture: both come out alike, the texture stays.
+def test_lime_equalises_illumination_and_keeps_texture() -> None:
+    # Two textured areas, one with a tenth of the illumination: equal brightness, texture kept.
     wall = 0.5 + 0.2 * (rand(1, 1, 64, 128) - 0.5).expand(1, 3, 64, 128)
     shade = torch.where(torch.arange(128) < 64, 0.1, 1.0)
     output = LIMEEnhancer(LIMEConfig(gamma=1.0, floor=0.001))(wall * shade)

@@ -1,4 +1,4 @@
-"""The low-light peers that learn: sizes and layers of their papers, and that they do learn."""
+"""The trained low-light baselines: sizes and layers of their papers, and that training reduces the loss."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_dln_has_the_papers_layers(channels: int) -> None:
         assert count(DLN(DLNConfig())) == 700_586
 
 
-def test_lsr_enlarges_by_up_projection() -> None:
+def test_lsr_upscales_by_up_projection() -> None:
     c = 64
     extract = 9 * (4 * 2 * c + 2 * c * c) + 3 * c + 2
     stages = sum(aggregation(n * c, c) for n in (1, 2, 3, 4)) + 3 * lightening(c)
@@ -87,7 +87,7 @@ def test_lsr_enlarges_by_up_projection() -> None:
     ids=lambda network: f"{type(network).__name__}-x{network.config.scale}",
 )
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (16, 12)])
-def test_any_size_any_precision(network: Any, size: tuple[int, int]) -> None:
+def test_any_size_and_precision(network: Any, size: tuple[int, int]) -> None:
     scale: int = network.config.scale
     low = rand(2, 3, *size) * 0.3
     output = network(low)
@@ -101,7 +101,7 @@ def test_any_size_any_precision(network: Any, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("channels", [32, 64])
 @pytest.mark.parametrize("kind", [DLN, LSR])
-def test_training_begins_at_the_dark_picture(kind: Any, channels: int) -> None:
+def test_the_initial_output_is_the_dark_image(kind: Any, channels: int) -> None:
     low = rand(1, 3, 8, 8) * 0.3
     for seed in range(2):
         torch.manual_seed(seed)
@@ -126,11 +126,11 @@ def test_lightening_and_darkening_differ_in_a_sign() -> None:
     torch.testing.assert_close(darkening(features), light.decode(code - offset))
 
 
-def test_dln_learns_to_lighten(dark: tuple[Tensor, Tensor]) -> None:
+def test_dln_learns_to_brighten(dark: tuple[Tensor, Tensor]) -> None:
     from lumiface.methods.base_recipe import L1Recipe, L1RecipeConfig
 
     torch.manual_seed(0)
-    low, bright = (picture[..., 24:40, 56:72] for picture in dark)
+    low, bright = (image[..., 24:40, 56:72] for image in dark)
     network = DLN(DLNConfig(channels=16))
     before, after = train(network, L1Recipe(L1RecipeConfig(), 0), low, bright, steps=25, lr=1e-3)
     assert after < 0.5 * before
@@ -154,7 +154,7 @@ def test_zero_dce_has_the_published_size_and_its_curve() -> None:
     torch.testing.assert_close(network.eval()(low), lit)
 
 
-def test_zero_dces_weights_do_what_the_released_code_does(shared_asset: Find) -> None:
+def test_zero_dce_with_official_weights_equals_the_released_code(shared_asset: Find) -> None:
     path = shared_asset("zero_dce.pth")
     state = torch.load(path, map_location="cpu", weights_only=True)
     low = rand(1, 3, 20, 17) * 0.4
@@ -176,7 +176,7 @@ def test_zero_dces_weights_do_what_the_released_code_does(shared_asset: Find) ->
 
 def test_zero_dce_learns_without_a_target(dark: tuple[Tensor, Tensor]) -> None:
     torch.manual_seed(0)
-    low, bright = (picture[..., 24:40, 56:72] for picture in dark)
+    low, bright = (image[..., 24:40, 56:72] for image in dark)
     network, recipe = ZeroDCE(ZeroDCEConfig()), ZeroDCERecipe(ZeroDCERecipeConfig(), 0)
     parts = recipe(network(low), low, torch.full_like(low, math.nan), NO_BOXES)
     assert set(parts) == {"spatial", "exposure", "colour", "smoothness"}
@@ -188,7 +188,7 @@ def test_zero_dce_learns_without_a_target(dark: tuple[Tensor, Tensor]) -> None:
 # SCI ----------------------------------------------------------------------------------------------------
 
 
-def test_sci_is_one_small_network_in_use_and_a_cascade_in_training() -> None:
+def test_sci_is_a_small_network_in_inference_and_a_cascade_in_training() -> None:
     torch.manual_seed(0)
     network = SCI(SCIConfig())
     assert count(network.estimate) == 258  # "0.0003 M"
@@ -217,23 +217,23 @@ def test_scis_loss_is_the_sum_over_its_stages() -> None:
 
 def test_sci_learns_without_a_target(dark: tuple[Tensor, Tensor]) -> None:
     torch.manual_seed(0)
-    low, bright = (picture[..., 24:40, 56:72] for picture in dark)
+    low, bright = (image[..., 24:40, 56:72] for image in dark)
     network = SCI(SCIConfig())
     before, after = train(network, SCIRecipe(SCIRecipeConfig(), 0), low, bright, steps=40, lr=3e-3)
     assert after < 0.7 * before
-    silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
-    assert silent == []
+    without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
 
 
 # weights of the authors ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("peer", "file"), [(zero_dce, "zero_dce.pth"), (sci, "sci_medium.pt")])
+@pytest.mark.parametrize(("baseline", "file"), [(zero_dce, "zero_dce.pth"), (sci, "sci_medium.pt")])
 def test_the_authors_weights_brighten(
-    peer: Any, file: str, shared_asset: Find, dark: tuple[Tensor, Tensor]
+    baseline: Any, file: str, shared_asset: Find, dark: tuple[Tensor, Tensor]
 ) -> None:
     low, bright = dark
-    network = peer.load_official(shared_asset(file))
+    network = baseline.load_official(shared_asset(file))
     assert not network.training
     with torch.inference_mode():
         output = network(low)
@@ -241,11 +241,11 @@ def test_the_authors_weights_brighten(
     assert psnr(output, bright) > psnr(low, bright) + 6
 
 
-@pytest.mark.parametrize("peer", [zero_dce, sci])
-def test_other_files_are_refused(peer: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("baseline", [zero_dce, sci])
+def test_other_files_are_refused(baseline: Any, tmp_path: Path) -> None:
     torch.save({"e_conv1.weight": torch.zeros(3)}, tmp_path / "other.pth")
     (tmp_path / "text.pth").write_text("no weights")
     torch.save([1, 2], tmp_path / "list.pth")
     for name in ("other.pth", "text.pth", "list.pth", "absent.pth"):
         with pytest.raises(InputError, match=name):
-            peer.load_official(tmp_path / name)
+            baseline.load_official(tmp_path / name)

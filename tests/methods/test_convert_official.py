@@ -1,4 +1,4 @@
-"""Generators from elsewhere: random weights of their shapes, under both namings."""
+"""Official generators: random weights of their shapes, under both naming schemes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LATENT, LAYERS = 20, 3
 
 
 def port() -> dict[str, Tensor]:
-    """The widespread port's state dict, written out."""
+    """A state dict as of the widespread port."""
     torch.manual_seed(0)
     stored = {"input.input": torch.randn(1, 16, 4, 4)}
     for number in range(LAYERS):
@@ -43,27 +43,27 @@ def port() -> dict[str, Tensor]:
         layer(f"convs.{2 * level}", before, WIDTHS[side], 3)
         layer(f"convs.{2 * level + 1}", WIDTHS[side], WIDTHS[side], 3)
         layer(f"to_rgbs.{level}", WIDTHS[side], 3, 1)
-        stored[f"convs.{2 * level}.conv.blur.kernel"] = torch.ones(4, 4)  # not ours to keep
+        stored[f"convs.{2 * level}.conv.blur.kernel"] = torch.ones(4, 4)  # not converted
         before = WIDTHS[side]
     return stored
 
 
-def nvidia(theirs: dict[str, Tensor], mean: Tensor) -> dict[str, Tensor]:
-    """The same numbers as NVIDIA's release names and shapes them."""
-    stored = {"synthesis.b4.const": theirs["input.input"][0], "mapping.w_avg": mean}
+def nvidia(ported: dict[str, Tensor], mean: Tensor) -> dict[str, Tensor]:
+    """The same parameters under the names and shapes of NVIDIA's release."""
+    stored = {"synthesis.b4.const": ported["input.input"][0], "mapping.w_avg": mean}
     for number in range(LAYERS):
         for part in ("weight", "bias"):
-            stored[f"mapping.fc{number}.{part}"] = theirs[f"style.{number + 1}.{part}"]
+            stored[f"mapping.fc{number}.{part}"] = ported[f"style.{number + 1}.{part}"]
 
     def layer(name: str, source: str) -> None:
-        stored[f"{name}.weight"] = theirs[f"{source}.conv.weight"][0]
+        stored[f"{name}.weight"] = ported[f"{source}.conv.weight"][0]
         for part in ("weight", "bias"):
-            stored[f"{name}.affine.{part}"] = theirs[f"{source}.conv.modulation.{part}"]
+            stored[f"{name}.affine.{part}"] = ported[f"{source}.conv.modulation.{part}"]
         if "rgb" in source:
-            stored[f"{name}.bias"] = theirs[f"{source}.bias"].flatten()
+            stored[f"{name}.bias"] = ported[f"{source}.bias"].flatten()
         else:
-            stored[f"{name}.bias"] = theirs[f"{source}.activate.bias"]
-            stored[f"{name}.noise_strength"] = theirs[f"{source}.noise.weight"][0]
+            stored[f"{name}.bias"] = ported[f"{source}.activate.bias"]
+            stored[f"{name}.noise_strength"] = ported[f"{source}.noise.weight"][0]
             stored[f"{name}.noise_const"] = torch.zeros(4, 4)
 
     layer("synthesis.b4.conv1", "conv1")
@@ -75,34 +75,34 @@ def nvidia(theirs: dict[str, Tensor], mean: Tensor) -> dict[str, Tensor]:
     return stored
 
 
-def draw(generator: Generator) -> Tensor:
+def synthesise(generator: Generator) -> Tensor:
     noise = generator.sample_noise(1, torch.Generator().manual_seed(0))
     with torch.no_grad():
         return generator(torch.ones(1, LATENT).cumsum(1), noise)
 
 
-def test_both_namings_are_the_same_generator(tmp_path: Path) -> None:
-    theirs, mean = port(), torch.randn(LATENT)
-    torch.save({"g_ema": theirs, "latent_avg": mean}, tmp_path / "port.pt")
-    save_file(nvidia(theirs, mean), tmp_path / "nvidia.safetensors")
+def test_both_naming_schemes_give_the_same_generator(tmp_path: Path) -> None:
+    ported, mean = port(), torch.randn(LATENT)
+    torch.save({"g_ema": ported, "latent_avg": mean}, tmp_path / "port.pt")
+    save_file(nvidia(ported, mean), tmp_path / "nvidia.safetensors")
     one, other = load_official(tmp_path / "port.pt"), load_official(tmp_path / "nvidia.safetensors")
     assert one.config.resolution == 32
-    assert (one.config.latent, one.config.mapping, one.config.codes) == (LATENT, LAYERS, 8)
-    assert {side: one.config.channels_at(side) for side in WIDTHS} == WIDTHS
+    assert (one.config.latent, one.config.mapping, one.config.num_latents) == (LATENT, LAYERS, 8)
+    assert {size: one.config.channels_at(size) for size in WIDTHS} == WIDTHS
     for (name, first), second in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
         assert torch.equal(first, second), name
     assert torch.equal(one.w_avg, mean)
-    assert torch.equal(one.first[2].conv.weight, theirs["convs.4.conv.weight"][0])  # type: ignore[union-attr]
-    assert torch.equal(draw(one), draw(other))
+    assert torch.equal(one.first[2].conv.weight, ported["convs.4.conv.weight"][0])  # type: ignore[union-attr]
+    assert torch.equal(synthesise(one), synthesise(other))
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
-    theirs = port()
-    theirs["latent_avg"] = torch.zeros(LATENT)
-    lacking = {name: value for name, value in theirs.items() if name != "convs.2.noise.weight"}
-    torch.save(lacking, tmp_path / "lacking.pt")
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    ported = port()
+    ported["latent_avg"] = torch.zeros(LATENT)
+    incomplete = {name: value for name, value in ported.items() if name != "convs.2.noise.weight"}
+    torch.save(incomplete, tmp_path / "incomplete.pt")
     with pytest.raises(InputError, match=r"convs\.2\.noise\.weight is missing"):
-        load_official(tmp_path / "lacking.pt")
+        load_official(tmp_path / "incomplete.pt")
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(InputError, match="holds no StyleGAN2 generator"):
         load_official(tmp_path / "other.pt")

@@ -1,4 +1,4 @@
-"""Diffusion: its equations, a distribution whose answer is known, and the denoiser."""
+"""Diffusion: its equations, a distribution with known solution, and the denoiser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lumiface.methods.prior3d.triplane import TriPlaneConfig
 SMALL = DenoiserConfig(components=12, side=16, widths=(16, 24, 32), condition=16, embedding=32, steps=50)
 
 
-def test_noise_in_one_step_is_noise_in_many() -> None:
+def test_one_step_of_noise_equals_many() -> None:
     # Equation 1 applied t times has the mean and variance of equation 2.
     schedule = NoiseSchedule(20)
     mean, variance = 1.0, 0.0
@@ -35,10 +35,10 @@ def test_noise_in_one_step_is_noise_in_many() -> None:
         assert x.item() == pytest.approx(mean, rel=1e-5)
         noise = schedule.add_noise(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1), torch.tensor([t]))
         assert noise.item() ** 2 == pytest.approx(variance, rel=1e-4)
-    assert schedule.alpha_bar[-1] < 1e-3  # nothing is left of the picture at t = T
+    assert schedule.alpha_bar[-1] < 1e-3  # no signal is left at t = T
 
 
-def test_the_noise_that_was_added_is_found_again() -> None:
+def test_noise_from_inverts_add_noise() -> None:
     schedule, clean, noise = NoiseSchedule(100), rand(3, 2, 4, 4), torch.randn(3, 2, 4, 4)
     t = torch.tensor([1, 50, 90])
     noisy = schedule.add_noise(clean, noise, t)
@@ -46,8 +46,8 @@ def test_the_noise_that_was_added_is_found_again() -> None:
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
-def test_sampling_finds_a_known_distribution(sampler: str) -> None:
-    # x_0 ~ N(2, 0.5²): the best estimate of it is linear in x_t; sampling must return to N(2, 0.5²).
+def test_sampling_recovers_a_known_distribution(sampler: str) -> None:
+    # x_0 ~ N(2, 0.5²): the optimal estimate is linear in x_t; sampling must give N(2, 0.5²).
     schedule = NoiseSchedule(200)
 
     def estimate(x: Tensor, t: Tensor) -> Tensor:
@@ -57,15 +57,15 @@ def test_sampling_finds_a_known_distribution(sampler: str) -> None:
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(20_000, 1, 1, 1, generator=generator)
     if sampler == "ddpm":
-        found = schedule.ddpm(estimate, start, generator)
+        samples = schedule.ddpm(estimate, start, generator)
     else:
-        found = schedule.ddim(estimate, start, 50)
-        assert torch.equal(found, schedule.ddim(estimate, start, 50))
-    assert found.mean().item() == pytest.approx(2.0, abs=0.02)
-    assert found.std().item() == pytest.approx(0.5, abs=0.03)
+        samples = schedule.ddim(estimate, start, 50)
+        assert torch.equal(samples, schedule.ddim(estimate, start, 50))
+    assert samples.mean().item() == pytest.approx(2.0, abs=0.02)
+    assert samples.std().item() == pytest.approx(0.5, abs=0.03)
 
 
-def test_the_denoiser_takes_any_photograph() -> None:
+def test_the_denoiser_accepts_any_image_size() -> None:
     torch.manual_seed(0)
     denoiser = Denoiser(SMALL)
     x = torch.randn(2, 12 + 25, 16, 16)
@@ -74,66 +74,66 @@ def test_the_denoiser_takes_any_photograph() -> None:
     assert not any("BatchNorm" in type(layer).__name__ for layer in denoiser.modules())
 
 
-def test_photograph_and_time_are_heard() -> None:
+def test_the_output_depends_on_image_and_time() -> None:
     torch.manual_seed(0)
     denoiser, x = Denoiser(SMALL), torch.randn(1, 37, 16, 16)
-    for block in denoiser.modules():  # blocks begin as the identity; let them say something
+    for block in denoiser.modules():  # blocks are initially the identity; give them random weights
         if hasattr(block, "conv2"):
             torch.nn.init.normal_(block.conv2.weight, std=0.05)
-    told = denoiser(x, rand(1, 3, 32, 32), torch.tensor([10]))
-    assert not torch.allclose(told, denoiser(x, rand(1, 3, 32, 32, seed=1), torch.tensor([10])))
-    assert not torch.allclose(told, denoiser(x, rand(1, 3, 32, 32), torch.tensor([40])))
+    output = denoiser(x, rand(1, 3, 32, 32), torch.tensor([10]))
+    assert not torch.allclose(output, denoiser(x, rand(1, 3, 32, 32, seed=1), torch.tensor([10])))
+    assert not torch.allclose(output, denoiser(x, rand(1, 3, 32, 32), torch.tensor([40])))
     steps = time_embedding(torch.arange(1, 51), 32)
-    assert torch.cdist(steps, steps).fill_diagonal_(9.0).min() > 0.05  # no two times look alike
+    assert torch.cdist(steps, steps).fill_diagonal_(9.0).min() > 0.05  # all embeddings differ
 
 
-def test_fusion_weighs_by_a_softmax() -> None:
+def test_fusion_weights_channels_by_a_softmax() -> None:
     torch.manual_seed(0)
     fusion, backbone, condition = AdaptiveFusion(8, 4), rand(2, 8, 5, 5), rand(2, 4, 5, 5, seed=1)
     torch.nn.init.zeros_(fusion.excite.weight)
-    torch.nn.init.zeros_(fusion.excite.bias)  # equal attention: as if there were none
+    torch.nn.init.zeros_(fusion.excite.bias)  # uniform attention: as without attention
     plain = backbone + fusion.project(torch.cat([backbone, condition], dim=1))
     torch.testing.assert_close(fusion(backbone, condition), plain)
 
 
-def test_planes_and_camera_go_and_return() -> None:
+def test_normalisation_is_inverted() -> None:
     torch.manual_seed(0)
     planes = torch.randn(5, 3, 4, 16, 16) * torch.arange(1.0, 13.0).reshape(1, 3, 4, 1, 1)
     camera = orbit_camera(20 * torch.randn(5, 3))
-    scale = TriplaneNormalizer(4, 16, 12)
-    scale.calibrate(planes, camera)
-    clean = scale.normalise(planes, camera)
+    normalizer = TriplaneNormalizer(4, 16, 12)
+    normalizer.calibrate(planes, camera)
+    clean = normalizer.normalise(planes, camera)
     assert clean.shape == (5, 12 + 25, 16, 16)
     assert clean[:, :12].mean(dim=0).abs().max() < 1e-4
     products = torch.einsum("bkyx,blyx->kl", clean[:, :12], clean[:, :12]) / (5 * 16 * 16)
     torch.testing.assert_close(products, torch.eye(12), atol=1e-3, rtol=0)
-    found_planes, found_camera = scale.restore(clean)
-    torch.testing.assert_close(found_planes, planes, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(found_camera, camera, atol=1e-5, rtol=1e-4)
-    # What varies most weighs most, and what never varies (the lens) nothing.
-    importance = scale.importance()
+    restored_planes, restored_camera = normalizer.denormalise(clean)
+    torch.testing.assert_close(restored_planes, planes, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(restored_camera, camera, atol=1e-5, rtol=1e-4)
+    # Weights decrease with the variance; constant entries (the intrinsics) have weight 0.
+    importance = normalizer.importance()
     assert importance.sum().item() == pytest.approx(1.0, abs=1e-5)
     assert (importance[:12].diff() <= 0).all()
     assert importance[12 + 16 :].sum() == 0
-    # ... and what a network says of it is not heard.
-    off = clean.clone()
-    off[:, 12 + 16 :] += 0.5
-    torch.testing.assert_close(scale.restore(off)[1], camera, atol=1e-5, rtol=1e-4)
+    # ... and their predictions are ignored.
+    wrong = clean.clone()
+    wrong[:, 12 + 16 :] += 0.5
+    torch.testing.assert_close(normalizer.denormalise(wrong)[1], camera, atol=1e-5, rtol=1e-4)
 
 
-def test_few_directions_hold_planes_that_vary_in_few() -> None:
+def test_few_components_suffice_for_planes_of_low_rank() -> None:
     torch.manual_seed(0)
-    basis, codes = torch.randn(2, 12), torch.randn(6, 2, 16, 16)
-    planes = (7.0 + torch.einsum("kc,bkyx->bcyx", basis, codes)).unflatten(1, (3, 4))
+    basis, coefficients = torch.randn(2, 12), torch.randn(6, 2, 16, 16)
+    planes = (7.0 + torch.einsum("kc,bkyx->bcyx", basis, coefficients)).unflatten(1, (3, 4))
     camera = orbit_camera(20 * torch.randn(6, 3))
-    scale = TriplaneNormalizer(4, 16, 2)
-    scale.calibrate(planes, camera)
+    normalizer = TriplaneNormalizer(4, 16, 2)
+    normalizer.calibrate(planes, camera)
     torch.testing.assert_close(
-        scale.restore(scale.normalise(planes, camera))[0], planes, atol=1e-4, rtol=1e-4
+        normalizer.denormalise(normalizer.normalise(planes, camera))[0], planes, atol=1e-4, rtol=1e-4
     )
 
 
-def test_what_is_drawn_is_a_camera() -> None:
+def test_predicted_cameras_are_orthonormalized() -> None:
     angles = torch.tensor([[15.0, -5.0, 2.0], [-25.0, 10.0, 0.0]])
     camera = orbit_camera(angles)
     torch.testing.assert_close(orthonormalize_camera(camera), camera, atol=1e-6, rtol=1e-5)
@@ -148,7 +148,9 @@ def test_what_is_drawn_is_a_camera() -> None:
 @pytest.mark.parametrize(
     ("estimator", "sampler"), [("diffusion", "ddim"), ("diffusion", "ddpm"), ("regression", "ddim")]
 )
-def test_a_photograph_has_one_prior(estimator: str, sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_is_deterministic_per_image(
+    estimator: str, sampler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     planes = TriPlaneConfig(channels=4, side=16, hidden=8)
     config = PriorConfig.model_validate(
@@ -161,22 +163,22 @@ def test_a_photograph_has_one_prior(estimator: str, sampler: str, monkeypatch: p
             "sampling_steps": 4,
         }
     )
-    prior, pictures = Prior(config).eval(), rand(3, 3, 40, 40)
+    prior, images = Prior(config).eval(), rand(3, 3, 40, 40)
     prior.normalizer.calibrate(torch.randn(4, 3, 4, 16, 16), orbit_camera(30 * torch.rand(4, 3)))
     with torch.no_grad():
-        together, again = prior.sample(pictures), prior.sample(pictures)
-        alone = prior.sample(pictures[1:2])
-        seen = prior.render(together, (8, 8))
-    assert torch.equal(together.planes, again.planes)
-    torch.testing.assert_close(alone.planes, together.planes[1:2], atol=2e-3, rtol=2e-3)
-    torch.testing.assert_close(alone.camera, together.camera[1:2], atol=2e-3, rtol=2e-3)
+        batch, again = prior.sample(images), prior.sample(images)
+        single = prior.sample(images[1:2])
+        rendering = prior.render(batch, (8, 8))
+    assert torch.equal(batch.planes, again.planes)
+    torch.testing.assert_close(single.planes, batch.planes[1:2], atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(single.camera, batch.camera[1:2], atol=2e-3, rtol=2e-3)
     with torch.no_grad():
         monkeypatch.setattr(prior_module, "RAYS", 16)  # two rows at a time
-        by_rows = prior.render(together, (8, 8))
-    torch.testing.assert_close(by_rows.colour, seen.colour)
-    torch.testing.assert_close(by_rows.depth, seen.depth)
-    cool = prior.config.model_copy(update={"temperature": 0.0})
-    assert Prior(cool)._start(pictures).abs().max() == 0
-    assert prior._start(pictures).std().item() == pytest.approx(1.0, abs=0.05)
-    assert seen.colour.shape == (3, 3, 8, 8)
-    assert seen.depth.shape == (3, 1, 8, 8)
+        by_rows = prior.render(batch, (8, 8))
+    torch.testing.assert_close(by_rows.colour, rendering.colour)
+    torch.testing.assert_close(by_rows.depth, rendering.depth)
+    mean_only = prior.config.model_copy(update={"temperature": 0.0})
+    assert Prior(mean_only)._initial_noise(images).abs().max() == 0
+    assert prior._initial_noise(images).std().item() == pytest.approx(1.0, abs=0.05)
+    assert rendering.colour.shape == (3, 3, 8, 8)
+    assert rendering.depth.shape == (3, 1, 8, 8)

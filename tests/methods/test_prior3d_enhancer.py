@@ -1,4 +1,4 @@
-"""The enhancer, its critics, and what a student learns from its teacher."""
+"""The enhancer, its discriminators, and the distillation losses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lumiface import losses
 from lumiface.methods.prior3d.discriminator import (
     DualDiscriminator,
     adversarial_loss,
-    blurred,
+    box_blur,
     edge_strength,
 )
 from lumiface.methods.prior3d.enhancer import Enhancer, EnhancerConfig
@@ -30,18 +30,18 @@ def small(fusion: Fusion = "module") -> Enhancer:
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("size", [(32, 32), (37, 50), (8, 64)])
-def test_any_size_in_the_same_size_out(fusion: Fusion, size: tuple[int, int]) -> None:
+def test_any_input_size_is_kept(fusion: Fusion, size: tuple[int, int]) -> None:
     enhancer, low = small(fusion).eval(), rand(2, 3, *size)
     rendering, depth = rand(2, 3, 16, 16, seed=1), rand(2, 1, 16, 16, seed=2)
-    together = enhancer(low, rendering, depth)
-    assert together.shape == low.shape
-    alone = enhancer(low[1:], rendering[1:], depth[1:])
-    torch.testing.assert_close(alone, together[1:], atol=1e-5, rtol=1e-4)
+    batch = enhancer(low, rendering, depth)
+    assert batch.shape == low.shape
+    single = enhancer(low[1:], rendering[1:], depth[1:])
+    torch.testing.assert_close(single, batch[1:], atol=1e-5, rtol=1e-4)
     assert not any("BatchNorm" in type(layer).__name__ for layer in enhancer.modules())
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_rendering_and_depth_lead(fusion: Fusion) -> None:
+def test_the_output_depends_on_rendering_and_depth(fusion: Fusion) -> None:
     enhancer, low = small(fusion), rand(1, 3, 32, 32)
     rendering, depth = rand(1, 3, 16, 16, seed=1), rand(1, 1, 16, 16, seed=2)
     output = enhancer(low, rendering, depth)
@@ -52,16 +52,16 @@ def test_rendering_and_depth_lead(fusion: Fusion) -> None:
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_an_even_picture_stays_even(fusion: Fusion) -> None:
+def test_a_constant_image_stays_constant(fusion: Fusion) -> None:
     enhancer, grey = small(fusion), torch.full((1, 3, 192, 192), 0.2)
     with torch.no_grad():
         output = enhancer(grey, torch.full((1, 3, 16, 16), 0.6), torch.full((1, 1, 16, 16), 0.5))
-    middle = output[..., 80:112, 80:112]  # what padding at the edges does not reach
+    middle = output[..., 80:112, 80:112]  # unaffected by padding
     assert middle.flatten(2).std(dim=2).max() < 1e-5
 
 
-def test_it_learns_to_lighten(dark: tuple[Tensor, Tensor]) -> None:
-    low, bright = (picture[..., ::4, ::4] for picture in dark)
+def test_it_learns_to_brighten(dark: tuple[Tensor, Tensor]) -> None:
+    low, bright = (image[..., ::4, ::4] for image in dark)
     enhancer, depth = small(), torch.zeros(1, 1, 16, 16)
     rendering = F.interpolate(bright, size=(16, 16), mode="area")
     optimizer = torch.optim.Adam(enhancer.parameters(), 2e-3)
@@ -73,32 +73,34 @@ def test_it_learns_to_lighten(dark: tuple[Tensor, Tensor]) -> None:
     assert loss < 0.4 * F.l1_loss(low, bright)
 
 
-# the critics --------------------------------------------------------------------------------------------
+# discriminators -----------------------------------------------------------------------------------------
 
 
-def test_critics_see_only_colours_and_only_edges() -> None:
-    picture = rand(1, 3, 64, 64)
-    assert blurred(picture).shape == picture.shape
-    assert blurred(picture).std() < 0.2 * picture.std()
-    torch.testing.assert_close(blurred(torch.full((1, 3, 20, 20), 0.3)), torch.full((1, 3, 20, 20), 0.3))
-    torch.testing.assert_close(edge_strength(picture + 0.2), edge_strength(picture), atol=1e-5, rtol=1e-4)
+def test_inputs_of_the_discriminators_are_colours_and_edges() -> None:
+    image = rand(1, 3, 64, 64)
+    assert box_blur(image).shape == image.shape
+    assert box_blur(image).std() < 0.2 * image.std()
+    torch.testing.assert_close(box_blur(torch.full((1, 3, 20, 20), 0.3)), torch.full((1, 3, 20, 20), 0.3))
+    torch.testing.assert_close(edge_strength(image + 0.2), edge_strength(image), atol=1e-5, rtol=1e-4)
     ramp = (0.01 * torch.arange(32.0)).expand(1, 3, 32, 32)
     inner = edge_strength(ramp)[..., 2:-2, 2:-2]
     torch.testing.assert_close(inner, torch.full_like(inner, 0.01), atol=1e-4, rtol=0)
 
 
-def test_critics_learn_to_tell_dark_from_bright(dark: tuple[Tensor, Tensor]) -> None:
-    low, bright = (picture[..., ::2, ::2] for picture in dark)
+def test_discriminators_learn_to_separate_dark_and_bright(dark: tuple[Tensor, Tensor]) -> None:
+    low, bright = (image[..., ::2, ::2] for image in dark)
     torch.manual_seed(0)
-    critics = DualDiscriminator(width=8)
-    optimizer = torch.optim.Adam(critics.parameters(), 5e-3)
+    discriminators = DualDiscriminator(width=8)
+    optimizer = torch.optim.Adam(discriminators.parameters(), 5e-3)
     for _ in range(40):
-        loss = adversarial_loss(critics(bright, bright), 1.0) + adversarial_loss(critics(low, bright), 0.0)
+        real = adversarial_loss(discriminators(bright, bright), 1.0)
+        loss = real + adversarial_loss(discriminators(low, bright), 0.0)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    for good, bad in zip(critics(bright, bright), critics(low, bright), strict=True):
-        assert good.mean() > bad.mean() + 0.2
+    real_logits, fake_logits = discriminators(bright, bright), discriminators(low, bright)
+    for real_logit, fake_logit in zip(real_logits, fake_logits, strict=True):
+        assert real_logit.mean() > fake_logit.mean() + 0.2
     assert adversarial_loss([torch.ones(2, 1, 3, 3), torch.ones(2, 1, 3, 3)], 1.0) == 0
 
 
@@ -142,7 +144,7 @@ def test_inter_is_the_difference_of_gram_matrices() -> None:
 
 
 @pytest.mark.parametrize("loss", [losses.intra_consistency_loss, losses.inter_consistency_loss])
-def test_the_student_alone_is_taught(loss: Any) -> None:
+def test_only_the_student_gets_gradients(loss: Any) -> None:
     sets = [features(seed, dtype=torch.float64) for seed in range(4)]
     for layer in (layer for layers in sets for layer in layers):
         layer.requires_grad_()
@@ -151,9 +153,9 @@ def test_the_student_alone_is_taught(loss: Any) -> None:
     assert all(layer.grad is None for layer in (*sets[2], *sets[3]))
     fixed = [layer.detach() for layer in (*sets[2], *sets[3])]
 
-    def by_student(*layers: Tensor) -> Tensor:
+    def student_loss(*layers: Tensor) -> Tensor:
         return loss(layers[:2], layers[2:], fixed[:2], fixed[2:])
 
-    assert torch.autograd.gradcheck(by_student, (*sets[0], *sets[1]))
+    assert torch.autograd.gradcheck(student_loss, (*sets[0], *sets[1]))
     with pytest.raises(ValueError, match="same shapes"):
         loss(sets[0], sets[1][:1], sets[2], sets[3])

@@ -1,4 +1,4 @@
-"""The lifter: its shapes, what it sees, and that it learns a face."""
+"""The lifter: its shapes, the back-projection, and that it learns a face."""
 
 from __future__ import annotations
 
@@ -29,53 +29,53 @@ def small_lifter(seed: int = 0) -> Lifter:
     return Lifter(SMALL)
 
 
-def test_a_picture_of_any_size_becomes_three_planes() -> None:
+def test_an_image_of_any_size_becomes_three_planes() -> None:
     lifter, camera = small_lifter(), orbit_camera(torch.zeros(2, 3))
     for size in ((64, 64), (37, 50)):
         assert lifter(rand(2, 3, *size), camera).shape == (2, 3, 8, 32, 32)
 
 
-def test_one_and_many_are_lifted_alike() -> None:
-    lifter, pictures = small_lifter().eval(), rand(3, 3, 48, 48)
+def test_single_and_batch_are_equal() -> None:
+    lifter, images = small_lifter().eval(), rand(3, 3, 48, 48)
     cameras = orbit_camera(torch.tensor([[0.0, 0.0, 0.0], [10.0, 5.0, 0.0], [-20.0, 0.0, 4.0]]))
-    together = lifter(pictures, cameras)
+    batch = lifter(images, cameras)
     for row in range(3):
-        alone = lifter(pictures[row : row + 1], cameras[row : row + 1])
-        torch.testing.assert_close(alone, together[row : row + 1], atol=1e-5, rtol=1e-4)
+        single = lifter(images[row : row + 1], cameras[row : row + 1])
+        torch.testing.assert_close(single, batch[row : row + 1], atol=1e-5, rtol=1e-4)
 
 
-def test_a_picture_is_laid_where_its_camera_saw_it() -> None:
-    # A bright dot in the world, seen by a turned camera, comes back to its own place on the plane.
+def test_back_projection_inverts_the_camera() -> None:
+    # A bright dot in the world, seen by a rotated camera, returns to its own position on the plane.
     camera = orbit_camera(torch.tensor([[15.0, -8.0, 3.0]]))
     point = torch.tensor([[0.1, -0.12, FACE_DEPTH]])
     x, y, _ = project(point, camera, 128, 128)[0, 0].tolist()
     rows, columns = torch.meshgrid(torch.arange(128) + 0.5, torch.arange(128) + 0.5, indexing="ij")
-    picture = torch.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8.0).expand(1, 3, 128, 128)
-    laid = backproject_to_plane(picture, camera, 100, half_side=0.4)
-    assert laid.shape == (1, 4, 100, 100)
-    row, column = divmod(int(laid[0, 0].argmax()), 100)
+    image = torch.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8.0).expand(1, 3, 128, 128)
+    projected = backproject_to_plane(image, camera, 100, half_side=0.4)
+    assert projected.shape == (1, 4, 100, 100)
+    row, column = divmod(int(projected[0, 0].argmax()), 100)
     step = 0.8 / 100
     assert (column + 0.5) * step - 0.4 == pytest.approx(0.1, abs=step)
     assert 0.4 - (row + 0.5) * step == pytest.approx(-0.12, abs=step)
-    assert laid[0, 3, 0, 0] == 0  # the plane is larger than what the camera sees
-    assert laid[0, 3, 50, 50] == 1
+    assert projected[0, 3, 0, 0] == 0  # the plane extends beyond the image
+    assert projected[0, 3, 50, 50] == 1
 
 
 def face_batch(astronaut: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A face, its camera, and a ball's relief in place of its own."""
-    picture = F.interpolate(astronaut[..., :256, 110:366], size=(64, 64), mode="area")
+    """A face, its camera, and the depth of a ball instead of its own."""
+    image = F.interpolate(astronaut[..., :256, 110:366], size=(64, 64), mode="area")
     rows, columns = torch.meshgrid(torch.arange(64.0) - 31.5, torch.arange(64.0) - 31.5, indexing="ij")
     relief = 1.0 - (rows**2 + columns**2) / 20.0**2
     mask = (relief > 0)[None, None]
     depth = (2.65 - 0.15 * relief.clamp_min(0).sqrt())[None, None] * mask
-    return picture, orbit_camera(torch.zeros(1, 3)), depth, mask
+    return image, orbit_camera(torch.zeros(1, 3)), depth, mask
 
 
 @pytest.mark.parametrize("perceptual", [0.0, 0.05])
-def test_it_learns_a_face_and_its_relief(astronaut: Tensor, shared_asset: Find, perceptual: float) -> None:
+def test_it_learns_a_face_and_its_depth(astronaut: Tensor, shared_asset: Find, perceptual: float) -> None:
     if perceptual:
         shared_asset("vgg_normalised_conv3_1.pth")
-    picture, camera, depth, mask = face_batch(astronaut)
+    image, camera, depth, mask = face_batch(astronaut)
     lifter = small_lifter()
     settings = LifterRecipeConfig(
         side=64, stride=2, mirror_stride=4, perceptual=perceptual, mirror=0.1, depth=10.0
@@ -84,19 +84,18 @@ def test_it_learns_a_face_and_its_relief(astronaut: Tensor, shared_asset: Find, 
     optimizer = torch.optim.Adam(lifter.parameters(), 5e-3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(80):
-        parts = recipe(lifter, lifter(picture, camera), picture, camera, depth, mask, generator)
+        terms = recipe(lifter, lifter(image, camera), image, camera, depth, mask, generator)
         optimizer.zero_grad()
-        torch.stack(list(parts.values())).sum().backward()
+        torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
     with torch.no_grad():
-        seen = lifter.render(lifter(picture, camera), camera, 64)
-    assert F.mse_loss(seen.colour, picture) < 0.02  # its variance is 0.08
-    found, wanted = seen.depth[mask], depth[mask]
-    assert torch.corrcoef(torch.stack([found, wanted]))[0, 1] > 0.9
+        rendering = lifter.render(lifter(image, camera), camera, 64)
+    assert F.mse_loss(rendering.colour, image) < 0.02  # its variance is 0.08
+    assert torch.corrcoef(torch.stack([rendering.depth[mask], depth[mask]]))[0, 1] > 0.9
 
 
-def test_the_mirrored_view_is_of_the_same_planes(astronaut: Tensor) -> None:
-    # Planes that are their own mirror image look the same, mirrored, from the mirrored camera.
+def test_the_mirror_loss_is_0_for_symmetric_planes(astronaut: Tensor) -> None:
+    # Symmetric planes give the mirrored rendering from the mirrored camera.
     _, _, depth, mask = face_batch(astronaut)
     camera = orbit_camera(torch.tensor([[20.0, 5.0, 0.0]]))
     lifter = small_lifter()
@@ -107,24 +106,24 @@ def test_the_mirrored_view_is_of_the_same_planes(astronaut: Tensor) -> None:
         other = lifter.render(planes, mirror_camera(camera), 32).colour
         torch.testing.assert_close(one, other.flip(-1), atol=1e-4, rtol=1e-3)
         recipe = LifterRecipe(LifterRecipeConfig(side=64, perceptual=0.0), seed=0)
-        whole = lifter.render(planes, camera, 64).colour.clamp(0, 1)
-        parts = recipe(lifter, planes, whole, camera, depth, mask, torch.Generator().manual_seed(0))
-    assert parts["colour"] < 0.02
-    assert parts["mirror"] < 0.02
+        full = lifter.render(planes, camera, 64).colour.clamp(0, 1)
+        terms = recipe(lifter, planes, full, camera, depth, mask, torch.Generator().manual_seed(0))
+    assert terms["colour"] < 0.02
+    assert terms["mirror"] < 0.02
 
 
 def test_the_recipe_is_a_function_of_its_generator(astronaut: Tensor) -> None:
-    picture, camera, depth, mask = face_batch(astronaut)
+    image, camera, depth, mask = face_batch(astronaut)
     lifter, recipe = small_lifter(), LifterRecipe(LifterRecipeConfig(side=64, perceptual=0.0), seed=0)
 
-    def parts(seed: int) -> dict[str, Any]:
-        planes = lifter(picture, camera)
+    def losses_of(seed: int) -> dict[str, Any]:
+        planes = lifter(image, camera)
         generator = torch.Generator().manual_seed(seed)
-        told = recipe(lifter, planes, picture, camera, depth, mask, generator)
-        return {name: value.item() for name, value in told.items()}
+        terms = recipe(lifter, planes, image, camera, depth, mask, generator)
+        return {name: value.item() for name, value in terms.items()}
 
-    assert parts(0) == parts(0)
-    assert parts(0) != parts(1)
+    assert losses_of(0) == losses_of(0)
+    assert losses_of(0) != losses_of(1)
 
 
 def test_distortion_is_the_double_sum() -> None:

@@ -1,4 +1,4 @@
-"""Tri-planes and volume rendering: against sums written out, and scenes whose answer is known."""
+"""Tri-planes and volume rendering: against explicit sums, and scenes with known solutions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AHEAD = torch.zeros(1, 3)
 
 
 class Ball(nn.Module):
-    """In place of a decoder: planes that hold x, y, z themselves, read as a dense red ball in clear air."""
+    """Replaces the decoder: from planes that hold x, y, z, a dense red ball in empty space."""
 
     def __init__(self, radius: float, density: float = 500.0) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def coordinate_planes(side: int = 128) -> Tensor:
     return planes
 
 
-def test_planes_hold_what_stands_at_a_point() -> None:
+def test_features_are_sampled_at_the_projections_of_a_point() -> None:
     points = (rand(1, 200, 3) - 0.5) * 2 * HALF * 0.98
     torch.testing.assert_close(sample_planes(coordinate_planes(), points, HALF), points, atol=1e-6, rtol=1e-4)
     planes = torch.zeros(1, 3, 1, 8, 8)
@@ -75,29 +75,29 @@ def test_rays_enter_and_leave_the_box() -> None:
     assert away == past
 
 
-def test_weights_are_the_quadratures_sum() -> None:
+def test_weights_equal_the_explicit_quadrature() -> None:
     density, span = 10 * rand(1, 3, 5), rand(1, 3, 1, seed=1) + 0.5
-    edges = torch.cat([torch.zeros(1, 3, 1), rand(1, 3, 5, seed=2).cumsum(-1)], dim=-1)
-    edges = edges / edges[..., -1:]
-    weights, passed = render_weights(density, edges, span)
+    bin_edges = torch.cat([torch.zeros(1, 3, 1), rand(1, 3, 5, seed=2).cumsum(-1)], dim=-1)
+    bin_edges = bin_edges / bin_edges[..., -1:]
+    weights, passed = render_weights(density, bin_edges, span)
     for ray in range(3):
         through = 1.0
         for i in range(5):
-            length = (edges[0, ray, i + 1] - edges[0, ray, i]).item() * span[0, ray, 0].item()
+            length = (bin_edges[0, ray, i + 1] - bin_edges[0, ray, i]).item() * span[0, ray, 0].item()
             alpha = 1 - math.exp(-density[0, ray, i].item() * length)
             assert weights[0, ray, i].item() == pytest.approx(through * alpha, rel=1e-4, abs=1e-6)
             through *= 1 - alpha
         assert passed[0, ray, 0].item() == pytest.approx(through, rel=1e-4, abs=1e-6)
     assert torch.autograd.gradcheck(
-        lambda d: render_weights(d, edges.double(), span.double())[0], density.double().requires_grad_()
+        lambda d: render_weights(d, bin_edges.double(), span.double())[0], density.double().requires_grad_()
     )
 
 
-def test_importance_looks_where_something_is() -> None:
-    edges = torch.linspace(0, 1, 11).expand(1, 2, -1)
+def test_resampled_bins_lie_where_the_weight_is() -> None:
+    bin_edges = torch.linspace(0, 1, 11).expand(1, 2, -1)
     weights = torch.zeros(1, 2, 10)
-    weights[0, 0, 3] = 1.0  # all of it between 0.3 and 0.4; the other ray meets nothing
-    cut = resample_bins(weights, edges, 50)
+    weights[0, 0, 3] = 1.0  # all weight between 0.3 and 0.4; the other ray meets only the background
+    cut = resample_bins(weights, bin_edges, 50)
     assert (cut.diff(dim=-1) >= 0).all()
     torch.testing.assert_close(cut[..., [0, -1]], torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]))
     within = ((cut[0, 0] >= 0.3) & (cut[0, 0] <= 0.4)).sum()
@@ -108,60 +108,64 @@ def test_importance_looks_where_something_is() -> None:
 @pytest.mark.parametrize("yaw", [0.0, 35.0])
 def test_a_ball_is_a_disc_at_its_distance(yaw: float) -> None:
     camera = orbit_camera(torch.tensor([[yaw, 10.0, 0.0]]))
-    seen = render(coordinate_planes(), Ball(0.2), camera, HALF, RenderConfig(coarse=96, fine=96), (64, 64))
+    rendering = render(
+        coordinate_planes(), Ball(0.2), camera, HALF, RenderConfig(coarse=96, fine=96), (64, 64)
+    )
     origins, directions = rays(camera, 64, 64)
-    # Where the ray meets the sphere, by the quadratic formula.
+    # Intersection of ray and sphere, by the quadratic formula.
     b = (origins * directions).sum(-1)
     inside = b.square() - origins.square().sum(-1) + 0.2**2
     hit = (inside > 0).reshape(1, 1, 64, 64)
     depth = (-b - inside.clamp_min(0).sqrt()).reshape(1, 1, 64, 64)
     well_inside = (inside > 0.006).reshape(1, 1, 64, 64)
     assert hit.float().mean() > 0.2
-    assert ((seen.opacity > 0.5) == hit).float().mean() > 0.98
-    assert (seen.depth - depth)[well_inside].abs().mean() < 0.01
-    red = seen.colour.permute(0, 2, 3, 1)[well_inside[:, 0]]
+    assert ((rendering.opacity > 0.5) == hit).float().mean() > 0.98
+    assert (rendering.depth - depth)[well_inside].abs().mean() < 0.01
+    red = rendering.colour.permute(0, 2, 3, 1)[well_inside[:, 0]]
     torch.testing.assert_close(red, torch.tensor([1.0, 0.2, 0.1]).expand_as(red), atol=0.02, rtol=0)
 
 
-def test_a_picture_is_the_same_in_parts_and_each_time() -> None:
+def test_rendering_is_deterministic_and_independent_of_the_selected_pixels() -> None:
     config = TriPlaneConfig(channels=4, side=16, half_side=HALF, hidden=8)
     torch.manual_seed(0)
     decoder, planes = PlaneDecoder(config), torch.randn(2, 3, 4, 16, 16)
     camera = orbit_camera(torch.tensor([[0.0, 0.0, 0.0], [15.0, 5.0, -3.0]]))
     samples = RenderConfig(coarse=8, fine=8)
-    whole = render(planes, decoder, camera, HALF, samples, (12, 12))
-    assert whole.colour.shape == (2, 3, 12, 12)
-    assert whole.depth.shape == whole.opacity.shape == (2, 1, 12, 12)
-    assert torch.equal(whole.colour, render(planes, decoder, camera, HALF, samples, (12, 12)).colour)
+    full = render(planes, decoder, camera, HALF, samples, (12, 12))
+    assert full.colour.shape == (2, 3, 12, 12)
+    assert full.depth.shape == full.opacity.shape == (2, 1, 12, 12)
+    assert torch.equal(full.colour, render(planes, decoder, camera, HALF, samples, (12, 12)).colour)
     pixels = torch.arange(144).reshape(12, 12)[1::3, 2::3]
     part = render(planes, decoder, camera, HALF, samples, (12, 12), pixels=pixels)
-    torch.testing.assert_close(part.colour, whole.colour[:, :, 1::3, 2::3])
-    torch.testing.assert_close(part.depth, whole.depth[:, :, 1::3, 2::3])
-    draws = (torch.Generator().manual_seed(1) for _ in range(2))
-    one, two = (render(planes, decoder, camera, HALF, samples, (12, 12), generator=draw) for draw in draws)
+    torch.testing.assert_close(part.colour, full.colour[:, :, 1::3, 2::3])
+    torch.testing.assert_close(part.depth, full.depth[:, :, 1::3, 2::3])
+    one, two = (
+        render(planes, decoder, camera, HALF, samples, (12, 12), generator=torch.Generator().manual_seed(1))
+        for _ in range(2)
+    )
     assert torch.equal(one.colour, two.colour)
-    assert not torch.equal(one.colour, whole.colour)
+    assert not torch.equal(one.colour, full.colour)
 
 
 def test_gradients_reach_the_planes() -> None:
     config = TriPlaneConfig(channels=4, side=16, half_side=HALF, hidden=8)
     torch.manual_seed(0)
     decoder, planes = PlaneDecoder(config), torch.randn(1, 3, 4, 16, 16, requires_grad=True)
-    seen = render(planes, decoder, orbit_camera(AHEAD), HALF, RenderConfig(coarse=8, fine=8), (8, 8))
-    F.mse_loss(seen.colour, torch.rand(1, 3, 8, 8)).backward()
+    rendering = render(planes, decoder, orbit_camera(AHEAD), HALF, RenderConfig(coarse=8, fine=8), (8, 8))
+    F.mse_loss(rendering.colour, torch.rand(1, 3, 8, 8)).backward()
     assert planes.grad is not None
     assert all(planes.grad[0, plane].abs().sum() > 0 for plane in range(3))
     assert all(parameter.grad is not None for parameter in decoder.parameters())
 
 
-def test_a_mirrored_face_is_seen_by_a_mirrored_camera() -> None:
+def test_mirrored_planes_from_a_mirrored_camera_give_the_mirrored_image() -> None:
     torch.manual_seed(0)
     planes = torch.randn(1, 3, 4, 16, 16)
     decoder = PlaneDecoder(TriPlaneConfig(channels=4, side=16, hidden=8))
     camera = orbit_camera(torch.tensor([[18.0, 7.0, 4.0]]))
     with torch.no_grad():
-        seen, mirrored = (
-            render(each, decoder, where, 0.35, RenderConfig(coarse=8, fine=8), (12, 12)).colour
-            for each, where in ((planes, camera), (mirror_planes(planes), mirror_camera(camera)))
+        image, mirrored = (
+            render(each, decoder, view, 0.35, RenderConfig(coarse=8, fine=8), (12, 12)).colour
+            for each, view in ((planes, camera), (mirror_planes(planes), mirror_camera(camera)))
         )
-    torch.testing.assert_close(mirrored, seen.flip(-1), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(mirrored, image.flip(-1), atol=1e-4, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""StyleGAN2: each folded or rearranged operation against the one that the paper writes down."""
+"""StyleGAN2: each fused or rearranged operation against the paper's formula."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from helpers import rand
 from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig, minibatch_stddev
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
-from lumiface.methods.fusion_bfr.resampling_conv import conv_down, conv_up, enlarge
+from lumiface.methods.fusion_bfr.resampling_conv import conv_down, conv_up, upsample
 from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, ModulatedConv2d
 
 SMALL = GeneratorConfig(resolution=32, latent=16, mapping=2, channel_base=256, max_channels=16)
@@ -28,21 +28,21 @@ def blur(x: Tensor, before: int, after: int, gain: float = 1.0) -> Tensor:
 
 @pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("up", [False, True])
-def test_scaling_the_signal_is_scaling_the_kernel(up: bool, demodulate: bool) -> None:
+def test_scaling_the_features_equals_scaling_the_kernel(up: bool, demodulate: bool) -> None:
     torch.manual_seed(0)
     layer = ModulatedConv2d(5, 7, 3, 8, demodulate=demodulate, up=up)
-    x, code = torch.randn(3, 5, 6, 6), torch.randn(3, 8)
-    style, expected = layer.affine(code), list[Tensor]()
-    for row in range(3):  # equations 1 and 3, a kernel for each picture
+    x, w = torch.randn(3, 5, 6, 6), torch.randn(3, 8)
+    style, expected = layer.affine(w), list[Tensor]()
+    for row in range(3):  # equations 1 and 3, one kernel per image
         kernel = layer.weight * layer.scale * style[row][None, :, None, None]
         if demodulate:
             kernel = kernel / (kernel.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
         if up:
-            wide = F.conv_transpose2d(x[row : row + 1], kernel.transpose(0, 1), stride=2)
-            expected.append(blur(wide, 1, 1, gain=4.0))
+            upsampled = F.conv_transpose2d(x[row : row + 1], kernel.transpose(0, 1), stride=2)
+            expected.append(blur(upsampled, 1, 1, gain=4.0))
         else:
             expected.append(F.conv2d(x[row : row + 1], kernel, padding=1))
-    torch.testing.assert_close(layer(x, code), torch.cat(expected), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(layer(x, w), torch.cat(expected), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("kernel", "before", "after"), [(3, 2, 2), (1, 1, 1)])
@@ -54,40 +54,45 @@ def test_halving_is_a_blur_and_a_stride(kernel: int, before: int, after: int) ->
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
-@pytest.mark.parametrize("way", [lambda x, w, **how: conv_down(x, w, None, **how), conv_up])
-def test_a_gpu_and_a_cpu_resample_alike(way: Callable[..., Tensor], kernel: int) -> None:
-    """The result, its gradients, and theirs, which the penalties of the game need."""
+@pytest.mark.parametrize("conv", [lambda x, w, **options: conv_down(x, w, None, **options), conv_up])
+def test_fused_and_separate_resampling_are_equal(conv: Callable[..., Tensor], kernel: int) -> None:
+    """The output, its gradients, and second-order gradients, which R1 and path length need."""
     torch.manual_seed(0)
     x = torch.randn(2, 4, 8, 8, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(6, 4, kernel, kernel, dtype=torch.float64, requires_grad=True)
     results = list[list[Tensor]]()
-    for as_one in (True, False):
-        y = way(x, weight, as_one=as_one)
-        (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
-        results.append([y, slope, *torch.autograd.grad(slope.square().sum(), [x, weight])])
+    for fused in (True, False):
+        y = conv(x, weight, fused=fused)
+        (gradient,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        results.append([y, gradient, *torch.autograd.grad(gradient.square().sum(), [x, weight])])
     torch.testing.assert_close(results[0], results[1])
 
 
-def test_enlarging_keeps_what_is_even_and_straight() -> None:
+def test_upsampling_keeps_a_linear_ramp() -> None:
     ramp = torch.arange(16.0).expand(1, 2, 16, 16)
-    large = enlarge(ramp)
+    large = upsample(ramp)
     assert large.shape == (1, 2, 32, 32)
     inner = large[..., 4:-4, 4:-4]
     torch.testing.assert_close(inner.diff(dim=-1), torch.full_like(inner[..., 1:], 0.5), atol=1e-5, rtol=0)
 
 
-def test_layers_keep_the_signal_s_strength() -> None:
+def test_layers_preserve_the_variance() -> None:
     torch.manual_seed(0)
     assert EqualLinear(256, 256)(torch.randn(64, 256)).std().item() == pytest.approx(1.0, abs=0.05)
-    slow = EqualLinear(256, 256, rate=0.01)
+    slow = EqualLinear(256, 256, lr_multiplier=0.01)
     assert slow(torch.randn(64, 256)).std().item() == pytest.approx(1.0, abs=0.05)
     layer = ModulatedConv2d(64, 64, 3, 16)
     assert layer(torch.randn(4, 64, 16, 16), torch.randn(4, 16)).std().item() == pytest.approx(1.0, abs=0.1)
 
 
-def test_codes_and_layers_are_counted_as_in_the_paper() -> None:
-    assert [GeneratorConfig(resolution=side).codes for side in (128, 256, 512, 1024)] == [12, 14, 16, 18]
-    assert [GeneratorConfig().channels_at(side) for side in (4, 64, 128, 256, 512)] == [
+def test_the_numbers_of_latents_and_parameters_are_the_papers() -> None:
+    assert [GeneratorConfig(resolution=size).num_latents for size in (128, 256, 512, 1024)] == [
+        12,
+        14,
+        16,
+        18,
+    ]
+    assert [GeneratorConfig().channels_at(size) for size in (4, 64, 128, 256, 512)] == [
         512,
         512,
         256,
@@ -95,22 +100,22 @@ def test_codes_and_layers_are_counted_as_in_the_paper() -> None:
         64,
     ]
     with torch.device("meta"):
-        generator, critic = (
+        generator, discriminator = (
             network(config(resolution=1024))
             for network, config in ((Generator, GeneratorConfig), (Discriminator, DiscriminatorConfig))
         )
-    # As the official networks for 1024 pixels print their totals.
+    # The totals that the official networks for 1024 pixels print.
     assert sum(p.numel() for p in generator.parameters()) == 30_370_060
-    assert sum(p.numel() for p in critic.parameters()) == 29_012_513
-    with pytest.raises(ValidationError, match="100 is no power of two"):
+    assert sum(p.numel() for p in discriminator.parameters()) == 29_012_513
+    with pytest.raises(ValidationError, match="100 is not a power of two"):
         GeneratorConfig(resolution=100)
 
 
-def test_a_face_is_drawn_from_its_code_and_its_noise() -> None:
+def test_a_face_is_a_function_of_latent_and_noise() -> None:
     torch.manual_seed(0)
     generator = Generator(SMALL).eval()
     z, noise = torch.randn(3, 16), generator.sample_noise(1, torch.Generator().manual_seed(0))
-    assert [picture.shape[-1] for picture in noise] == [4, 8, 8, 16, 16, 32, 32]
+    assert [level.shape[-1] for level in noise] == [4, 8, 8, 16, 16, 32, 32]
     with torch.no_grad():
         faces = generator(z, noise)
         assert faces.shape == (3, 3, 32, 32)
@@ -119,38 +124,38 @@ def test_a_face_is_drawn_from_its_code_and_its_noise() -> None:
         for layer in [*generator.first, *generator.second]:
             layer.noise.fill_(0.5)  # type: ignore[operator, union-attr]
         assert not torch.allclose(generator(z, noise), faces)
-        codes = generator.broadcast_latent(generator.mapping(z))
-        mean = generator.truncate(codes, 0.0)
+        latents = generator.broadcast_latent(generator.mapping(z))
+        mean = generator.truncate(latents, 0.0)
         assert torch.equal(mean, generator.w_avg.expand_as(mean))
-        assert torch.equal(generator.truncate(codes, 1.0), codes)
-        seen: list[tuple[int, ...]] = []
+        assert torch.equal(generator.truncate(latents, 1.0), latents)
+        shapes: list[tuple[int, ...]] = []
 
-        def lead(features: Tensor, side: int) -> Tensor:
-            seen.append((side, *features.shape[1:]))
+        def hook(features: Tensor, resolution: int) -> Tensor:
+            shapes.append((resolution, *features.shape[1:]))
             return features
 
-        generator.synthesise(codes, noise, lead)
-    assert seen == [(4, 16, 4, 4), (8, 16, 8, 8), (16, 16, 16, 16), (32, 8, 32, 32)]
+        generator.synthesise(latents, noise, hook)
+    assert shapes == [(4, 16, 4, 4), (8, 16, 8, 8), (16, 16, 16, 16), (32, 8, 32, 32)]
     with pytest.raises(ValueError, match=r"must be \(B, 8, 16\)"):
-        generator.synthesise(codes[:, :3], noise)
+        generator.synthesise(latents[:, :3], noise)
 
 
-def test_every_parameter_of_both_networks_learns() -> None:
+def test_every_parameter_of_both_networks_gets_a_gradient() -> None:
     torch.manual_seed(0)
     networks: list[Any] = [
         Generator(SMALL),
         Discriminator(DiscriminatorConfig(resolution=32, channel_base=256, max_channels=16)),
     ]
-    generator, critic = networks
+    generator, discriminator = networks
     noise = generator.sample_noise(4, torch.Generator().manual_seed(0))
-    critic(generator(torch.randn(4, 16), noise)).sum().backward()
+    discriminator(generator(torch.randn(4, 16), noise)).sum().backward()
     for network in networks:
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
             assert parameter.grad.any(), name
 
 
-def test_the_spread_of_a_batch_finds_out_who_repeats_itself() -> None:
+def test_minibatch_stddev_detects_equal_images() -> None:
     x = rand(4, 3, 2, 2)
     same = x[:1].expand(4, -1, -1, -1)
     assert minibatch_stddev(same, 4).max() < 1e-3

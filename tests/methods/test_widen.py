@@ -1,4 +1,4 @@
-"""A wide LFSRNet that begins as a narrow one."""
+"""A wide LFSRNet initialised from a narrow one."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ LOW = torch.rand(2, 3, 17, 24, generator=torch.Generator().manual_seed(0))
 
 def network(seed: int, channels: int, **settings: object) -> LFSRNet:
     torch.manual_seed(seed)
-    made = LFSRNet(LFSRNetConfig.model_validate({"channels": channels, "blocks": 2, **settings})).eval()
-    with torch.no_grad():  # biases and scales as training leaves them, not all zero and one
-        for parameter in made.parameters():
+    network = LFSRNet(LFSRNetConfig.model_validate({"channels": channels, "blocks": 2, **settings})).eval()
+    with torch.no_grad():  # biases and scales as after training, not all zero and one
+        for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    return made
+    return network
 
 
 @pytest.mark.parametrize(
     ("before", "after"), [("resize", "pixelshuffle"), ("resize", "resize"), ("pixelshuffle",) * 2]
 )
-def test_without_norms_nothing_changes(before: str, after: str) -> None:
+def test_without_norms_the_output_is_kept(before: str, after: str) -> None:
     narrow = network(0, 16, maxvit=False, upsampler=before)
     wide = network(1, 24, maxvit=False, upsampler=after)
     with torch.no_grad():
@@ -36,26 +36,26 @@ def test_without_norms_nothing_changes(before: str, after: str) -> None:
         torch.testing.assert_close(wide(LOW), narrow(LOW), atol=2e-5, rtol=1e-4)
 
 
-def test_an_upsampler_alone_is_told_exactly() -> None:
+def test_a_change_of_the_upsampler_alone_keeps_the_output() -> None:
     narrow, wide = network(0, 16, upsampler="resize"), network(1, 16, upsampler="pixelshuffle")
     with torch.no_grad():
         widen(narrow, wide)
         torch.testing.assert_close(wide(LOW), narrow(LOW), atol=2e-5, rtol=1e-4)
 
 
-def test_with_attention_little_changes_and_every_new_channel_learns() -> None:
+def test_with_attention_the_output_changes_little_and_new_channels_get_gradients() -> None:
     narrow, wide = network(0, 16, upsampler="resize"), network(1, 24)
     with torch.no_grad():
         widen(narrow, wide)
         change = (wide(LOW) - narrow(LOW)).square().mean().sqrt() / narrow(LOW).std()
     assert float(change) < 0.2
     (wide(LOW) - torch.rand(2, 3, 68, 96)).abs().mean().backward()
-    learns = wide.deep[0].fseu.hourglass.down[0].weight.grad[16:].flatten(1).abs().amax(dim=1)
-    assert float(learns.min()) > 0.0
+    gradients = wide.deep[0].fseu.hourglass.down[0].weight.grad[16:].flatten(1).abs().amax(dim=1)
+    assert float(gradients.min()) > 0.0
     assert wide.shallow.weight.grad[16:].flatten(1).abs().amax(dim=1).min() > 0.0
 
 
-def test_only_a_wider_network_of_the_kind_begins_so(tmp_path: Path) -> None:
+def test_only_a_wider_network_of_the_same_method_can_be_initialised(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="16 channels"):
         widen(network(0, 24), network(1, 16))
     with pytest.raises(SettingError, match="channels and upsampler at most"):

@@ -38,7 +38,7 @@ def test_equals_scipys_matrix_root(many: int, few: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_equals_torchmetrics_with_a_network_of_ones_own() -> None:
+def test_equals_torchmetrics_with_another_network() -> None:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     torch.manual_seed(3)
@@ -64,7 +64,7 @@ def test_closed_forms() -> None:
     assert frechet_distance(one, wide).item() == pytest.approx(torch.cov(one.mT).trace().item(), rel=1e-5)
 
 
-def test_what_is_refused() -> None:
+def test_invalid_input() -> None:
     with pytest.raises(ValueError, match="2 vectors"):
         frechet_distance(torch.zeros(1, 3), torch.zeros(5, 3))
     with pytest.raises(ValueError, match=r"\(N, D\)"):
@@ -73,7 +73,7 @@ def test_what_is_refused() -> None:
         FrechetDistance("vgg")  # type: ignore[arg-type]
 
 
-def test_the_number_in_the_docstring() -> None:
+def test_the_example_in_the_docstring() -> None:
     outcome = doctest.testmod(frechet_file, extraglobs={"torch": torch}, optionflags=doctest.ELLIPSIS)
     assert outcome.attempted > 0
     assert outcome.failed == 0
@@ -85,12 +85,12 @@ def test_squeezenet_is_torchvisions(shared_asset, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("LUMIFACE_ASSETS", str(path.parent))
     measure = FrechetDistance()
     assert measure.name == "fd_squeezenet"
-    theirs = torchvision.models.squeezenet1_1(weights=None).features.eval()
-    theirs.load_state_dict(measure.network.lpips.features.state_dict())
+    reference = torchvision.models.squeezenet1_1(weights=None).features.eval()
+    reference.load_state_dict(measure.network.lpips.features.state_dict())
     pictures = torch.rand(4, 3, 48, 40)
     normalise = torchvision.transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     with torch.no_grad():
-        expected = theirs(normalise(pictures)).mean(dim=(2, 3))
+        expected = reference(normalise(pictures)).mean(dim=(2, 3))
     torch.testing.assert_close(measure.features(pictures), expected, atol=1e-5, rtol=1e-3)
     assert measure(pictures, pictures.flip(0)).item() == pytest.approx(0.0, abs=1e-6)
     assert measure(pictures, pictures**3) > measure(pictures, pictures**1.2)
@@ -121,14 +121,14 @@ def test_fid_takes_the_features_of_torch_fidelity(no_assets: Path, monkeypatch: 
     torch.manual_seed(0)
     with monkeypatch.context() as patch:
         patch.setattr(module.FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
-        theirs = module.FeatureExtractorInceptionV3(
+        reference = module.FeatureExtractorInceptionV3(
             "x", ["2048"], feature_extractor_weights_path=str(file)
         ).eval()
-    torch.save(theirs.state_dict(), file)
+    torch.save(reference.state_dict(), file)
     measure = FrechetDistance("inception")
     assert measure.name == "fid"
     pictures = torch.rand(2, 3, 40, 64)
     with torch.no_grad():
-        expected = theirs((pictures * 255).round().byte())[0]
+        expected = reference((pictures * 255).round().byte())[0]
     assert expected.shape == (2, 2048)
     torch.testing.assert_close(measure.features(pictures), expected.float())

@@ -49,7 +49,7 @@ def identity(request, shared_asset, monkeypatch: pytest.MonkeyPatch) -> Identity
     return Identity(request.param)
 
 
-def test_people_are_told_apart_and_known_again(
+def test_different_people_differ_and_one_person_is_recognised(
     identity: Identity, faces: Tensor, found: TargetFaces, detector: FaceDetector
 ) -> None:
     assert len(found.index) == 10
@@ -68,37 +68,37 @@ def test_people_are_told_apart_and_known_again(
     assert others.mean() < strong < mild - 0.2
     # The mirrored picture has landmarks of its own.
     mirrored = find_target_faces(faces[:4].flip(3), detector)
-    ours = identity(faces[:4].flip(3), mirrored.index, mirrored.points)
-    theirs = identity(faces, found.index[mirrored.index], found.points[mirrored.index])
-    assert (ours * theirs).sum(1).min() > 0.85
+    flipped = identity(faces[:4].flip(3), mirrored.index, mirrored.points)
+    original = identity(faces, found.index[mirrored.index], found.points[mirrored.index])
+    assert (flipped * original).sum(1).min() > 0.85
 
 
 def test_the_size_of_the_picture_does_not_matter(
     identity: Identity, faces: Tensor, found: TargetFaces
 ) -> None:
     large = F.interpolate(faces[:4], (384, 384), mode="bicubic", align_corners=False).clamp(0, 1)
-    ours = identity(large, found.index[:4], found.points[:4] * 1.5)
-    theirs = identity(faces, found.index[:4], found.points[:4])
-    assert (ours * theirs).sum(1).min() > 0.98
-    assert torch.linalg.vector_norm(ours, dim=1).sub(1).abs().max() < 1e-5
+    resized = identity(large, found.index[:4], found.points[:4] * 1.5)
+    original = identity(faces, found.index[:4], found.points[:4])
+    assert (resized * original).sum(1).min() > 0.98
+    assert torch.linalg.vector_norm(resized, dim=1).sub(1).abs().max() < 1e-5
 
 
-def test_faceless_targets_are_nan_and_gradients_reach_the_output(
+def test_targets_without_a_face_are_nan_and_gradients_reach_the_output(
     identity: Identity, faces: Tensor, found: TargetFaces, detector: FaceDetector
 ) -> None:
     targets = torch.cat([faces[:1], torch.full_like(faces[:1], 0.5)])
-    places = find_target_faces(targets, detector)
+    target_faces = find_target_faces(targets, detector)
     outputs = (targets * 0.8).requires_grad_()
-    cosines = identity_similarity(outputs, targets, places, identity)
+    cosines = identity_similarity(outputs, targets, target_faces, identity)
     assert cosines.isnan().tolist() == [False, True]
     cosines[0].backward()
     assert outputs.grad is not None
     assert outputs.grad[0].abs().sum() > 0
     assert outputs.grad.isfinite().all()
-    nobody = find_target_faces(targets[1:], detector)
-    assert identity_similarity(outputs[1:], targets[1:], nobody, identity).isnan().all()
-    with pytest.raises(ValueError, match="found in"):
-        identity_similarity(outputs[:1], targets[:1], places, identity)
+    no_faces = find_target_faces(targets[1:], detector)
+    assert identity_similarity(outputs[1:], targets[1:], no_faces, identity).isnan().all()
+    with pytest.raises(ValueError, match="detected in"):
+        identity_similarity(outputs[:1], targets[:1], target_faces, identity)
 
 
 def test_landmarks_land_on_the_template(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,11 +107,11 @@ def test_landmarks_land_on_the_template(identity: Identity, monkeypatch: pytest.
     picture = torch.stack([x, y, torch.zeros_like(x)])[None] / 200
     turn = torch.tensor([[0.8, -0.3], [0.3, 0.8]])
     points = (torch.tensor(_ARCFACE) + 0.5) @ turn.mT + torch.tensor([40.0, 25.0])
-    seen: list[Tensor] = []
-    monkeypatch.setattr(identity, "embed", lambda crops: seen.append(crops) or crops.flatten(1))
+    crops_of: list[Tensor] = []
+    monkeypatch.setattr(identity, "embed", lambda crops: crops_of.append(crops) or crops.flatten(1))
     identity(picture, torch.tensor([0]), points[None])
     for (column, row), place in zip(_ARCFACE, points, strict=True):
-        at = seen[0][0, :2, round(row), round(column)] * 200
+        at = crops_of[0][0, :2, round(row), round(column)] * 200
         within = turn @ torch.tensor([round(column) - column, round(row) - row])
         torch.testing.assert_close(at, place + within, atol=0.2, rtol=0)
 
@@ -123,7 +123,7 @@ def test_mobilefacenet_has_the_published_size() -> None:
     assert network(torch.zeros(2, 3, 112, 112)).shape == (2, 128)
 
 
-def test_mistakes_are_named(shared_asset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors(shared_asset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("edgeface_xxs.pt").parent))
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(AssetMissing, match="timm"):

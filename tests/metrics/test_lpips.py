@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lumiface.core import assets
 from lumiface.core.errors import AssetMissing, SettingError
 from lumiface.metrics import LPIPS
-from lumiface.metrics import lpips as ours
+from lumiface.metrics import lpips as lpips_file
 
 NETS = ("squeeze", "alex", "vgg")
 
@@ -44,26 +44,31 @@ def no_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("net", NETS)
-def test_equals_the_authors_package_from_backbone_and_heads(net: ours.LPIPSNet, no_assets: Path) -> None:
-    theirs = authors(net)
+def test_equals_the_authors_package_from_backbone_and_heads(
+    net: lpips_file.LPIPSNet, no_assets: Path
+) -> None:
+    reference = authors(net)
     # What torchvision's checkpoint holds: all layers, under "features", and a classifier that is not used.
-    layers = {"features." + name.split(".", 1)[1]: value for name, value in theirs.net.state_dict().items()}
+    layers = {
+        "features." + name.split(".", 1)[1]: value for name, value in reference.net.state_dict().items()
+    }
     torch.save(
-        {**layers, "classifier.1.weight": torch.zeros(2)}, no_assets / assets.ASSETS[ours._BACKBONE[net]].file
+        {**layers, "classifier.1.weight": torch.zeros(2)},
+        no_assets / assets.ASSETS[lpips_file._BACKBONE[net]].file,
     )
     output, target = pictures()
     found = LPIPS(net)(output, target)
-    expected = theirs(output, target, normalize=True).flatten()
+    expected = reference(output, target, normalize=True).flatten()
     assert expected.min() > 0.01
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_equals_the_authors_package_from_the_one_file(no_assets: Path) -> None:
-    theirs = authors("squeeze")
-    torch.save(theirs.state_dict(), no_assets / "lpips_squeeze.pt")
+    reference = authors("squeeze")
+    torch.save(reference.state_dict(), no_assets / "lpips_squeeze.pt")
     output, target = pictures()
-    expected = theirs(output, target, normalize=True).flatten()
+    expected = reference(output, target, normalize=True).flatten()
     torch.testing.assert_close(LPIPS("squeeze")(output, target), expected, atol=1e-4, rtol=1e-5)
 
 
@@ -71,8 +76,8 @@ def test_equals_the_authors_package_from_the_one_file(no_assets: Path) -> None:
 def test_the_official_weights(shared_asset, monkeypatch: pytest.MonkeyPatch) -> None:
     path = shared_asset("lpips_squeeze.pt")
     weights = torch.load(path, weights_only=True)
-    theirs = authors("squeeze")
-    theirs.load_state_dict(weights)
+    reference = authors("squeeze")
+    reference.load_state_dict(weights)
     monkeypatch.setenv("LUMIFACE_ASSETS", str(path.parent))
     metric = LPIPS()
     output, target = pictures(50)
@@ -82,7 +87,7 @@ def test_the_official_weights(shared_asset, monkeypatch: pytest.MonkeyPatch) -> 
     )
     output[::3] = target[::3] * torch.linspace(0, 1, 17)[:, None, None, None]
     found = metric(output, target)
-    expected = theirs(output, target, normalize=True).flatten()
+    expected = reference(output, target, normalize=True).flatten()
     assert expected.min() < 0.05
     assert expected.max() > 0.5
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
@@ -92,7 +97,7 @@ def test_the_official_weights(shared_asset, monkeypatch: pytest.MonkeyPatch) -> 
     # Noise grows, and so does the distance.
     assert metric(target.lerp(output, 0.3), target).lt(found).all()
     # The number in the docstring.
-    outcome = doctest.testmod(ours, extraglobs={"torch": torch}, optionflags=doctest.ELLIPSIS)
+    outcome = doctest.testmod(lpips_file, extraglobs={"torch": torch}, optionflags=doctest.ELLIPSIS)
     assert (outcome.attempted, outcome.failed) == (2, 0)
 
 
@@ -110,13 +115,13 @@ def test_gradients_reach_the_picture_and_stay_finite(no_assets: Path) -> None:
 
 
 @pytest.mark.parametrize("net", ["alex", "vgg"])
-def test_missing_backbones_are_named_and_not_downloaded(net: ours.LPIPSNet, no_assets: Path) -> None:
-    with pytest.raises(AssetMissing, match=assets.ASSETS[ours._BACKBONE[net]].file):
+def test_missing_backbones_are_named_and_not_downloaded(net: lpips_file.LPIPSNet, no_assets: Path) -> None:
+    with pytest.raises(AssetMissing, match=assets.ASSETS[lpips_file._BACKBONE[net]].file):
         LPIPS(net)
 
 
 def test_missing_heads_are_named(no_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ours, "find_spec", lambda name: None)
+    monkeypatch.setattr(lpips_file, "find_spec", lambda name: None)
     with pytest.raises(AssetMissing, match="lumiface\\[metrics\\]"):
         LPIPS("alex")
 

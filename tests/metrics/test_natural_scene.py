@@ -55,7 +55,7 @@ def assets_here(shared_asset, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("alpha", "left", "right"), [(0.8, 1.0, 2.0), (1.0, 3.0, 1.5), (2.3, 1.0, 1.0)])
-def test_the_fit_finds_what_samples_were_drawn_from(alpha: float, left: float, right: float) -> None:
+def test_the_fit_recovers_the_parameters_of_samples(alpha: float, left: float, right: float) -> None:
     # |x| / beta to the power alpha is gamma-distributed; a side has probability in proportion to its beta.
     rng = np.random.default_rng(5)
     beta = np.sqrt(math.gamma(1 / alpha) / math.gamma(3 / alpha))
@@ -125,7 +125,7 @@ def test_niqe_grows_with_noise_and_blur_and_measures_a_batch_one_by_one(assets_h
     torch.testing.assert_close(batch[1:2], measure(noisy))
 
 
-def test_what_niqe_does_with_small_and_with_flat_pictures(assets_here: None) -> None:
+def test_niqe_of_small_and_flat_pictures(assets_here: None) -> None:
     with pytest.raises(ValueError, match="192x192 pixels or more"):
         NIQE()(torch.zeros(1, 3, 191, 400))
     face = photograph("astronaut")[..., 30:158, 150:278]
@@ -140,7 +140,7 @@ def test_what_niqe_does_with_small_and_with_flat_pictures(assets_here: None) -> 
     assert NIQE()(half_flat).isfinite().all()
 
 
-def test_the_number_in_niqes_docstring(assets_here: None) -> None:
+def test_the_example_in_the_docstring_of_niqe(assets_here: None) -> None:
     outcome = doctest.testmod(niqe_file, extraglobs={"torch": torch}, optionflags=doctest.ELLIPSIS)
     assert outcome.attempted > 0
     assert outcome.failed == 0
@@ -175,7 +175,7 @@ def piq_brisque(picture: Tensor, model: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("name", ["astronaut", "camera", "moon"])
 def test_brisque_agrees_with_piq(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Even sizes only: of an odd one piq's half is one pixel smaller than MATLAB's and ours.
+    # Even sizes only: of an odd one piq's half is one pixel smaller than MATLAB's and this one.
     model = write_model(tmp_path / "allmodel")
     picture = photograph(name)[..., 100:356, 100:400]
     expected = piq_brisque(picture, model, monkeypatch)
@@ -183,11 +183,11 @@ def test_brisque_agrees_with_piq(name: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_features_are_scaled_to_the_range_of_the_training_set() -> None:
-    least, largest = (torch.tensor(row).view(1, 36) for row in (brisque_file._LEAST, brisque_file._LARGEST))
+    low, high = (torch.tensor(row).view(1, 36) for row in (brisque_file._MINIMUM, brisque_file._MAXIMUM))
     torch.testing.assert_close(
-        scale_features(torch.cat([least, largest])), torch.tensor([[-1.0], [1]]).expand(2, 36)
+        scale_features(torch.cat([low, high])), torch.tensor([[-1.0], [1]]).expand(2, 36)
     )
-    # A photograph's are inside of it.
+    # A photograph's are inside it.
     assert scale_features(brisque_features(photograph("astronaut"))).abs().max() < 1
 
 
@@ -211,7 +211,7 @@ def test_brisque_with_the_authors_model(monkeypatch: pytest.MonkeyPatch) -> None
         assert measure(picture).item() == pytest.approx(expected, abs=0.05)
 
 
-def test_what_brisque_refuses(tmp_path: Path) -> None:
+def test_invalid_input_of_brisque(tmp_path: Path) -> None:
     regression = read_regression(write_model(tmp_path / "allmodel"))
     with pytest.raises(ValueError, match="32x32"):
         brisque(torch.zeros(1, 3, 31, 64), regression)

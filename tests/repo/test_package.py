@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import zipfile
@@ -27,7 +29,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_the_wheel_holds_all_that_the_source_tree_has(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_the_whole_source_tree(wheel: zipfile.ZipFile) -> None:
     held = set(wheel.namelist())
     wanted = {
         file.relative_to(PACKAGE.parent).as_posix()
@@ -36,22 +38,66 @@ def test_the_wheel_holds_all_that_the_source_tree_has(wheel: zipfile.ZipFile) ->
     }
     assert {"lumiface/py.typed", "lumiface/__init__.py"} <= wanted
     assert wanted <= held, f"left out: {sorted(wanted - held)}"
-    for config in (ROOT / "configs").glob("*.yaml"):
-        assert f"lumiface/configs/{config.name}" in held
+    configs = sorted((ROOT / "configs").rglob("*.yaml"))
+    assert len({config.stem for config in configs}) == len(configs)  # they are named without their folder
+    for config in configs:
+        assert f"lumiface/configs/{config.relative_to(ROOT / 'configs').as_posix()}" in held
 
 
 def test_every_weight_has_its_card() -> None:
-    weights = (PACKAGE / "weights").glob("*.safetensors")
+    weights = (PACKAGE / "weights").rglob("*.safetensors")
     assert [file.name for file in weights if not file.with_suffix(".md").is_file()] == []
 
 
-def test_every_paper_has_its_page() -> None:
-    papers = [folder for folder in (PACKAGE / "papers").iterdir() if (folder / "model.py").is_file()]
-    assert papers
-    assert [folder.name for folder in papers if not (folder / "PAPER.md").is_file()] == []
+def test_every_method_has_its_page() -> None:
+    methods = [folder for folder in (PACKAGE / "methods").iterdir() if (folder / "model.py").is_file()]
+    assert methods
+    assert [folder.name for folder in methods if not (folder / "PAPER.md").is_file()] == []
 
 
-def test_the_wheel_says_who_it_is(wheel: zipfile.ZipFile) -> None:
+ROOMS = [
+    *("blocks", "cli", "comparison", "core", "data", "degradations", "evaluation", "faces", "figures"),
+    *("geometry", "imaging", "losses", "methods", "metrics", "registry", "restore", "training"),
+]
+
+
+def test_the_package_is_made_of_rooms() -> None:
+    """The top level holds folders; each says what belongs in it; none is too full to be read at a glance."""
+    entries = [entry for entry in PACKAGE.iterdir() if entry.name != "__pycache__"]
+    folders = sorted(entry.name for entry in entries if entry.is_dir())
+    assert folders == sorted([*ROOMS, "weights"])
+    loose = {entry.name for entry in entries if entry.is_file()}
+    assert loose == {"__init__.py", "__main__.py", "py.typed"}
+    for room in ROOMS:
+        tree = ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), f"{room} does not say what belongs in it"
+    for root in (PACKAGE, ROOT / "tests"):
+        for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+            files = [entry for entry in folder.iterdir() if entry.is_file() and entry.suffix != ".pyc"]
+            assert len(files) <= 20 or folder.name == "weights", f"{folder} holds {len(files)} files"
+
+
+def test_tests_mirror_the_rooms() -> None:
+    tested = {folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir()}
+    assert tested - {"__pycache__"} <= {*ROOMS, "repo"}
+    assert {file.name for file in (ROOT / "tests").glob("*.py")} == {
+        "conftest.py",
+        "example_report.py",
+        "helpers.py",
+    }
+
+
+def test_the_words_are_the_fields() -> None:
+    """These words stood for a discriminator, a model, a task, its logits and a log; they shall not return."""
+    private = r"\b(critics?|pupils?|lessons?|verdicts?|told)\b"
+    for folder in ("src", "configs", "benchmarks", "docs"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".yaml", ".json", ".html", ".js", ".css"):
+                found = re.findall(private, path.read_text(encoding="utf-8"), flags=re.IGNORECASE)
+                assert not found, f"{path}: {found}"
+
+
+def test_the_metadata_of_the_wheel(wheel: zipfile.ZipFile) -> None:
     metadata = wheel.read(f"lumiface-{lumiface.__version__}.dist-info/METADATA").decode()
     assert f"Version: {lumiface.__version__}\n" in metadata
     assert "License-Expression: MIT\n" in metadata
@@ -70,12 +116,12 @@ extras = {"lightning", "tensorboard", "torchvision", "torchmetrics", "lpips", "g
 print(sorted(extras & set(sys.modules)))
 print([name for name in sys.modules if name.startswith("lumiface.training")])
 """
-    seconds, extras, engine = run(sys.executable, "-c", code).splitlines()
+    seconds, extras, training = run(sys.executable, "-c", code).splitlines()
     assert float(seconds) < 2
     assert extras == "[]"
-    assert engine == "[]"
+    assert training == "[]"
 
 
-def test_the_rooms_import_whom_they_may() -> None:
+def test_imports_follow_the_contracts() -> None:
     output = run(str(Path(sys.executable).parent / "lint-imports"), "--no-cache")
     assert "0 broken" in output

@@ -16,24 +16,26 @@ from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture, read_picture
 from lumiface.registry import list_models
 from lumiface.restore.batch import Box, Summary, restore_files
-from lumiface.restore.jobs import plan
+from lumiface.restore.jobs import plan_jobs
 from lumiface.restore.restorer import FaceReport, Restored, Restorer
 
 
 class Brightener:
-    """Twice the light, twice the size, one face "restored" and one "lit" in every picture."""
+    """Twice the light, twice the size, one face "restored" and one "relit" in every picture."""
 
     def __init__(self, fault: Exception | None = None) -> None:
-        self.fault, self.seen, self.boxes = fault, 0, ()
+        self.fault, self.calls, self.boxes = fault, 0, ()
 
     def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored:
-        self.seen, self.boxes = self.seen + 1, tuple(boxes)
-        if self.fault is not None and self.seen == 1:
+        self.calls, self.boxes = self.calls + 1, tuple(boxes)
+        if self.fault is not None and self.calls == 1:
             raise self.fault
         rgb = (picture.rgb * 2).clamp(0, 1).repeat_interleave(2, -1).repeat_interleave(2, -2)
-        seen = FaceMeasures(side=8.0, light=0.1, detail=8.0)
-        faces = [FaceReport((0, 0, 8, 8), 1.0, seen, way, 0.0) for way in ("restored", "lit")]
-        return Restored(Picture(rgb, None, picture.kind), 2, "joint", faces, ["a note"])
+        measures = FaceMeasures(side=8.0, light=0.1, detail=8.0)
+        faces = [
+            FaceReport((0, 0, 8, 8), 1.0, measures, treatment, 0.0) for treatment in ("restored", "relit")
+        ]
+        return Restored(Picture(rgb, None, picture.info), 2, "joint", faces, ["a note"])
 
 
 @pytest.fixture
@@ -62,17 +64,17 @@ def restore(*inputs: Path | str, output: Path | None = None, **settings: object)
 def test_results_lie_beside_their_inputs_and_are_never_inputs(photos):
     before = names(photos)
     first = restore(photos)
-    made = ["2020/b_lumiface.webp", "2020/summer/c_lumiface.TIF", "a_lumiface.jpg", "a_lumiface.png"]
-    assert sorted(set(names(photos)) - set(before)) == made
+    results = ["2020/b_lumiface.webp", "2020/summer/c_lumiface.TIF", "a_lumiface.jpg", "a_lumiface.png"]
+    assert sorted(set(names(photos)) - set(before)) == results
     assert (len(first.restored), first.failed, first.exit_code) == (4, [], 0)
-    assert first.faces == {"restored": 4, "lit": 4}
+    assert first.faces == {"restored": 4, "relit": 4}
     assert first.notes == {"a note": 4}
     result = read_picture(photos / "a_lumiface.png").rgb
     assert result.shape == (1, 3, 20, 24)
     torch.testing.assert_close(result, torch.full_like(result, 120 / 255))
 
-    again = restore(photos, *(photos / name for name in made))
-    assert names(photos) == sorted(before + made)
+    again = restore(photos, *(photos / name for name in results))
+    assert names(photos) == sorted(before + results)
     assert not again.restored
     assert sorted(again.skipped.values()) == ["already there"] * 4 + ["made by lumiface"] * 4
     assert again.exit_code == 0
@@ -112,26 +114,28 @@ def test_an_output_folder_inside_the_input_folder_is_not_searched(photos):
 def test_one_file_may_be_given_its_results_name(photos, tmp_path):
     restore(photos / "a.jpg", output=tmp_path / "new" / "bright.png")
     assert names(tmp_path / "new") == ["bright.png"]
-    with pytest.raises(SettingError, match="several inputs; name a folder"):
+    with pytest.raises(SettingError, match="several inputs; name an output folder"):
         restore(photos, output=tmp_path / "bright.png")
 
 
 def test_globs_and_names_with_brackets(photos):
     write(photos / "x[1].png")
-    jobs = plan([str(photos / "*.jpg"), str(photos / "x[1].png"), str(photos / "**/*.webp")])
+    jobs = plan_jobs([str(photos / "*.jpg"), str(photos / "x[1].png"), str(photos / "**/*.webp")])
     assert [job.source.name for job in jobs.todo] == ["a.jpg", "x[1].png", "b.webp"]
-    assert plan([str(photos / "*.gif")]).failures == [
+    assert plan_jobs([str(photos / "*.gif")]).failures == [
         f"{photos}/*.gif: there is no such file or folder; check the name"
     ]
 
 
 def test_what_is_named_twice_is_restored_once(photos):
-    assert len(plan([str(photos), str(photos / "a.jpg"), str(photos / "2020" / ".." / "a.jpg")]).todo) == 4
+    assert (
+        len(plan_jobs([str(photos), str(photos / "a.jpg"), str(photos / "2020" / ".." / "a.jpg")]).todo) == 4
+    )
 
 
 def test_two_inputs_that_would_share_a_result(tmp_path):
     inputs = [str(write(tmp_path / folder / "x.png")) for folder in "ab"]
-    jobs = plan(inputs, tmp_path / "out")
+    jobs = plan_jobs(inputs, tmp_path / "out")
     assert len(jobs.todo) == 1
     assert inputs[1] in jobs.failures[0]
     assert inputs[0] in jobs.failures[0]
@@ -166,14 +170,14 @@ def test_a_result_that_cannot_be_written_is_a_failure_and_a_folder_that_cannot_b
     assert len(summary.restored) == 2
     assert len(summary.failed) == 2
     assert all("cannot be written" in line for line in summary.failed)
-    with pytest.raises(OutputError, match="cannot be made a folder"):
+    with pytest.raises(OutputError, match="cannot be created"):
         restore(photos, output=photos / "notes.txt" / "out")
 
 
 @pytest.mark.parametrize(
     ("fault", "line", "faults"),
     [
-        (ValueError("odd\nshape"), "unexpected ValueError: odd shape; this is a mistake in lumiface", 1),
+        (ValueError("odd\nshape"), "unexpected ValueError: odd shape; this is a bug in lumiface", 1),
         (MemoryError(), "not enough memory", 0),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "not enough memory", 0),
     ],
@@ -194,11 +198,11 @@ def test_boxes_belong_to_one_picture(photos):
 
 
 def test_the_size_limit_and_the_progress_reach_their_places(photos):
-    seen = []
-    summary = restore(photos, max_megapixels=1e-5, progress=lambda *args: seen.append(args))
+    calls = []
+    summary = restore(photos, max_megapixels=1e-5, progress=lambda *args: calls.append(args))
     assert len(summary.failed) == 4
-    assert [done for done, _, _ in seen] == [1, 2, 3, 4]
-    assert {total for _, total, _ in seen} == {4}
+    assert [done for done, _, _ in calls] == [1, 2, 3, 4]
+    assert {total for _, total, _ in calls} == {4}
 
 
 def test_with_the_networks_that_ship(astronaut_uint8, tmp_path):

@@ -33,7 +33,7 @@ def model(tmp_path: Path) -> str:
     torch.manual_seed(0)
     config = FusionBFRConfig.model_validate(TINY)
     network = FusionBFR(config)
-    for transform in network.lead:
+    for transform in network.sft:
         nn.init.normal_(transform.beta[-1].weight, std=0.05)  # type: ignore[index, union-attr, arg-type]
     path = tmp_path / "blind.safetensors"
     provenance = {"best_minus_lpips_squeeze": -0.3}
@@ -63,7 +63,7 @@ def test_blurred_faces_are_restored_and_sharp_ones_keep_their_detail(
     assert not torch.equal(result.picture.rgb, blurred.rgb)
     sharp = Picture(torch.from_numpy(astronaut_uint8[:300, 60:380].copy()).permute(2, 0, 1)[None] / 255.0)
     kept = restored(model, sharp)
-    assert kept.faces[0].treatment == "lit"
+    assert kept.faces[0].treatment == "relit"
     # It is well lit, too: all but a few pixels, pasted at a slant, are as they were.
     assert ((kept.picture.rgb - sharp.rgb).abs() > 0.02).float().mean() < 0.01
 
@@ -76,18 +76,18 @@ def test_fidelity_and_refinement_change_the_face(model: str, blurred: Picture) -
     assert not torch.equal(plain, free)
     assert not torch.equal(plain, sought)
     restorer = Restorer(model, RestoreConfig(background="keep", refine=3))
-    told: list[str] = []
-    restorer.tell = told.append
+    lines: list[str] = []
+    restorer.log = lines.append
     assert torch.equal(sought, restorer(blurred).picture.rgb)
-    assert len(told) == 4
-    assert told[-1].startswith("face 1 of 1: step 3 of 3, ")
+    assert len(lines) == 4
+    assert lines[-1].startswith("face 1 of 1: step 3 of 3, ")
 
 
 def test_grey_stays_grey_unless_colour_is_asked_for(model: str, blurred: Picture) -> None:
     grey = Picture(luma(blurred.rgb).expand(-1, 3, -1, -1).contiguous())
-    without, asked = (restored(model, grey, colour=colour).picture.rgb for colour in (False, True))
-    assert (without.amax(1) - without.amin(1)).max() == 0
-    assert (asked.amax(1) - asked.amin(1)).max() > 0.02
+    grey_result, coloured = (restored(model, grey, colour=colour).picture.rgb for colour in (False, True))
+    assert (grey_result.amax(1) - grey_result.amin(1)).max() == 0
+    assert (coloured.amax(1) - coloured.amin(1)).max() > 0.02
 
 
 def test_its_settings_are_its_own(model: str) -> None:
@@ -103,5 +103,5 @@ def test_the_command(model: str, blurred: Picture, tmp_path: Path) -> None:
     words = ["restore", str(photo), "--model", model, "--fidelity", "0.5", "--refine", "2", "--device", "cpu"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    assert "drawn by the network" in result.output
+    assert "output of the network" in result.output
     assert read_picture(tmp_path / "old_lumiface.png").rgb.shape == blurred.rgb.shape

@@ -1,4 +1,4 @@
-"""`restore --task enhance`: the same size, led by a 3D prior that can be looked at."""
+"""`restore --task enhance`: the same size, guided by a 3D prior that can be saved."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def stored(folder: Path, prior: dict[str, Any] | None) -> Path:
     torch.manual_seed(0)
     settings = {"prior": prior, "enhancer": {"widths": (8, 8, 16)}, "prior_size": 16}
     config = Prior3DConfig.model_validate(settings)
-    path = folder / f"{'led' if prior else 'alone'}.safetensors"
+    path = folder / f"{'guided' if prior else 'alone'}.safetensors"
     weights = Prior3D(config).state_dict()
     save_weights(path, weights, method="prior3d", config=config, provenance={"best_psnr_y": 1.0})
     return path
@@ -67,17 +67,17 @@ def test_the_size_stays_and_the_prior_is_shown(photo: Path, tmp_path: Path) -> N
         assert lit.size == (160, 150)
     with Image.open(photo.parent / "party_prior_lumiface.png") as sheet:
         assert sheet.size == (4 * 260 + 4, 264)  # dark, rendering, depth, lit
-    with Image.open(photo.parent / "party_turn_lumiface.gif") as turn:
-        assert turn.size == (256, 256)
-        assert turn.n_frames == 2 * FRAMES - 2
-    again = run(*command, "--overwrite")  # what was made is not taken for a photograph
+    with Image.open(photo.parent / "party_turn_lumiface.gif") as turntable:
+        assert turntable.size == (256, 256)
+        assert turntable.n_frames == 2 * FRAMES - 2
+    again = run(*command, "--overwrite")  # results are not inputs
     assert "made by lumiface" in again.output
     assert {path.name for path in photo.parent.iterdir()} == names
 
 
 def test_the_same_photo_twice_gives_the_same_bytes(photo: Path, tmp_path: Path) -> None:
     model = stored(tmp_path, TINY)
-    made: list[bytes] = []
+    results: list[bytes] = []
     for name in ("one", "two"):
         run(
             "restore",
@@ -90,13 +90,13 @@ def test_the_same_photo_twice_gives_the_same_bytes(photo: Path, tmp_path: Path) 
             "cpu",
             "--save-prior",
         )
-        made.append((tmp_path / f"{name}.png").read_bytes() + (tmp_path / f"{name}_turn.gif").read_bytes())
-    assert made[0] == made[1]
+        results.append((tmp_path / f"{name}.png").read_bytes() + (tmp_path / f"{name}_turn.gif").read_bytes())
+    assert results[0] == results[1]
 
 
 def test_a_larger_result_may_be_asked_for(photo: Path, tmp_path: Path) -> None:
-    made = run("restore", photo, "-o", tmp_path / "x2.png", "--model", stored(tmp_path, TINY), "--scale", 2)
-    assert made.exit_code == 0, made.output
+    result = run("restore", photo, "-o", tmp_path / "x2.png", "--model", stored(tmp_path, TINY), "--scale", 2)
+    assert result.exit_code == 0, result.output
     with Image.open(tmp_path / "x2.png") as lit:
         assert lit.size == (320, 300)
 
@@ -107,19 +107,21 @@ def test_without_a_prior_there_is_nothing_to_show(photo: Path, tmp_path: Path) -
     result = restorer(Picture(rgb))
     assert result.priors == []
     assert result.notes == ["no 3D prior to save: the model has none"]
-    assert render_prior_views(restorer.worker.network, rgb, rgb) is None
+    assert render_prior_views(restorer.face_restorer.network, rgb, rgb) is None
 
 
 def test_tasks_and_models_must_fit(tmp_path: Path) -> None:
-    led = str(stored(tmp_path, TINY))
-    assert resolve_task(None, led)[0].name == "enhance"
-    assert resolve_task("enhance", led) == (FACE_TASKS["enhance"], led)
+    guided = str(stored(tmp_path, TINY))
+    assert resolve_task(None, guided)[0].name == "enhance"
+    assert resolve_task("enhance", guided) == (FACE_TASKS["enhance"], guided)
     assert resolve_task(None, None)[0].name == "joint"
-    with pytest.raises(SettingError, match="was not made for the task joint; it is for: enhance"):
-        resolve_task("joint", led)
-    with pytest.raises(SettingError, match="not made for the task enhance; it is for: joint"):
+    with pytest.raises(SettingError, match="was not trained for the task joint; it is for: enhance"):
+        resolve_task("joint", guided)
+    with pytest.raises(SettingError, match="not trained for the task enhance; it is for: joint"):
         resolve_task("enhance", "lfsrnet-lite")
-    assert resolve_task("joint", "clahe + lfsrnet-lite")[1] == "clahe + lfsrnet-lite"  # nobody knows before
+    assert (
+        resolve_task("joint", "clahe + lfsrnet-lite")[1] == "clahe + lfsrnet-lite"
+    )  # its tasks are unknown before it is loaded
 
 
 @pytest.mark.skipif("prior3d-small" not in list_models(), reason="no enhancer ships")
@@ -153,7 +155,7 @@ def test_sheets_show_every_face(tmp_path: Path) -> None:
     dark = 0.2 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     view = render_prior_views(network, dark, dark + 0.5)
     assert view is not None
-    assert view.turn.shape == (FRAMES, 3, 128, 128)
+    assert view.turntable.shape == (FRAMES, 3, 128, 128)
     assert prior_sheet([view, view]).shape == (1, 3, 2 * 260 + 4, 4 * 260 + 4)
     written = save_prior([view, view], tmp_path / "party.jpg")
     assert [path.name for path in written] == ["party_prior.png", "party_turn.gif"]

@@ -1,4 +1,4 @@
-"""Faces drawn from nothing: by number, truncated, and on the way from one to another."""
+"""Sampled faces: by seed, truncated, interpolated."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ def model(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_a_face_hangs_on_its_number_alone(model: str) -> None:
+def test_a_face_depends_on_its_seed_alone(model: str) -> None:
     generator = FaceGenerator(model)
     five = generator.faces(5, seed=3)
     assert five.shape == (5, 3, 32, 32)
     assert 0.0 <= five.min() <= five.max() <= 1.0
     assert torch.equal(five, FaceGenerator(model).faces(5, seed=3))
-    codes = generator.codes([3, 4, 5])
-    torch.testing.assert_close(codes[2:], generator.codes([5]))
-    assert (codes[0] - codes[1]).abs().max() > 0.01
+    latents = generator.latents([3, 4, 5])
+    torch.testing.assert_close(latents[2:], generator.latents([5]))
+    assert (latents[0] - latents[1]).abs().max() > 0.01
 
 
-def test_truncation_draws_codes_to_their_mean(model: str) -> None:
-    whole, half, none = (FaceGenerator(model, share).codes([1, 2, 3]) for share in (1.0, 0.5, 0.0))
+def test_truncation_moves_latents_towards_their_mean(model: str) -> None:
+    full, half, none = (FaceGenerator(model, psi).latents([1, 2, 3]) for psi in (1.0, 0.5, 0.0))
     mean = FaceGenerator(model).network.w_avg.expand_as(none)
     torch.testing.assert_close(none, mean)
-    torch.testing.assert_close(half, 0.5 * (whole + mean))
-    spread = [FaceGenerator(model, share).faces(8).var(dim=0).mean().item() for share in (1.0, 0.5, 0.0)]
-    assert spread[0] > spread[1] > spread[2]
-    assert spread[2] == pytest.approx(0.0, abs=1e-10)
+    torch.testing.assert_close(half, 0.5 * (full + mean))
+    variance = [FaceGenerator(model, psi).faces(8).var(dim=0).mean().item() for psi in (1.0, 0.5, 0.0)]
+    assert variance[0] > variance[1] > variance[2]
+    assert variance[2] == pytest.approx(0.0, abs=1e-10)
 
 
-def test_ways_begin_and_end_at_faces(model: str) -> None:
+def test_interpolations_begin_and_end_at_faces(model: str) -> None:
     generator = FaceGenerator(model, 1.0)
-    ways = generator.interpolate(2, 5, seed=0)
-    assert len(ways) == 10
-    ends = generator.draw(generator.codes([0, 1, 2, 3]))
-    torch.testing.assert_close(ways[[0, 4, 5, 9]], ends, atol=1e-5, rtol=1e-5)
-    steps = (ways[1:5] - ways[:4]).abs().mean(dim=(1, 2, 3))
-    assert steps.max() < 4 * steps.min()  # no leap on the way
+    paths = generator.interpolate(2, 5, seed=0)
+    assert len(paths) == 10
+    ends = generator.synthesise(generator.latents([0, 1, 2, 3]))
+    torch.testing.assert_close(paths[[0, 4, 5, 9]], ends, atol=1e-5, rtol=1e-5)
+    steps = (paths[1:5] - paths[:4]).abs().mean(dim=(1, 2, 3))
+    assert steps.max() < 4 * steps.min()  # no jump along the path
 
 
 def test_the_command_writes_a_sheet(model: str, tmp_path: Path) -> None:
-    for extra, size in (([], (3 * 36 + 4, 3 * 36 + 4)), (["--ways", "2"], (2 * 36 + 4, 9 * 36 + 4))):
+    for extra, size in (([], (3 * 36 + 4, 3 * 36 + 4)), (["--interpolate", "2"], (2 * 36 + 4, 9 * 36 + 4))):
         sheet = tmp_path / "sheet.png"
         result = CliRunner().invoke(app, ["sample", model, "-o", str(sheet), "--count", "9", *extra])
         assert result.exit_code == 0, result.output

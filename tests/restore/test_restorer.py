@@ -108,7 +108,7 @@ def test_background_keep_changes_nothing_outside_the_faces(restorer: Restorer, d
 def test_faces_none_enlarges_and_lights_only(restorer: Restorer, dark: Picture) -> None:
     result = run(restorer, dark, faces="none")
     assert result.faces == []
-    assert "as asked" in result.notes[0]
+    assert "as requested" in result.notes[0]
     assert float(luma(result.picture.rgb).mean()) == pytest.approx(0.42, abs=0.06)
 
 
@@ -131,7 +131,7 @@ def test_a_result_that_would_be_too_large_is_made_smaller_and_says_so(
 
 
 def test_grey_stays_grey(restorer: Restorer, dark: Picture) -> None:
-    grey = Picture(luma(dark.rgb).expand(-1, 3, -1, -1), kind=ImageInfo(grey=True))
+    grey = Picture(luma(dark.rgb).expand(-1, 3, -1, -1), info=ImageInfo(grey=True))
     rgb = restorer(grey).picture.rgb
     assert float((rgb.amax(1) - rgb.amin(1)).max()) < 1e-6
 

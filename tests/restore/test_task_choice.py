@@ -15,16 +15,21 @@ from lumiface.cli import app
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.detect import FaceDetector
-from lumiface.faces.effective_resolution import SIDE, effective_resolution
+from lumiface.faces.effective_resolution import CROP_SIZE, effective_resolution
 from lumiface.faces.find import find_faces
 from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture
-from lumiface.restore import restorer as photo
+from lumiface.registry.spec import FACES_OF_256, SMALL_FACES, WorkingSizes
+from lumiface.restore import restorer as restorer_module
 from lumiface.restore.config import RestoreConfig
 from lumiface.restore.restorer import Restorer
 from lumiface.restore.tasks import FACE_TASKS, FaceTaskName, resolve_task, select_task
 
-ALL: list[FaceTaskName] = ["joint", "enhance", "blind"]
+ALL: dict[FaceTaskName, WorkingSizes] = {
+    "joint": SMALL_FACES,
+    "enhance": FACES_OF_256,
+    "blind": WorkingSizes(smallest=64, largest=64, trusted=64),
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,7 @@ def face(astronaut_uint8: np.ndarray) -> torch.Tensor:
     """A sharp, aligned face of 256 pixels."""
     rgb = torch.from_numpy(astronaut_uint8.copy()).permute(2, 0, 1)[None].float() / 255.0
     (found,) = find_faces(rgb, FaceDetector().eval(), which="largest")
-    return crop_face(rgb, face_matrix(found), SIDE)
+    return crop_face(rgb, face_matrix(found), CROP_SIZE)
 
 
 def through(face: torch.Tensor, side: int, quality: int | None = None) -> torch.Tensor:
@@ -43,12 +48,12 @@ def through(face: torch.Tensor, side: int, quality: int | None = None) -> torch.
         buffer = io.BytesIO()
         small.save(buffer, "JPEG", quality=quality)
         small = Image.open(buffer)
-    large = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC)).copy()
+    large = np.asarray(small.resize((CROP_SIZE, CROP_SIZE), Image.Resampling.BICUBIC)).copy()
     return torch.from_numpy(large).permute(2, 0, 1)[None].float() / 255.0
 
 
 @pytest.mark.parametrize("side", [24, 32, 48, 64, 96])
-def test_detail_is_told_whatever_light_and_noise(face: torch.Tensor, side: int) -> None:
+def test_detail_is_estimated_whatever_light_and_noise(face: torch.Tensor, side: int) -> None:
     small = through(face, side)
     assert effective_resolution(small) == pytest.approx(side, rel=0.4)
     dark = effective_resolution(small * 0.4)
@@ -57,9 +62,9 @@ def test_detail_is_told_whatever_light_and_noise(face: torch.Tensor, side: int) 
     assert effective_resolution((small + noise).clamp(0, 1)) == pytest.approx(side, rel=0.45)
 
 
-def test_less_detail_is_told_from_more(face: torch.Tensor) -> None:
-    told = [effective_resolution(through(face, side)) for side in (16, 24, 32, 48, 64, 96, 128)]
-    assert told == sorted(told)
+def test_estimates_grow_with_detail(face: torch.Tensor) -> None:
+    estimates = [effective_resolution(through(face, side)) for side in (16, 24, 32, 48, 64, 96, 128)]
+    assert estimates == sorted(estimates)
     assert effective_resolution(face) > 120
     assert effective_resolution(through(face, 48, quality=60)) < 90
     with pytest.raises(ValueError, match="256"):
@@ -80,26 +85,26 @@ def test_less_detail_is_told_from_more(face: torch.Tensor) -> None:
 def test_light_and_detail_decide(side: float, light: float, detail: float, task: str) -> None:
     face = FaceMeasures(side, light, detail)
     assert select_task(face, ALL).task == task
-    assert select_task(face, ["joint"]).task == "joint"  # nothing else ships
+    assert select_task(face, {"joint": SMALL_FACES}).task == "joint"  # nothing else ships
     assert select_task(None, ALL).task == "enhance"
 
 
 def test_auto_says_what_it_does_and_may_be_overruled(
     astronaut_uint8: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo, "available_tasks", lambda: ["joint"])
+    monkeypatch.setattr(restorer_module, "available_tasks", lambda: {"joint": SMALL_FACES})
     small = np.array(Image.fromarray(astronaut_uint8[:300, 60:380]).resize((160, 150))) * 0.3
     picture = Picture(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255.0)
     restorer = Restorer(None, RestoreConfig(task="auto"))
     result = restorer(picture)
     assert result.task == "joint"
     assert result.notes == ["auto: joint (dark, little detail)"]
-    (told,) = result.faces
-    assert told.before.light < 0.3
-    assert 20 < told.before.detail <= told.before.side
+    (report,) = result.faces
+    assert report.before.light < 0.3
+    assert 20 < report.before.detail <= report.before.side
     overruled = Restorer(None, RestoreConfig(task="joint"))(picture)
     assert torch.equal(result.picture.rgb, overruled.picture.rgb)
-    with pytest.raises(SettingError, match="auto chooses the model by itself"):
+    with pytest.raises(SettingError, match="auto chooses the model itself"):
         Restorer("lfsrnet-lite", RestoreConfig(task="auto"))
 
 

@@ -1,4 +1,4 @@
-"""Several processes, one run: what each of two has left of its gradients."""
+"""Two processes, one run: the gradients of both are averaged, and no thread of theirs is left at the end."""
 
 from __future__ import annotations
 
@@ -12,47 +12,48 @@ import os
 from pathlib import Path
 import torch
 from lumiface.training.launch import start_fabric
-from lumiface.training.gradient_sync import apart, average_gradients
+from lumiface.training.gradient_sync import no_gradient_sync, average_gradients
 
-def say(line):
+def write(line):
     os.write(1, f"{line}\\n".encode())  # at once: what two processes print may mix within a line
 
-def threads():  # where the system tells their names
+def threads():  # on systems that list their names
     return [task.read_text() for task in Path("/proc/self/task").glob("*/comm")]
 
-atexit.register(lambda: say(f"threads of gloo: {sum('gloo' in name for name in threads())}"))  # runs last
-atexit.register(lambda: say(f"parted {not torch.distributed.is_initialized()}"))
+atexit.register(lambda: write(f"threads of gloo: {sum('gloo' in name for name in threads())}"))  # runs last
+atexit.register(lambda: write(f"left the group {not torch.distributed.is_initialized()}"))
 fabric = start_fabric(accelerator="cpu", devices="2")
-torch.manual_seed(fabric.global_rank)  # what the first process has drawn is everybody's
-asked, passed_by = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
-network = torch.nn.ModuleDict({"asked": asked, "passed_by": passed_by})
-network.forward = lambda x: asked(x)
+torch.manual_seed(fabric.global_rank)  # both get the initial weights of the first process
+used, unused = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+network = torch.nn.ModuleDict({"used": used, "unused": unused})
+network.forward = lambda x: used(x)
 module, optimizer = fabric.setup(network, torch.optim.SGD(network.parameters(), 0.1))
 data = torch.arange(6.0).reshape(2, 1, 3)  # a row for each process
 for _ in range(2):
     optimizer.zero_grad()
-    with apart(fabric, [module]):
+    with no_gradient_sync(fabric, [module]):
         loss = module(data[fabric.global_rank]).square().sum() + module(torch.ones(1, 3)).sum()
         fabric.backward(loss)
         average_gradients(fabric, module)
-    expected = torch.zeros_like(asked.weight)
+    expected = torch.zeros_like(used.weight)
     for row in data:
-        whole = asked(row).square().sum() + asked(torch.ones(1, 3)).sum()
-        expected += 0.5 * torch.autograd.grad(whole, asked.weight)[0]
-    torch.testing.assert_close(asked.weight.grad, expected)
-    assert passed_by.weight.grad is None
+        whole = used(row).square().sum() + used(torch.ones(1, 3)).sum()
+        expected += 0.5 * torch.autograd.grad(whole, used.weight)[0]
+    torch.testing.assert_close(used.weight.grad, expected)
+    assert unused.weight.grad is None
     optimizer.step()
-weights = fabric.all_gather(asked.weight)
+weights = fabric.all_gather(used.weight)
 assert torch.equal(weights[0], weights[1])
-say(f"done {fabric.global_rank}")
+write(f"done {fabric.global_rank}")
 """
 
 
-def test_gradients_are_averaged_of_what_a_turn_has_asked(tmp_path: Path) -> None:
+def test_gradients_of_the_used_parameters_are_averaged(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("done") == 2
-    assert ended.stdout.count("parted True") == 2  # threads of gloo that outlive Python abort it now and then
-    assert ended.stdout.count("threads of gloo: 0") == 2
+    process = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("done") == 2
+    # Threads of gloo that outlive Python abort it now and then.
+    assert process.stdout.count("left the group True") == 2
+    assert process.stdout.count("threads of gloo: 0") == 2

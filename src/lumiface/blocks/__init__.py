@@ -1,3 +1,3 @@
-"""Layers from papers of their own, for any network to be made of."""
+"""Layers that several methods use."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A transformer block with attention among channels: its cost grows with the pixels, not with their square.
+"""A transformer block with attention among channels: its cost is linear in the number of pixels.
 
 Zamir, Arora, Khan, Hayat, Khan, Yang: "Restormer: Efficient Transformer for High-Resolution Image
 Restoration" (CVPR 2022), §3, Fig. 2: multi-Dconv head transposed attention, gated-Dconv feed-forward network.

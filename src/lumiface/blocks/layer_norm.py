@@ -1,4 +1,4 @@
-"""Layer normalisation of pictures: each pixel over its channels (Ba et al. 2016)."""
+"""Layer normalisation of feature maps: each pixel over its channels (Ba et al. 2016)."""
 
 from __future__ import annotations
 

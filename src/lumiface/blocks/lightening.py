@@ -1,10 +1,12 @@
-"""Lightening back-projection: lighten, darken again, and learn from what the way back has lost.
+"""Lightening back-projection: lighten, darken again, and correct by the residual.
 
 Wang, Liu, Siu, Lun: "Lightening Network for Low-Light Image Enhancement" (DLN, IEEE TIP 2020): the lightening
 and darkening operators, the lightening back-projection block (LBP) and the feature aggregation (FA).
 
-Exact: kernels, widths, the half-wide code of both operators, PReLU behind each convolution, FA's ratio of 16.
-Deviations: FA's bottleneck keeps at least four channels, for networks narrower than the paper's, and leaks.
+Exact: kernels, widths, the half-wide code of both operators, PReLU after each convolution, FA's ratio of
+16.
+Deviations: FA's bottleneck has at least four channels, for narrower networks than the paper's, and a leaky
+ReLU.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ class ConvPReLU(nn.Sequential):
 
 
 class LightOperator(nn.Module):
-    """L and D: a code of half the width, and an offset that stands for light: added in L, subtracted in D.
+    """L and D: a code of half the width, and an offset for illumination: added in L, subtracted in D.
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -46,7 +48,7 @@ class LightOperator(nn.Module):
 class LighteningBackProjection(nn.Module):
     """LBP: X̃ = L1(X), Y = D(X̃), out = λ2(X̃) + L2(λ1(X) - Y), with 1x1 convolutions λ.
 
-    Were the lightening right, darkening it again would give X back; what is missing is lightened and added.
+    With a perfect lightening, darkening would give X again; the residual is lightened and added.
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -66,7 +68,7 @@ class LighteningBackProjection(nn.Module):
 
 
 class FeatureAggregation(nn.Module):
-    """FA: several stages' features, each channel raised by a weight in (0, 1) from all means, mixed by 1x1.
+    """FA: features of several stages, channel attention with a skip connection, 1x1 convolution.
 
     Shape: (B, inputs, H, W) -> (B, outputs, H, W).
     """
@@ -80,25 +82,25 @@ class FeatureAggregation(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         means = features.mean(dim=(2, 3), keepdim=True)  # (B, inputs, 1, 1)
-        # NOTE(paper): ReLU there. Of so few units without bias, often none is awake for any picture; then the
-        # weights are 1/2 for ever, because no gradient comes back.
+        # NOTE(paper): ReLU there. With few units and no bias, often all are dead for every image; the weights
+        # would then stay 1/2, since there is no gradient.
         weights = torch.sigmoid(self.excite(F.leaky_relu(self.squeeze(means), 0.1)))
         return self.mix(features + features * weights)
 
 
 def start_near_identity(network: nn.Module, last: nn.Conv2d) -> None:
-    """Normal start of standard deviation 1.1 / √(inputs of a tap) with zero biases; the `last` layer a tenth.
+    """Normal initialisation with standard deviation 1.1 / √fan_in and zero biases; the `last` layer a tenth.
 
-    For networks of LBPs that add their result to their input. Kaiming's √2 holds the size of features along
-    one path; an LBP adds paths up, and behind three of them features are a hundred times as large as in
-    front. With 1.1 they stay, and with a small last layer the first pictures are the dark ones.
+    For networks of LBPs that add their output to their input. Kaiming's √2 preserves the variance along one
+    path; an LBP sums several paths, and after three of them features are a hundred times as large. With 1.1
+    they keep their size, and with a small last layer the initial output is the dark image.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            taps = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+            fan_in = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
             if isinstance(module, nn.ConvTranspose2d):
-                taps //= module.stride[0] * module.stride[1]  # only so many meet at one pixel
-            nn.init.normal_(module.weight, std=1.1 / taps**0.5)
+                fan_in //= module.stride[0] * module.stride[1]  # kernel taps that contribute to one pixel
+            nn.init.normal_(module.weight, std=1.1 / fan_in**0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     last.weight.data.mul_(0.1)

@@ -1,8 +1,7 @@
-"""MobileFaceNet: a face of 112x112 pixels -> 128 numbers that say whose it is.
+"""MobileFaceNet: a face of 112x112 pixels -> an identity embedding of length 128.
 
 Chen et al. 2018, "MobileFaceNets: efficient CNNs for accurate real-time face verification on mobile devices",
-table 1. Layers, strides and widths are those of the published PyTorch weights (foamliu), and so are the names
-of the parameters.
+table 1. Layers, strides, widths and parameter names are those of the published PyTorch weights (foamliu).
 
 # NOTE(paper): ReLU6 and ReLU in place of PReLU; the last 1x1 convolution has a bias and a batch norm.
 """
@@ -15,15 +14,15 @@ from torch import Tensor, nn
 from lumiface.core.assets import find_asset
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""What the published weights were trained with: RGB in [0, 1], less the one, over the other."""
+"""Normalisation of the published weights: (RGB in [0, 1] - MEAN) / DEVIATION."""
 
-# Expansion, width, blocks, stride of the first: table 1, its bottlenecks.
+# Expansion, width, number of blocks, stride of the first block: the bottlenecks of table 1.
 _STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
 _WIDTH, _LAST_WIDTH, _EMBEDDING = 64, 512, 128
 
 
 class MobileFaceNet(nn.Module):
-    """(B, 3, 112, 112), normalised as the weights expect it -> (B, 128), not of unit length."""
+    """(B, 3, 112, 112), normalised by `MEAN` and `DEVIATION` -> (B, 128), not of unit length."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +57,7 @@ def trained_mobilefacenet() -> MobileFaceNet:
 
 
 class _Separable(nn.Module):
-    """3x3 on each channel, then 1x1 across them."""
+    """Depthwise 3x3, then pointwise 1x1."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -73,7 +72,7 @@ class _Separable(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """Wider by 1x1, 3x3 on each channel, narrower by 1x1; added to its input where the shapes agree."""
+    """Inverted bottleneck: 1x1 expansion, depthwise 3x3, 1x1 projection; residual where the shapes agree."""
 
     def __init__(self, width: int, next_width: int, expansion: int, stride: int) -> None:
         super().__init__()
@@ -91,7 +90,7 @@ class _Bottleneck(nn.Module):
 
 
 class _GlobalDepthwise(nn.Module):
-    """One weight for every place of every channel: 7x7 -> 1x1."""
+    """Global depthwise convolution: 7x7 -> 1x1."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

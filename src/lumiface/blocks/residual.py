@@ -1,7 +1,7 @@
-"""The pre-activated residual block that U-Nets of diffusion models are made of.
+"""The pre-activation residual block of diffusion U-Nets.
 
 He et al. 2016, "Identity Mappings in Deep Residual Networks", Fig. 4e, with group instead of batch
-normalisation (Wu and He 2018) and, where a time is given, a scale and a shift by it (Dhariwal and Nichol
+normalisation (Wu and He 2018) and, with a time embedding, scale and shift by it (Dhariwal and Nichol
 2021, "Diffusion Models Beat GANs on Image Synthesis", §3.1).
 """
 
@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 GROUP = 16
-"""Channels of a group; fewer where the width is smaller or does not divide."""
+"""Channels per group; one group of all channels where it does not divide them."""
 
 
 class ResidualBlock(nn.Module):
-    """x + Conv(SiLU(Norm(Conv(SiLU(Norm(x)))))), any size; begins as the identity.
+    """x + Conv(SiLU(Norm(Conv(SiLU(Norm(x)))))), any size; initially the identity.
 
     Args:
-        channels: C of what goes in and comes out.
-        embedding: length of the time's embedding; 0: the block knows no time.
+        channels: C of input and output.
+        embedding: length of the time embedding; 0: none.
 
     Shape: (B, C, H, W) [and (B, embedding)] -> (B, C, H, W).
     """
@@ -42,5 +42,5 @@ class ResidualBlock(nn.Module):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Groups of 16 channels, or all in one group where 16 does not divide them."""
+    """Groups of 16 channels, or one group where 16 does not divide them."""
     return nn.GroupNorm(channels // GROUP if channels % GROUP == 0 else 1, channels)

@@ -1,4 +1,4 @@
-"""The command line: thin, and quick to say `--help`, because every command imports what it needs itself."""
+"""The command line. Every command imports its dependencies when it runs, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: Rich's boxes cut long names off on a narrow terminal
-    help="Bring faces out of the dark: dark, small photographs of people in, bright, larger ones out.",
-    epilog="Exit codes: 0 only if all went well, 1 if some inputs failed, 2 for bad usage.",
+    help="Restore faces in dark, small or degraded photographs; train, evaluate and compare the networks.",
+    epilog="Exit codes: 0: success; 1: some inputs failed; 2: invalid usage.",
 )
 
 
-def _say_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"lumiface {__version__}")
         raise typer.Exit
 
@@ -42,11 +42,11 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
     del version
-    # A warning is for the person at the terminal: what is the matter, not where in our code it was noticed.
+    # Warnings are for the user: show the message, not the line of code that issued it.
     warnings.formatwarning = lambda message, *_where, **_line: f"lumiface: {message}\n"
 
 

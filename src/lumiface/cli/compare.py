@@ -1,4 +1,4 @@
-"""`lumiface compare`: a table of methods at equal budgets, from nothing to the report."""
+"""`lumiface compare`: a table of methods at equal budgets, from training to the report."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from lumiface.cli.shared import BAD_INPUT, print_error
 
 
 def compare(
-    table: Annotated[str, typer.Argument(help="a YAML file, or the name of a table that ships (table2)")],
+    table: Annotated[str, typer.Argument(help="a YAML file, or the name of a shipped table (table2)")],
     data_root: Annotated[str, typer.Option(help="folder that {data} stands for in the table")] = ".",
-    budget: Annotated[str | None, typer.Option(help="instead of the table's: tiny, gpu, paper, FILE")] = None,
+    budget: Annotated[str | None, typer.Option(help="override the table's: tiny, gpu, paper, FILE")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="runs, scores, report; default: runs/compare/BUDGET")
+        Path | None, typer.Option(help="folder of runs, scores and report; default: runs/compare/BUDGET")
     ] = None,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", metavar="FILE", help="write the rows there, too, without pictures"),
+        typer.Option("--json", metavar="FILE", help="also write the rows, without pictures, to FILE"),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="runs at once; one thread each pays on a CPU")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of each run")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="parallel runs; on a CPU best with one thread each")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads per run")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps")] = "auto",
-    max_minutes: Annotated[float | None, typer.Option(help="train no longer; go on another time")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="print the runs that are missing, and stop")
-    ] = False,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="stop training after this time; resume later")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the missing runs and exit")] = False,
 ) -> None:
     """Compare methods at equal budgets.
 
-    Trains what is missing (the same faces in the same order for every row), evaluates every row on every
-    set, and writes report.md, .csv, .json and .html. The same command goes on where it was stopped; a
-    finished row is never trained again.
+    Trains what is missing (with the same faces in the same order for every row), evaluates every row on every
+    set, and writes report.md, .csv, .json and .html. The same command resumes an interrupted comparison;
+    finished rows are never trained again.
     """
     import json
 
@@ -48,28 +48,29 @@ def compare(
     from lumiface.core.device import choose_device
     from lumiface.core.files import write_bytes
 
-    wanted = read_table(table)
+    table_config = read_table(table)
     if budget is not None:
-        wanted = wanted.model_copy(update={"budget": budget})
-    spent = read_budget(wanted.budget)
-    folder = out or Path("runs") / "compare" / Path(wanted.budget).stem
+        table_config = table_config.model_copy(update={"budget": budget})
+    budget_config = read_budget(table_config.budget)
+    folder = out or Path("runs") / "compare" / Path(table_config.budget).stem
     if dry_run:
-        rows = [row for row in plan_rows(wanted, spent, folder) if not is_measured(wanted, row)]
-        for place, settings in planned_runs(rows).items():
-            state = "finished" if is_finished(place) else f"{settings.steps} steps"
-            typer.echo(f"{place}: {state}")
+        rows = plan_rows(table_config, budget_config, folder)
+        missing = planned_runs([row for row in rows if not is_measured(table_config, row)])
+        for run_folder, config in missing.items():
+            state = "finished" if is_finished(run_folder) else f"{config.steps} steps"
+            typer.echo(f"{run_folder}: {state}")
         return
     torch.set_num_threads(threads)
-    machine = Workers(data_root, str(choose_device(device)), jobs, threads, max_minutes)
-    found = run(wanted, spent, folder, machine, typer.echo)
-    if found.report is not None:
-        for path in write_report(found.report, found.pictures, folder / Path(table).stem):
+    workers = Workers(data_root, str(choose_device(device)), jobs, threads, max_minutes)
+    comparison = run(table_config, budget_config, folder, workers, typer.echo)
+    if comparison.report is not None:
+        for path in write_report(comparison.report, comparison.pictures, folder / Path(table).stem):
             typer.echo(f"wrote {path}")
         if json_file is not None:
-            rows = {key: value for key, value in found.report.items() if key != "per_image"}
+            rows = {key: value for key, value in comparison.report.items() if key != "per_image"}
             write_bytes(json_file, (json.dumps(rows, indent=2, allow_nan=False) + "\n").encode())
             typer.echo(f"wrote {json_file}")
-    for line in found.failures:
+    for line in comparison.failures:
         print_error(line)
-    if found.failures or found.report is None:
+    if comparison.failures or comparison.report is None:
         raise typer.Exit(BAD_INPUT)

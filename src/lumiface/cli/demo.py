@@ -1,4 +1,4 @@
-"""`lumiface demo`: a dark, small photograph that comes with the package, brought back."""
+"""`lumiface demo`: the restoration of a bundled photograph, darkened and downscaled."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="folder for the pictures")]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="folder of the pictures")]
 
 
 def demo(
     output: Output = Path("out/demo"),
     model: Annotated[
-        str | None, typer.Option(help="a name that `lumiface models` lists, or a file; default: the best")
+        str | None,
+        typer.Option(help="a name listed by `lumiface models`, or a file; default: the best shipped model"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
 ) -> None:
-    """Restore a photograph that comes along.
+    """Restore a bundled dark photograph.
 
-    It is made dark and small as the benchmark does, restored, and laid beside the original.
+    The photograph is darkened and downscaled by the benchmark's formula and restored; the result is written
+    side by side with the original.
     """
     from lumiface.core.device import choose_device
     from lumiface.restore.demo import make_demo

@@ -1,4 +1,4 @@
-"""`lumiface evaluate`: networks measured on the benchmark."""
+"""`lumiface evaluate`: scores of networks on a benchmark."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lumiface.core.errors import SettingError
 
 PROTOCOLS = ("llf",)
 
-Protocol = Annotated[str, typer.Option(help="how pictures are made bad: llf (dark, then small)")]
-Scale = Annotated[int | None, typer.Option(help="enlargement; default: 4, or what the folder was built with")]
-Seed = Annotated[int | None, typer.Option(help="of the darkening; default: 0, or that of the folder")]
+Protocol = Annotated[str, typer.Option(help="degradation: llf (darkened, then reduced)")]
+Scale = Annotated[int | None, typer.Option(help="upscaling factor; default: 4, or the built folder's")]
+Seed = Annotated[int | None, typer.Option(help="of the darkening; default: 0, or the built folder's")]
 HrSize = Annotated[
     int | None,
     typer.Option(
-        help="side of the bright pictures, pixels; 0: each one's own; default: 128, or the folder's"
+        help="pixels per side of the bright pictures; 0: native; default: 128, or the built folder's"
     ),
 ]
 
@@ -25,32 +25,33 @@ HrSize = Annotated[
 def evaluate(
     data: Annotated[
         list[str],
-        typer.Option(help="faces: folder, tar, picture; or what `lumiface degrade` built; repeatable"),
+        typer.Option(help="faces: folder, tar, picture; or a folder built by `lumiface degrade`; repeatable"),
     ],
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="names or files; none: the references")
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="names or files; none: references only")
     ] = None,
     protocol: Protocol = "llf",
     hr_size: HrSize = None,
     scale: Scale = None,
     seed: Seed = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="only so many of the first pictures")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="use only the first N pictures")] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="write the table there, too")
+        Path | None, typer.Option("--json", metavar="FILE", help="also write the table to FILE")
     ] = None,
     pictures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="write all outputs and one grid there")
+        Path | None, typer.Option(metavar="DIR", help="write all outputs and a grid to DIR")
     ] = None,
     references: Annotated[
-        bool, typer.Option("--references/--no-references", help="bicubic, mean-gamma, SRCNN and the oracle")
+        bool,
+        typer.Option("--references/--no-references", help="add bicubic, mean-gamma, SRCNN and the oracle"),
     ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="pictures at once")] = 16,
+    batch: Annotated[int, typer.Option(min=1, help="pictures per batch")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: torch's choice")] = None,
 ) -> None:
     """Evaluate networks on a benchmark.
 
-    The pictures are darkened and reduced by seeded numbers, so that anyone gets the same ones to the byte.
+    The pictures are darkened and reduced with seeded parameters: the test set is identical on every machine.
     """
     import json
 
@@ -66,7 +67,7 @@ def evaluate(
     _check(protocol)
     if threads is not None:
         torch.set_num_threads(threads)
-    with progress_bar("evaluating") as advance:
+    with progress_bar("evaluating") as progress:
         result = run(
             models or [],
             data if len(data) > 1 else data[0],
@@ -78,19 +79,18 @@ def evaluate(
             device=choose_device(device),
             batch=batch,
             pictures=pictures,
-            progress=advance,
+            progress=progress,
         )
-    facts = result.as_dict()
-    told = facts["protocol"]
-    title = f"LLF on {told['data']}: {told['images']} faces, x{told['scale']}, seed {told['seed']}"
+    table = result.as_dict()
+    title = "LLF on {data}: {images} faces, x{scale}, seed {seed}".format(**table["protocol"])
     console = Console()
-    console.print(score_table(facts["rows"], title))
+    console.print(score_table(table["rows"], title))
     for note in result.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     if json_file is not None:
-        write_bytes(json_file, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
+        write_bytes(json_file, (json.dumps(table, indent=2, allow_nan=False) + "\n").encode())
 
 
 def _check(protocol: str) -> None:
     if protocol not in PROTOCOLS:
-        raise SettingError(f"--protocol {protocol}: there is {', '.join(PROTOCOLS)}")
+        raise SettingError(f"--protocol {protocol}: choose {', '.join(PROTOCOLS)}")

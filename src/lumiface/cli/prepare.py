@@ -1,4 +1,4 @@
-"""`lumiface prepare-meshes`: the points of many faces, for training with depth."""
+"""`lumiface prepare-meshes`: 3D landmarks of a set of faces, for training with depth."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ import typer
 
 from lumiface.cli.shared import BAD_INPUT, print_error
 
-_SHOWN = 10  # lines of each kind of failure
+_MAX_LINES = 10  # of each kind of failure
 
 
 def prepare_meshes(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SRC...", help="faces: folders, tars, pictures, globs")
+        list[str], typer.Argument(metavar="SRC", help="faces: folders, tars, pictures, globs")
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="the .npz to write or to add to")
+        Path, typer.Option("-o", "--output", metavar="FILE", help="the .npz file to write, or to extend")
     ],
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="face_landmarker.task; default: where assets are")
+        Path | None,
+        typer.Option(metavar="FILE", help="face_landmarker.task; default: found in the folder of assets"),
     ] = None,
 ) -> None:
-    """Find 468 points of each face, in 3D.
+    """Detect 468 3D landmarks of each face.
 
-    Needs pip install 'lumiface[landmarks]' and MediaPipe's model face_landmarker.task.
-    One face a picture, upright. A run that was stopped goes on; pictures in the file are not measured again.
+    Needs pip install 'lumiface[landmarks]' and MediaPipe's model face_landmarker.task. Each picture must show
+    one upright face. An interrupted run resumes; pictures in the file are not processed again.
     """
     from lumiface.cli.progress import progress_bar
     from lumiface.data.sources import open_source
@@ -36,22 +37,22 @@ def prepare_meshes(
 
     pictures = open_source(sources)
     names = pictures.names
-    with MediaPipeLandmarker(model) as landmarker, progress_bar("measuring") as advance:
+    with MediaPipeLandmarker(model) as landmarker, progress_bar("detecting landmarks") as progress:
         result = prepare(
             names,
             lambda number: decode_rgb8(pictures.read(number), names[number]),
             landmarker,
             output,
-            progress=advance,
+            progress=progress,
         )
-    wanted = set(names)
-    found = sum(name in wanted for name in result.meshes)
-    missed = [f"{name}: no face found" for name in result.meshes.missed if name in wanted]
+    requested = set(names)
+    found = sum(name in requested for name in result.meshes)
+    missed = [f"{name}: no face found" for name in result.meshes.missed if name in requested]
     typer.echo(f"{found} of {len(names)} faces in {output}")
     for lines in (result.failed, missed):
-        for line in lines[:_SHOWN]:
+        for line in lines[:_MAX_LINES]:
             print_error(line)
-        if len(lines) > _SHOWN:
-            print_error(f"... and {len(lines) - _SHOWN} more like the last")
+        if len(lines) > _MAX_LINES:
+            print_error(f"... and {len(lines) - _MAX_LINES} more like the last")
     if result.failed or missed:
         raise typer.Exit(BAD_INPUT)

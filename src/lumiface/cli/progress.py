@@ -1,4 +1,4 @@
-"""One progress bar for all commands; silent where nobody watches (a pipe, a log)."""
+"""The progress bar of all commands; silent unless stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class Advance(Protocol):
-    """Call it with what is done, what there is in all, and a word on the current thing.
+class ProgressCallback(Protocol):
+    """Called with the number of finished items, the total number, and a description of the current item.
 
-    None leaves a number as it was; at first what there is in all is unknown.
+    None keeps a number unchanged; the total is unknown at first.
     """
 
     def __call__(self, done: int | None, total: int | None, now: str = "") -> None: ...
 
 
 @contextmanager
-def progress_bar(title: str) -> Generator[Advance]:
-    """A bar on stderr that goes away when the work is done."""
+def progress_bar(title: str) -> Generator[ProgressCallback]:
+    """A bar on stderr that disappears at the end."""
     console = Console(stderr=True)
     with Progress(
         TextColumn(title),
@@ -35,7 +35,7 @@ def progress_bar(title: str) -> Generator[Advance]:
     ) as bar:
         task = bar.add_task(title, total=None, now="")
 
-        def advance(done: int | None, total: int | None, now: str = "") -> None:
+        def update(done: int | None, total: int | None, now: str = "") -> None:
             bar.update(task, completed=done, total=total, now=now)
 
-        yield advance
+        yield update

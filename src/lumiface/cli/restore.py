@@ -1,4 +1,4 @@
-"""`lumiface restore`: photographs in, brighter and larger photographs out."""
+"""`lumiface restore`: restoration of photographs."""
 
 from __future__ import annotations
 
@@ -18,25 +18,31 @@ if TYPE_CHECKING:
 
     from lumiface.restore.batch import Summary
 
-MOST_LINES = 10
-"""So many results and notes are named one by one; of more, only their number."""
+MAX_LINES = 10
+"""The maximum number of results and notes that are listed one by one."""
 
-WAYS = {
-    "restored": "drawn by the network",
-    "lit": "large: given light, their own detail kept",
+TREATMENTS = {
+    "restored": "output of the network",
+    "relit": "large faces: brightened, with their own detail",
 }
 
 
 def restore(
-    inputs: Annotated[list[str], typer.Argument(help="pictures, folders (with all below them), globs")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="pictures, folders (recursive), globs")
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="folder for the results (for one picture also a file); default: beside it"
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="folder of the results, or for one picture a file; default: next to each input",
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="a name that `lumiface models` lists, or a file; default: the best")
+        str | None,
+        typer.Option(help="a name listed by `lumiface models`, or a file; default: the best for the task"),
     ] = None,
     task: Annotated[str | None, typer.Option()] = None,
     scale: Annotated[int | None, typer.Option()] = None,
@@ -48,26 +54,29 @@ def restore(
     faces: Annotated[str | None, typer.Option()] = None,
     min_face: Annotated[float | None, typer.Option()] = None,
     box: Annotated[
-        list[str] | None, typer.Option(help="x,y,w,h of a face, pixels, instead of searching; repeatable")
+        list[str] | None,
+        typer.Option(metavar="X,Y,W,H", help="box of a face in pixels; replaces face detection; repeatable"),
     ] = None,
     save_prior: Annotated[bool | None, typer.Option("--save-prior")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="make results again that are there")] = False,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="of JPEG and WebP")] = 95,
-    max_megapixels: Annotated[float, typer.Option(help="larger inputs are refused unread")] = 200.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace existing results")] = False,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="quality of JPEG and WebP results")] = 95,
+    max_megapixels: Annotated[
+        float, typer.Option(help="larger inputs are refused before they are decoded")
+    ] = 200.0,
     max_output_megapixels: Annotated[float | None, typer.Option()] = None,
 ) -> None:
-    """Restore dark or small photographs of people.
+    """Restore dark, small or degraded photographs of people.
 
-    party.jpg becomes party_lumiface.jpg beside it; with -o, names and folders stay as they are. What is done
-    already is not done again, and one bad file does not stop the others.
+    The result of party.jpg is party_lumiface.jpg next to it; with -o, file names and folders are kept.
+    Existing results are skipped, and a failed input does not stop the others.
     """
     from rich.console import Console
 
     from lumiface.cli.progress import progress_bar
     from lumiface.core.device import choose_device
     from lumiface.restore.batch import Summary, run_jobs
-    from lumiface.restore.jobs import plan
+    from lumiface.restore.jobs import plan_jobs
     from lumiface.restore.restorer import RestoreConfig, Restorer
 
     config = checked(
@@ -87,16 +96,16 @@ def restore(
         },
     )
     boxes = [_box(text) for text in box or []]
-    where = choose_device(device)
+    torch_device = choose_device(device)
     try:
-        jobs = plan(inputs, output)
-        restorer = Restorer(model, config, str(where)) if jobs.todo else None
-    except (InputError, OutputError) as error:  # no such model, no such output folder: nothing can be done
+        jobs = plan_jobs(inputs, output)
+        restorer = Restorer(model, config, str(torch_device)) if jobs.todo else None
+    except (InputError, OutputError) as error:  # the model or the output folder: no input can be restored
         raise SettingError(str(error)) from error
-    summary = Summary.before(jobs)
+    summary = Summary.of_jobs(jobs)
     if restorer is not None:
-        with progress_bar("restoring") as advance:
-            restorer.tell = lambda words: advance(None, None, words)
+        with progress_bar("restoring") as progress:
+            restorer.log = lambda line: progress(None, None, line)
             summary = run_jobs(
                 jobs,
                 restorer,
@@ -104,9 +113,9 @@ def restore(
                 quality=quality,
                 boxes=boxes,
                 max_megapixels=max_megapixels,
-                progress=lambda done, total, path: advance(done, total, path.name),
+                progress=lambda done, total, path: progress(done, total, path.name),
             )
-    if len(summary.restored) <= MOST_LINES:
+    if len(summary.restored) <= MAX_LINES:
         for path in summary.restored:
             typer.echo(str(path))
     if summary.restored or summary.skipped:
@@ -119,7 +128,7 @@ def restore(
 
 
 def _table(summary: Summary) -> Table:
-    """What was done, in a few lines."""
+    """The numbers of pictures and faces by outcome."""
     from rich.table import Table
     from rich.text import Text
 
@@ -129,14 +138,14 @@ def _table(summary: Summary) -> Table:
     table.add_column(overflow="fold")
     table.add_row("restored", str(len(summary.restored)))
     for reason, count in Counter(summary.skipped.values()).items():
-        mend = "; --overwrite makes them again" if reason == "already there" else ""
-        table.add_row("skipped", str(count), reason + mend)
+        hint = "; use --overwrite to replace them" if reason == "already there" else ""
+        table.add_row("skipped", str(count), reason + hint)
     if summary.failed:
         table.add_row("failed", str(len(summary.failed)), "listed below")
     table.add_row("faces", str(summary.faces.total()))
-    for way, count in summary.faces.most_common():
-        table.add_row(f"  {way}", str(count), WAYS.get(way))
-    for note, count in summary.notes.most_common(MOST_LINES):
+    for treatment, count in summary.faces.most_common():
+        table.add_row(f"  {treatment}", str(count), TREATMENTS.get(treatment))
+    for note, count in summary.notes.most_common(MAX_LINES):
         table.add_row("pictures", str(count), Text(note))
     return table
 
@@ -145,5 +154,5 @@ def _box(text: str) -> tuple[float, float, float, float]:
     try:
         x, y, width, height = (float(number) for number in text.split(","))
     except ValueError:
-        raise SettingError(f"--box {text}: give four numbers, x,y,width,height in pixels") from None
+        raise SettingError(f"--box {text}: need four numbers, x,y,width,height in pixels") from None
     return x, y, width, height

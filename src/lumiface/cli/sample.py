@@ -1,4 +1,4 @@
-"""`lumiface sample`: a sheet of faces that a generator draws from nothing."""
+"""`lumiface sample`: a contact sheet of synthetic faces from a trained generator."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ import typer
 
 
 def sample(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="the sheet, e.g. faces.png")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="the contact sheet, e.g. faces.png")
+    ],
     model: Annotated[
-        str, typer.Argument(help="a generator that ships, or a file that `lumiface train` wrote")
+        str, typer.Argument(help="a shipped generator, or a file written by `lumiface train`")
     ] = "stylegan2-64",
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="how many faces")] = 64,
-    ways: Annotated[
-        int, typer.Option(min=0, max=1000, help="so many ways from one face to another, a row each, instead")
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="number of faces")] = 64,
+    interpolate: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=1000,
+            metavar="N",
+            help="instead: N rows of latent interpolations, each between two faces",
+        ),
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="number of the first face")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the first face; the next ones follow")] = 0,
     truncation: Annotated[
-        float, typer.Option(min=0, max=1, help="1: all that it knows; less: nearer to the mean face, cleaner")
+        float,
+        typer.Option(min=0, max=1, help="1: the full distribution; less: less varied, fewer artefacts"),
     ] = 0.7,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps")] = "auto",
 ) -> None:
-    """Draw faces of nobody, from a trained generator."""
+    """Sample synthetic faces from a trained generator."""
     import math
 
     from lumiface.core.device import choose_device
@@ -32,8 +41,12 @@ def sample(
     from lumiface.restore.face_generator import FaceGenerator
 
     generator = FaceGenerator(model, truncation, choose_device(device))
-    columns = 9 if ways else math.ceil(math.sqrt(count))
-    faces = generator.interpolate(ways, columns, seed) if ways else generator.faces(count, seed)
+    if interpolate:
+        columns, content = 9, f"{interpolate} interpolations"
+        faces = generator.interpolate(interpolate, columns, seed)
+    else:
+        columns, content = math.ceil(math.sqrt(count)), f"{count} faces"
+        faces = generator.faces(count, seed)
     write_picture(Picture(picture_grid(faces.cpu(), columns)), output)
-    what = f"{ways} ways between faces" if ways else f"{count} faces"
-    typer.echo(f"{what} of {generator.side}x{generator.side} pixels, truncation {truncation:g}: {output}")
+    size = generator.resolution
+    typer.echo(f"{content} at {size}x{size} pixels, truncation {truncation:g}: {output}")

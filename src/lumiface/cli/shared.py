@@ -1,4 +1,4 @@
-"""What the commands share: errors as one line, and help texts that are written once, beside the setting."""
+"""Shared by the commands: errors of one line, and help texts generated from the settings' descriptions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand, TyperGroup
 
 from lumiface.core.errors import LumifaceError, SettingError
+from lumiface.core.settings import validate
 
 BAD_INPUT, BAD_USAGE = 1, 2
 
@@ -19,7 +20,7 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 class ErrorHandlingGroup(TyperGroup):
-    """Every error that is meant for a person is one line on stderr, and decides the exit code."""
+    """Prints every `LumifaceError` as one line on stderr and exits with its code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -32,7 +33,7 @@ class ErrorHandlingGroup(TyperGroup):
 class HelpFromModel(TyperCommand):
     """A command whose options take help, choices and default from the pydantic fields of the same names.
 
-    The fields are looked up when help is asked for, because the module that holds them loads torch.
+    The model is imported only when help is printed, because its module loads torch.
     """
 
     module: str
@@ -48,21 +49,19 @@ class HelpFromModel(TyperCommand):
             field = fields.get(option.name or "")
             if field is not None and not getattr(option, "help", None):
                 option.help = _help(field)  # type: ignore[attr-defined]
+                if choices := _choices(field.annotation):
+                    option.metavar = f"[{'|'.join(choices)}]"
         super().format_help(ctx, formatter)
 
 
-def checked(model: type[Config], given: Mapping[str, Any]) -> Config:
-    """The settings that were given (not None), checked; for the others the model's defaults.
+def checked(model: type[Config], options: Mapping[str, Any]) -> Config:
+    """A validated configuration from the options that are set (not None) and the model's defaults.
 
     Raises:
-        SettingError: one is out of range; the line names the option.
+        SettingError: an option is out of range; the message names it.
     """
-    try:
-        return model(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
-        raise SettingError(f"{option} {first.get('input')}: {first['msg']}") from error
+    values = {name: value for name, value in options.items() if value is not None}
+    return validate(model, values, lambda name: f"--{name.replace('_', '-')} {values.get(name)}")
 
 
 def print_error(line: str) -> None:
@@ -71,8 +70,13 @@ def print_error(line: str) -> None:
 
 
 def _help(field: FieldInfo) -> str:
-    choices = ""
-    if get_origin(field.annotation) is Literal:
-        choices = f" ({', '.join(map(str, get_args(field.annotation)))})"
-    default = "" if field.is_required() else f"  [default: {field.default}]"
-    return f"{field.description}{choices}{default}"
+    # None and False are the absence of a value; where None needs words, the description has them.
+    has_default = not field.is_required() and field.default is not None and field.default is not False
+    return f"{field.description}" + (f"  [default: {field.default}]" if has_default else "")
+
+
+def _choices(annotation: Any) -> list[str]:
+    """The values of `Literal[...]` or of `Literal[...] | None`; empty for other types."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [choice for member in get_args(annotation) for choice in _choices(member)]

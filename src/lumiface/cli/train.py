@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 def train(
     config: Annotated[str, typer.Argument(help="a YAML file, or the name of one that ships (lfsrnet-lite)")],
-    data_root: Annotated[str, typer.Option(help="folder that {data} stands for in the configuration")] = ".",
+    data_root: Annotated[str, typer.Option(help="data folder: replaces {data} in the configuration")] = ".",
     out: Annotated[Path | None, typer.Option(help="folder of the run; default: runs/NAME")] = None,
     max_steps: Annotated[
-        int | None, typer.Option(min=1, help="stop at this step; go on another time")
+        int | None, typer.Option(min=1, help="stop at this step; the same command resumes")
     ] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(help="stop after this time; go on another time")
+        float | None, typer.Option(help="stop after this time; the same command resumes")
     ] = None,
     steps: Annotated[int | None, typer.Option()] = None,
     minutes: Annotated[float | None, typer.Option()] = None,
@@ -29,28 +30,31 @@ def train(
         bool, typer.Option("--dry-run", help="print configuration, parameters and FLOPs; read no data")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="begin anew; the run that is there is moved aside, not deleted")
+        bool, typer.Option("--fresh", help="start a new run; an existing one is moved aside, not deleted")
     ] = False,
-    init_from: Annotated[
-        str | None, typer.Option(help="weights to start from: a model's name or file")
-    ] = None,
+    init_from: Annotated[str | None, typer.Option(help="initial weights: a model's name or file")] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps")] = "auto",
-    devices: Annotated[str, typer.Option(help="how many (2), which (0,3), or auto")] = "auto",
-    nodes: Annotated[int, typer.Option(min=1, help="machines, each started alike")] = 1,
+    devices: Annotated[
+        str, typer.Option(help="number of devices (2), their indices (0,3), or auto")
+    ] = "auto",
+    nodes: Annotated[
+        int, typer.Option(min=1, help="number of machines; the same command is started on each")
+    ] = 1,
     strategy: Annotated[
-        str, typer.Option(help="auto, ddp, fsdp: how Lightning Fabric spreads the run")
+        str, typer.Option(help="auto, ddp, fsdp: distribution strategy of Lightning Fabric")
     ] = "auto",
     precision: Annotated[str | None, typer.Option()] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: torch's choice")] = None,
 ) -> None:
     """Train a network.
 
-    A run that was stopped, or killed, goes on by itself where it was when the same command is given again;
-    on one machine it ends with the same bits as one that was never stopped.
+    A run that was stopped or killed resumes when the same command is given again; on one machine it ends
+    bit for bit like one that was never stopped.
     """
     import torch
 
-    from lumiface.training.read_config import find_config, read_config
+    from lumiface.core.settings import find_config
+    from lumiface.training.read_config import read_config
 
     settings = read_config(find_config(config), {"steps": steps, "minutes": minutes, "precision": precision})
     if threads is not None:
@@ -60,7 +64,7 @@ def train(
         return
     try:
         from lumiface.training.launch import start_fabric
-        from lumiface.training.run import start
+        from lumiface.training.run import train as start_training
         from lumiface.training.task import Limits
     except ModuleNotFoundError as error:
         raise SettingError(f"training needs {error.name}: pip install 'lumiface[train]'") from error
@@ -76,7 +80,7 @@ def train(
     if fresh and fabric.is_global_zero:
         _move_aside(folder)
     fabric.barrier()
-    outcome = start(
+    result = start_training(
         settings,
         folder,
         fabric,
@@ -85,8 +89,8 @@ def train(
     )
     if fabric.is_global_zero:
         of = "" if settings.minutes else f" of {settings.steps}"
-        best = f"best PSNR {outcome.best:.3f} dB, " if outcome.best > 0 else ""
-        typer.echo(f"step {outcome.step}{of}: {best}weights in {outcome.weights}")
+        best = "" if result.best == -math.inf else f"best {result.monitor} {result.best:.3f}, "
+        typer.echo(f"step {result.step}{of}: {best}weights in {result.weights}")
 
 
 def _describe(settings: RunConfig) -> None:
@@ -96,10 +100,10 @@ def _describe(settings: RunConfig) -> None:
     from lumiface.figures.console_tables import amount
     from lumiface.training.describe import describe
 
-    told = describe(settings)
-    typer.echo(yaml.safe_dump(told.resolved, sort_keys=False, allow_unicode=True).rstrip())
-    typer.echo(f"# parameters: {told.parameters} ({amount(told.parameters)})")
-    typer.echo(f"# FLOPs of {told.of}: {told.flops} ({amount(told.flops)}; a multiply-add counts as 2)")
+    run = describe(settings)
+    typer.echo(yaml.safe_dump(run.resolved, sort_keys=False, allow_unicode=True).rstrip())
+    typer.echo(f"# parameters: {run.parameters} ({amount(run.parameters)})")
+    typer.echo(f"# FLOPs of {run.forward}: {run.flops} ({amount(run.flops)}; a multiply-add counts as 2)")
 
 
 def _move_aside(folder: Path) -> None:

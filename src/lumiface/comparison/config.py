@@ -1,36 +1,33 @@
-"""What a table compares, and with which budget; the YAML files in `configs/compare/tables` and `configs/compare/budgets`."""
+"""Settings of a table and of a budget: the YAML files in `configs/compare/{tables,budgets}`."""
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from lumiface.core.errors import InputError, SettingError
-from lumiface.core.settings import Settings
-
-Settings = TypeVar("Settings", bound=BaseModel)
+from lumiface.core.settings import Settings, find_config, read_yaml, validate
 
 
 class Stage(Settings):
-    """One network of a row: by its name alone, or with settings that overrule its preset's."""
+    """One network of a row: by its name alone, or with settings that override its preset's."""
 
     method: str = Field(description="method or preset, as `lumiface models` lists them")
-    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that override the preset's")
     recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the method's losses")
-    seed: int | None = Field(default=None, ge=0, description="instead of the budget's: how far does luck go?")
+    seed: int | None = Field(
+        default=None, ge=0, description="instead of the budget's, to measure the variance over seeds"
+    )
 
 
 class Budget(Settings):
-    """What every row of a table may spend: the same for all, or the rows could not be compared."""
+    """Training of every row of a table: equal for all, so that the rows can be compared."""
 
-    description: str = Field(description="for which machine, and what a whole table costs there")
+    description: str = Field(description="for which machine, and the cost of a whole table there")
     training: dict[str, Any] = Field(description="settings of every run, as in `lumiface train`'s files")
     networks: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="method -> settings that make it affordable, stated in the report"
+        default_factory=dict, description="method -> settings that reduce its cost, stated in the report"
     )
 
 
@@ -40,28 +37,28 @@ class Table(Settings):
     title: str = Field(description="heading of the report")
     budget: str = Field(default="tiny", description="name in configs/compare/budgets, or a YAML file")
     sets: list[str] = Field(description="test sets: folders or tars of faces; `{data}` is the data folder")
-    hr_size: int = Field(default=128, ge=16, description="side of the bright pictures, pixels")
-    scale: int = Field(default=4, ge=2, description="side of the bright picture over the small one's")
+    hr_size: int = Field(default=128, ge=16, description="pixels per side of the bright pictures")
+    scale: int = Field(default=4, ge=2, description="size of the bright picture over that of the small one")
     seed: int = Field(default=0, ge=0, description="of the test sets' darkening")
     references: bool = Field(default=True, description="add bicubic, mean-gamma and the oracle")
-    figure_faces: int = Field(default=6, ge=0, description="faces a set in the report's picture grids")
-    rows: dict[str, list[Stage]] = Field(description="row's name -> its one or two stages, first to last")
+    figure_faces: int = Field(default=6, ge=0, description="faces per set in the report's picture grids")
+    rows: dict[str, list[Stage]] = Field(description="row's name -> its one or two stages, in order")
     published: dict[str, Any] | None = Field(
-        default=None, description="the paper's own figures: `columns` and `rows`, shown beside ours"
+        default=None, description="the paper's table: `columns` and `rows`, shown beside the measured scores"
     )
 
     @field_validator("rows", mode="before")
     @classmethod
     def _short_forms(cls, rows: Any) -> Any:
-        """`EDSR: edsr` and `DLN + EDSR: [dln, edsr]` are enough where nothing is to be set."""
+        """`EDSR: edsr` and `DLN + EDSR: [dln, edsr]` are enough where there are no settings."""
         if not isinstance(rows, dict):
             return rows
         return {
             name: [
                 {"method": stage} if isinstance(stage, str) else stage
-                for stage in (given if isinstance(given, list) else [given])
+                for stage in (stages if isinstance(stages, list) else [stages])
             ]
-            for name, given in rows.items()
+            for name, stages in rows.items()
         }
 
     @field_validator("rows")
@@ -76,44 +73,17 @@ class Table(Settings):
 
 
 def read_table(name_or_path: str | Path) -> Table:
-    """A table by its file, or by the name of one that ships ("table2").
+    """A table by its file, or by the name of a shipped one ("table2").
 
     Raises:
-        InputError: there is no such file, or it is no YAML.
+        InputError: there is no such file, or it is not valid YAML.
         SettingError: a setting is unknown or out of range; the line names it.
     """
-    return _read(_find("tables", name_or_path), Table)
+    path = find_config(name_or_path, "table", "compare/tables")
+    return validate(Table, read_yaml(path), str(path))
 
 
 def read_budget(name_or_path: str | Path) -> Budget:
-    """A budget by its file, or by the name of one that ships ("tiny", "gpu", "paper"); errors as above."""
-    return _read(_find("budgets", name_or_path), Budget)
-
-
-def _find(kind: str, name_or_path: str | Path) -> Path:
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    package = Path(str(resources.files("lumiface")))
-    for folder in (package / "configs", package.parents[1] / "configs"):
-        shipped = folder / kind / f"{name_or_path}.yaml"
-        if shipped.is_file():
-            return shipped
-    raise InputError(f"{path}: no such file, and no {kind[:-1]} of that name ships")
-
-
-def _read(path: Path, model: type[Settings]) -> Settings:
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); check the path") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}: expected settings, one `name: value` a line")
-    try:
-        return model(**raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "settings"
-        raise SettingError(f"{path}: {place}: {first['msg']}") from error
+    """A budget by its file, or by the name of a shipped one ("tiny", "gpu", "paper"); errors as above."""
+    path = find_config(name_or_path, "budget", "compare/budgets")
+    return validate(Budget, read_yaml(path), str(path))

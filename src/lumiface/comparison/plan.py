@@ -1,4 +1,4 @@
-"""From a table and a budget to the runs that must be made; equal stages of different rows are one run."""
+"""The training runs of a table under a budget; equal stages of different rows are one run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from lumiface.comparison.config import Budget, Stage, Table
 from lumiface.core.errors import SettingError
+from lumiface.core.settings import validate
 from lumiface.degradations.tasks import PairTask
-from lumiface.registry import configure, find_method, needs_training
+from lumiface.registry import configure, find_spec, needs_training
 from lumiface.training.config import TrainConfig
 
 
@@ -23,9 +22,9 @@ class PlannedStage:
 
     Attributes:
         method: its name in the registry.
-        task: what it does in this row.
-        run: how it is trained; None where it has nothing to learn or comes with published weights.
-        folder: where the run lives.
+        task: its part in this row.
+        run: configuration of its training; None where it has no parameters or published weights.
+        folder: of the run; None likewise.
     """
 
     method: str
@@ -35,7 +34,7 @@ class PlannedStage:
 
     @property
     def model(self) -> str:
-        """What `load_model` loads once the run is finished."""
+        """Argument of `load_model` once the run is finished."""
         return self.method if self.folder is None else str(self.folder / BEST)
 
     @property
@@ -44,23 +43,23 @@ class PlannedStage:
 
 
 FINISHED = "finished.json"
-"""Written when a run has reached its last step; what has it is never trained again."""
+"""Written when a run has reached its last step; a run that has it is never trained again."""
 
 BEST = "best.safetensors"
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a run has reached its end, and its weights are still there."""
+    """Whether a run has reached its last step, and its weights still exist."""
     return (folder / FINISHED).is_file() and (folder / BEST).is_file()
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """One row: its stages, and the folder that holds its scores."""
+    """One row: its stages, and the folder of its scores."""
 
     name: str
     stages: tuple[PlannedStage, ...]
-    scores: Path
+    score_folder: Path
 
     @property
     def model(self) -> str:
@@ -75,13 +74,13 @@ def plan_rows(table: Table, budget: Budget, folder: Path) -> list[PlannedRow]:
     """All rows of `table` under `budget`, with runs and scores below `folder`.
 
     Raises:
-        SettingError: a method or setting is unknown, or a row's stages do not make the table's scale.
+        SettingError: a method or setting is unknown, or a row's stages do not have the table's scale.
     """
     return [_row(name, stages, table, budget, folder) for name, stages in table.rows.items()]
 
 
 def planned_runs(rows: list[PlannedRow]) -> dict[Path, TrainConfig]:
-    """Every run once, in the order of the rows: folder -> configuration."""
+    """Each run once, in the order of the rows: folder -> configuration."""
     return {
         stage.folder: stage.run
         for row in rows
@@ -100,23 +99,23 @@ def _row(name: str, stages: list[Stage], table: Table, budget: Budget, folder: P
         _stage(stage, network, task, table, budget, folder)
         for stage, network, task in zip(stages, settings, _tasks(name, scales, table.scale), strict=True)
     )
-    # By the runs' names and not their places: scores may be moved to another folder.
+    # A hash of the runs' names and not of their paths: scores may be moved to another folder.
     models = json.dumps([stage.folder.name if stage.folder else stage.method for stage in planned])
     slug = f"{_slug(name)}-{hashlib.sha256(models.encode()).hexdigest()[:8]}"
     return PlannedRow(name, planned, folder / "scores" / slug)
 
 
-def _tasks(name: str, scales: list[int], wanted: int) -> list[PairTask]:
+def _tasks(name: str, scales: list[int], scale: int) -> list[PairTask]:
     match [scale > 1 for scale in scales]:
-        case [True] if scales == [wanted]:
+        case [True] if scales == [scale]:
             return ["joint"]
-        case [False, True] if scales[1] == wanted:
+        case [False, True] if scales[1] == scale:
             return ["enhance-small", "sr"]
-        case [True, False] if scales[0] == wanted:
+        case [True, False] if scales[0] == scale:
             return ["sr-dark", "enhance"]
         case _:
             raise SettingError(
-                f"row {name}: scales {scales} do not make x{wanted} in one network, or in one that enlarges "
+                f"row {name}: scales {scales} do not give x{scale} in one network, or in one that enlarges "
                 "and one that keeps the size"
             )
 
@@ -138,19 +137,15 @@ def _stage(
     }
     if stage.seed is not None:
         settings["seed"] = stage.seed
-    try:
-        run = TrainConfig(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingError(f"budget: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    # The folder's name says what was trained; its hash changes with every setting.
+    run = validate(TrainConfig, settings, "budget")
+    # The folder's name says what is trained; the hash changes with every setting.
     digest = hashlib.sha256(json.dumps(run.model_dump(), sort_keys=True).encode()).hexdigest()[:8]
     return PlannedStage(stage.method, task, run, folder / "runs" / f"{stage.method}-{task}-{digest}")
 
 
 def _network_settings(stage: Stage, budget: Budget) -> dict[str, Any]:
-    """Settings for a preset overrule those for its whole method; the row's own overrule both."""
-    method = find_method(stage.method)[0].name
+    """A preset's settings override those of its method; the row's own override both."""
+    method = find_spec(stage.method)[0].name
     return {
         **budget.networks.get(method, {}),
         **budget.networks.get(stage.method, {}),
@@ -159,5 +154,5 @@ def _network_settings(stage: Stage, budget: Budget) -> dict[str, Any]:
 
 
 def _slug(name: str) -> str:
-    kept = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
-    return "-".join(word for word in kept.split("-") if word)
+    text = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+    return "-".join(word for word in text.split("-") if word)

@@ -1,4 +1,4 @@
-"""Scores of a table's rows on its sets, one file a row and set; what is there is never measured again."""
+"""Scores of a table's rows on its sets, one file per row and set; what is stored is never measured again."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ from torch import nn
 from lumiface.comparison.config import Table
 from lumiface.comparison.plan import PlannedRow, PlannedStage
 from lumiface.comparison.workers import Workers, worker_pool
+from lumiface.core.device import machine_name
 from lumiface.core.errors import InputError
 from lumiface.core.files import write_bytes
+from lumiface.evaluation.accumulate import ScoreAccumulator
 from lumiface.evaluation.benchmark import evaluate
-from lumiface.evaluation.cost import machine_name, measure_cost
+from lumiface.evaluation.cost import measure_cost
 from lumiface.evaluation.reference_rows import REFERENCES
 from lumiface.registry import Chain, build, load_model, read_metadata
 
 ROWS_PER_WORKER = 6
-"""Rows that one worker measures at once: the set's pictures are made and its faces found once for all."""
+"""Rows that one worker measures together; they share the built pictures and the detected faces."""
 
 REFERENCE_ROW = "references"
 COST, STAGES = "cost.json", "stages.json"
 
 SCORE_DECIMALS = 5
-"""Behind the point, of a picture's score as it is kept."""
+"""Decimals of a picture's score in the files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One row on one set, as its file holds it.
+    """One row on one set, as in its file.
 
     Attributes:
-        row: the columns, as `Row.as_dict` gives them.
-        protocol: how the set was made, and with which versions.
+        row: the scores, as from `benchmark.Row.as_dict`.
+        protocol: how the set was built, and with which versions.
         names, gammas: of the pictures.
-        per_image: column -> one number a picture.
+        per_image: metric -> one score per picture.
     """
 
     row: dict[str, Any]
@@ -48,11 +50,15 @@ class Measured:
     gammas: list[float]
     per_image: dict[str, list[float | None]]
 
+    def accumulator(self, seed: int) -> ScoreAccumulator:
+        """The scores per picture; `seed`: of the bootstrap."""
+        return ScoreAccumulator.from_lists({"names": self.names, **self.per_image}, seed)
+
 
 def is_measured(table: Table, row: PlannedRow) -> bool:
-    """Whether a row needs no weights any more: what is left, its cost, is measured without."""
-    wanted = [f"{set_name(source)}.json" for source in table.sets] + [STAGES]
-    return all((row.scores / name).is_file() for name in wanted)
+    """Whether a row no longer needs its weights: its cost, which may be missing, is measured without them."""
+    files = [f"{set_name(source)}.json" for source in table.sets] + [STAGES]
+    return all((row.score_folder / name).is_file() for name in files)
 
 
 def set_name(source: str) -> str:
@@ -61,59 +67,59 @@ def set_name(source: str) -> str:
 
 
 def measure_missing(
-    table: Table, rows: Sequence[PlannedRow], machine: Workers, tell: Callable[[str], None]
+    table: Table, rows: Sequence[PlannedRow], workers: Workers, log: Callable[[str], None]
 ) -> None:
-    """Evaluate every row on every set where that has not been done; all rows must be trained.
+    """Evaluate every row on every set for which it has no scores yet; all rows must be trained.
 
     Raises:
         LumifaceError: a set or a model cannot be read.
     """
-    tasks = list(_tasks(table, rows))
-    if not tasks:
+    groups = list(_missing_groups(table, rows))
+    if not groups:
         return
-    tell(f"measuring {sum(len(group) for _, group in tasks)} rows on their sets")
-    with worker_pool(machine) as pool:
+    log(f"measuring {sum(len(group) for _, group in groups)} rows on their sets")
+    with worker_pool(workers) as pool:
         jobs = {
-            pool.submit(_measure, table, source, group, machine): (source, group) for source, group in tasks
+            pool.submit(_measure, table, source, group, workers): (source, group) for source, group in groups
         }
         for job in as_completed(jobs):
             job.result()
             source, group = jobs[job]
-            tell(f"{set_name(source)}: {', '.join(row.name for row in group)} measured")
+            log(f"{set_name(source)}: {', '.join(row.name for row in group)} measured")
 
 
 def read_measured(folder: Path, source: str) -> list[Measured]:
-    """What `measure_missing` stored for a row (or the references) on a set, most often one."""
+    """Scores on a set that `measure_missing` stored in the folder of a row (one) or of the references."""
     path = folder / f"{set_name(source)}.json"
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it and compare again") from error
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run the command again") from error
     return [Measured(**measured) for measured in stored]
 
 
 def references_row(rows: Sequence[PlannedRow]) -> PlannedRow:
-    """Bicubic, mean-gamma and the oracle, kept beside the rows' scores as if they were one of them."""
-    return PlannedRow(REFERENCE_ROW, (), rows[0].scores.parent / REFERENCE_ROW)
+    """Bicubic, mean-gamma and the oracle, stored beside the rows' scores as if they were one row."""
+    return PlannedRow(REFERENCE_ROW, (), rows[0].score_folder.parent / REFERENCE_ROW)
 
 
-def measure_costs(table: Table, rows: Sequence[PlannedRow], device: str, tell: Callable[[str], None]) -> None:
-    """Cost of every row for one face; measured one after another, so that none disturbs another.
+def measure_costs(table: Table, rows: Sequence[PlannedRow], device: str, log: Callable[[str], None]) -> None:
+    """Cost of every row per face, measured one after another so that the times are not disturbed.
 
     Costs of another machine are measured again: times of two machines do not belong in one table.
     """
-    here = machine_name(device)
+    machine = machine_name(device)
     for row in rows:
-        path = row.scores / COST
-        if path.is_file() and read_kept(row, COST)["cost_machine"] == here:
+        path = row.score_folder / COST
+        if path.is_file() and read_stored(row, COST)["cost_machine"] == machine:
             continue
-        tell(f"{row.name}: cost")
-        cost = measure_cost(_untrained(row), table.hr_size // table.scale, device)
-        write_bytes(path, json.dumps(cost.as_dict() | {"cost_machine": here}).encode())
+        log(f"{row.name}: cost")
+        cost = measure_cost(_build_untrained(row), table.hr_size // table.scale, device)
+        write_bytes(path, json.dumps(cost.as_dict() | {"cost_machine": machine}).encode())
 
 
-def _untrained(row: PlannedRow) -> nn.Module:
-    """The row's networks without their weights, on which no cost depends."""
+def _build_untrained(row: PlannedRow) -> nn.Module:
+    """The row's networks without their weights, on which the cost does not depend."""
     stages = [
         load_model(stage.method) if stage.run is None else build(stage.method, stage.run.network)
         for stage in row.stages
@@ -121,23 +127,23 @@ def _untrained(row: PlannedRow) -> nn.Module:
     return stages[0] if len(stages) == 1 else Chain(*stages)
 
 
-def keep_stage_facts(rows: Sequence[PlannedRow]) -> None:
-    """What is to be told of each row's networks, kept beside the scores: the weights may go."""
+def write_stages(rows: Sequence[PlannedRow]) -> None:
+    """Store how each row's networks were trained beside its scores, so that the weights may be deleted."""
     for row in rows:
-        path = row.scores / STAGES
+        path = row.score_folder / STAGES
         if not path.is_file():
-            write_bytes(path, json.dumps([_stage_facts(stage) for stage in row.stages]).encode())
+            write_bytes(path, json.dumps([_describe_stage(stage) for stage in row.stages]).encode())
 
 
-def read_kept(row: PlannedRow, name: str) -> Any:
+def read_stored(row: PlannedRow, name: str) -> Any:
     """A row's `COST` or `STAGES`."""
-    return json.loads((row.scores / name).read_text(encoding="utf-8"))
+    return json.loads((row.score_folder / name).read_text(encoding="utf-8"))
 
 
-def _stage_facts(stage: PlannedStage) -> dict[str, Any]:
+def _describe_stage(stage: PlannedStage) -> dict[str, Any]:
     if stage.run is None or stage.folder is None:
         return {"method": stage.method, "task": stage.task, "settings": {}, "trained_images": 0}
-    provenance = read_metadata(stage.folder / "last.safetensors")["provenance"]
+    metadata = read_metadata(stage.folder / "last.safetensors")
     return {
         "method": stage.method,
         "task": stage.task,
@@ -147,48 +153,49 @@ def _stage_facts(stage: PlannedStage) -> dict[str, Any]:
             "seed": stage.run.seed,
         },
         "trained_images": stage.run.steps * stage.run.batch,
-        "minutes": provenance["minutes"],
-        "machine": provenance["machine"],
-        "validation_psnr_y": provenance["best_psnr_y"],
+        "minutes": metadata["provenance"]["minutes"],
+        "machine": metadata["provenance"]["machine"],
+        "validation_psnr_y": metadata["score"]["value"],
     }
 
 
-def _tasks(table: Table, rows: Sequence[PlannedRow]) -> Iterator[tuple[str, list[PlannedRow]]]:
-    wanted = [references_row(rows), *rows] if table.references else list(rows)
+def _missing_groups(table: Table, rows: Sequence[PlannedRow]) -> Iterator[tuple[str, list[PlannedRow]]]:
+    """(set, rows without scores on it), up to `ROWS_PER_WORKER` rows at a time."""
+    candidates = [references_row(rows), *rows] if table.references else list(rows)
     for source in table.sets:
         name = f"{set_name(source)}.json"
-        missing = [row for row in wanted if not (row.scores / name).is_file()]
+        missing = [row for row in candidates if not (row.score_folder / name).is_file()]
         for start in range(0, len(missing), ROWS_PER_WORKER):
             yield source, missing[start : start + ROWS_PER_WORKER]
 
 
-def _measure(table: Table, source: str, rows: list[PlannedRow], machine: Workers) -> None:
-    """In a worker: some rows on one set, each row's numbers into its own file."""
+def _measure(table: Table, source: str, rows: list[PlannedRow], workers: Workers) -> None:
+    """In a worker: some rows on one set, each row's scores into its own file."""
     models = {row.name: row.model for row in rows if row.stages}
-    wants_references = len(models) < len(rows)
+    with_references = len(models) < len(rows)
     result = evaluate(
         models,
-        source.format(data=machine.data_root),
+        source.format(data=workers.data_root),
         hr_size=table.hr_size,
         scale=table.scale,
         seed=table.seed,
-        references=wants_references,
-        device=machine.device,
+        references=with_references,
+        device=workers.device,
     )
     gammas = [round(gamma, SCORE_DECIMALS) for gamma in result.gammas]
     stored: dict[str, list[dict[str, Any]]] = {}
     for row in result.rows:
         if row.method not in models and row.method not in REFERENCES:
-            continue  # a shipped network among the references has had another budget
+            continue  # a shipped network among the references was trained with another budget
         owner = row.method if row.method in models else REFERENCE_ROW
         scores = {
-            column: [None if score is None else round(score, SCORE_DECIMALS) for score in column_scores]
-            for column, column_scores in result.per_image[row.method].items()
+            metric: [None if score is None else round(score, SCORE_DECIMALS) for score in values]
+            for metric, values in result.per_image[row.method].items()
         }
         measured = Measured(row.as_dict(), result.protocol, result.names, gammas, scores)
         stored.setdefault(owner, []).append(
             {field: getattr(measured, field) for field in Measured.__dataclass_fields__}
         )
     for row in rows:
-        path = row.scores / f"{set_name(source)}.json"
+        path = row.score_folder / f"{set_name(source)}.json"
         write_bytes(path, json.dumps(stored[row.name]).encode())

@@ -1,4 +1,4 @@
-"""The runs of a table, a few at a time in processes of their own; what is finished is never trained again."""
+"""The training runs of a table, several at a time in processes; finished runs are never trained again."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from lumiface.core.files import write_bytes
 from lumiface.data.training.face_set import FaceSet, load_faces
 from lumiface.training.config import TrainConfig
 from lumiface.training.launch import start_fabric
+from lumiface.training.run import train
 from lumiface.training.task import Limits
-from lumiface.training.tasks.paired import train
 
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Where a table is made.
+    """The processes that train and measure a table.
 
     Attributes:
-        data_root: what `{data}` stands for.
+        data_root: folder that `{data}` stands for.
         device: "cpu", "cuda", ...
-        jobs: processes that work at once; one on a GPU.
-        threads: CPU threads of each.
-        max_minutes: no run goes on after this time; what was begun is kept.
+        jobs: number of parallel processes; one on a GPU.
+        threads: CPU threads per process.
+        max_minutes: time limit, after which runs stop; they can be resumed.
     """
 
     data_root: str
@@ -46,83 +46,80 @@ class Workers:
 
 
 def train_missing(
-    runs: Mapping[Path, TrainConfig], machine: Workers, tell: Callable[[str], None]
+    runs: Mapping[Path, TrainConfig], workers: Workers, log: Callable[[str], None]
 ) -> list[str]:
-    """Finish every run that is not; each stopped one goes on where it was.
+    """Train every run that is not finished; stopped runs resume.
 
     Returns:
-        One line for each run that failed or ran out of time.
+        One line for each run that failed or reached the time limit.
     """
     missing = {folder: run for folder, run in runs.items() if not is_finished(folder)}
     if not missing:
         return []
-    tell(f"{len(missing)} runs to make, {len(runs) - len(missing)} are finished")
-    deadline = None if machine.max_minutes is None else time.time() + 60.0 * machine.max_minutes
+    log(f"{len(missing)} runs to train, {len(runs) - len(missing)} finished")
+    deadline = None if workers.max_minutes is None else time.time() + 60.0 * workers.max_minutes
     failures: list[str] = []
-    with worker_pool(machine) as pool:
+    with worker_pool(workers) as pool:
         jobs = {
-            pool.submit(_train, run, folder, machine, deadline): folder for folder, run in missing.items()
+            pool.submit(_train, run, folder, workers, deadline): folder for folder, run in missing.items()
         }
         for job in as_completed(jobs):
             folder = jobs[job]
             try:
-                tell(f"{folder.name}: {job.result()}")
+                log(f"{folder.name}: {job.result()}")
             except LumifaceError as error:
                 failures.append(f"{folder.name}: {error}")
-                tell(failures[-1])
+                log(failures[-1])
     unfinished = [folder.name for folder in missing if not is_finished(folder)]
-    return failures + [f"{name}: time was up" for name in unfinished if not _named(name, failures)]
+    stopped = [name for name in unfinished if not any(line.startswith(f"{name}:") for line in failures)]
+    return failures + [f"{name}: stopped at the time limit" for name in stopped]
 
 
-def worker_pool(machine: Workers) -> ProcessPoolExecutor:
-    """Fresh processes: torch's threads do not survive a fork."""
+def worker_pool(workers: Workers) -> ProcessPoolExecutor:
+    """New processes: torch's threads do not survive a fork."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(machine.jobs, context, _start_worker, (machine.threads,))
+    return ProcessPoolExecutor(workers.jobs, context, _start_worker, (workers.threads,))
 
 
 def _start_worker(threads: int) -> None:
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """A worker whose command was killed must not go on: the next command would write to the same run."""
+def _exit_with_parent() -> None:
+    """Exit when the command is killed: the next command would otherwise write to the same run."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _train(run: TrainConfig, folder: Path, machine: Workers, deadline: float | None) -> str:
-    """One run in a worker: what it says goes into the run's own log, not on everyone's screen."""
+def _train(run: TrainConfig, folder: Path, workers: Workers, deadline: float | None) -> str:
+    """One run in a worker: its output goes to a file of the run, not to the terminal."""
     minutes = None if deadline is None else (deadline - time.time()) / 60.0
     if minutes is not None and minutes <= 0:
-        return "not begun, time was up"
+        return "not started, time limit reached"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "said.txt").open("a") as said, contextlib.redirect_stdout(said):
-        fabric = start_fabric(accelerator=machine.device, devices="1", precision=run.precision)
-        sources = tuple(source.format(data=machine.data_root) for source in run.train)
+    with (folder / "output.txt").open("a") as output, contextlib.redirect_stdout(output):
+        fabric = start_fabric(accelerator=workers.device, devices="1", precision=run.precision)
+        sources = tuple(source.format(data=workers.data_root) for source in run.train)
         faces = _faces(sources, str(fabric.device))
-        outcome = train(
+        result = train(
             run,
             folder,
             fabric,
-            data_root=machine.data_root,
+            data_root=workers.data_root,
             limits=Limits(max_minutes=minutes),
             faces=faces,
         )
-    if outcome.step < run.steps:
-        return f"stopped at step {outcome.step} of {run.steps}"
-    facts = {"steps": outcome.step, "psnr_y": outcome.best, "run": run.model_dump()}
-    write_bytes(folder / FINISHED, (json.dumps(facts, indent=2) + "\n").encode())
-    return f"finished, {outcome.best:.2f} dB in validation"
+    if result.step < run.steps:
+        return f"stopped at step {result.step} of {run.steps}"
+    summary = {"steps": result.step, "psnr_y": result.best, "run": run.model_dump()}
+    write_bytes(folder / FINISHED, (json.dumps(summary, indent=2) + "\n").encode())
+    return f"finished, {result.best:.2f} dB in validation"
 
 
 @lru_cache(maxsize=1)
 def _faces(sources: tuple[str, ...], device: str) -> FaceSet:
-    """Decoded once a process: a table's runs share their data."""
+    """Decoded once per process: a table's runs share their data."""
     return load_faces(sources, device)
-
-
-def _named(name: str, failures: list[str]) -> bool:
-    return any(line.startswith(f"{name}:") for line in failures)

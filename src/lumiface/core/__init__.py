@@ -1,3 +1,3 @@
-"""What every room needs: errors, files, seeds, shapes, assets, devices, settings. No network, no picture."""
+"""Shared basics: errors, files, seeds, shapes, assets, devices, settings. No networks, no images."""
 
 from __future__ import annotations

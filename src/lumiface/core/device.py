@@ -1,6 +1,8 @@
-"""Where a network runs outside of training."""
+"""The device on which a network runs, and the name of the machine for provenance."""
 
 from __future__ import annotations
+
+import platform
 
 import torch
 
@@ -8,10 +10,10 @@ from lumiface.core.errors import SettingError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """A device by its name ("cpu", "cuda", "cuda:1", "mps"); "auto" takes the first GPU, or else the CPU.
+    """A device by its name ("cpu", "cuda", "cuda:1", "mps"); "auto": the first GPU, or else the CPU.
 
     Raises:
-        SettingError: no such device, or not on this machine.
+        SettingError: there is no such device on this machine.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -19,5 +21,15 @@ def choose_device(name: str = "auto") -> torch.device:
         torch.empty(0, device=name)
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
-        what = str(error).strip().splitlines()[0].rstrip(".")
-        raise SettingError(f"device {name} is not on this machine ({what}); try cpu or cuda") from error
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise SettingError(f"device {name} is not available ({reason}); try cpu or cuda") from error
+
+
+def machine_name(device: torch.device | str = "cpu") -> str:
+    """The hardware behind a measurement: the GPU's name, or CPU and threads ("AMD EPYC, 1 thread")."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    threads = torch.get_num_threads()
+    return f"{capabilities.get('cpu_name', platform.machine())}, {threads} thread{'s' if threads > 1 else ''}"

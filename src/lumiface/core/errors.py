@@ -1,27 +1,27 @@
-"""The errors that a person sees: one line that names the file or the setting, and the mend.
+"""Errors for the user: one line that names the file or the setting, the reason and the fix.
 
-Everything raised on purpose derives from `LumifaceError`; the command line prints its text and nothing
-else. Any other exception is a fault of ours and keeps its traceback.
+Expected errors derive from `LumifaceError`; the command line prints only their text. Any other exception is a
+bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
 
 class LumifaceError(Exception):
-    """One clear line: what is wrong, where, and what to do about it."""
+    """One line of text: what is wrong, where, and how to fix it."""
 
 
 class InputError(LumifaceError):
-    """A file, folder or array that cannot be used as it is (truncated, not a picture, empty, too large)."""
+    """An unusable file, folder or array (truncated, not an image, empty, too large)."""
 
 
 class SettingError(LumifaceError):
-    """A setting, flag or configuration that contradicts itself or asks for what does not exist."""
+    """A setting, option or configuration that is contradictory or names something that does not exist."""
 
 
 class OutputError(LumifaceError):
-    """A result that cannot be written where it was asked to go."""
+    """A result that cannot be written to the requested path."""
 
 
 class AssetMissing(LumifaceError):
-    """A pretrained part from elsewhere that is on this machine in none of the places where we look."""
+    """A pretrained asset by a third party that is not found on this machine."""

@@ -1,4 +1,4 @@
-"""Whole files in, whole files out: every failure is one line, and no reader ever sees half a file."""
+"""Reading and atomic writing of complete files; every failure is an error of one line."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ def read_bytes(path: str | Path) -> bytes:
             f"{path} cannot be read ({fault.strerror or fault}); check its permissions"
         ) from fault
     if not data:
-        raise InputError(f"{path} is empty (0 bytes); copy it again from where it came")
+        raise InputError(f"{path} is empty (0 bytes); copy it again from its source")
     return data
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write one file atomically: beside its final place first, then renamed. Makes the folder if need be.
+    """Write one file atomically: to a temporary file in the same folder, then renamed. Creates the folder.
 
     Raises:
-        OutputError: it cannot be written there; nothing is left behind.
+        OutputError: it cannot be written; no temporary file is left behind.
     """
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file in it")
-    # A plain open() respects the user's umask, which tempfile's private 0600 files would not.
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # A plain open() respects the user's umask; tempfile creates files of mode 0600.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(data)
-        os.replace(draft, path)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
     except OSError as fault:
         raise OutputError(
             f"{path} cannot be written ({fault.strerror or fault}); check the folder and the free space"
         ) from fault
     finally:
-        if draft.exists():
-            draft.unlink()
+        if temporary.exists():
+            temporary.unlink()

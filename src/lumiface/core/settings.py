@@ -1,4 +1,4 @@
-"""Settings: one base class, one reader of YAML files, one conversion of pydantic's errors, one finder of what ships."""
+"""Configurations: their base class, the YAML reader, the wording of errors, the finder of shipped files."""
 
 from __future__ import annotations
 
@@ -40,10 +40,13 @@ def current_spelling(model: type[BaseModel], given: Mapping[str, Any]) -> dict[s
 
     Call it before settings are merged over others: a merge knows keys by their spelling alone.
     """
-    if not issubclass(model, Settings):
-        return dict(given)
-    found = {model.old_names.get(key, key): value for key, value in given.items()}
-    for key, values in model.old_values.items():
+    names: dict[str, str] = {}
+    replaced: dict[str, Mapping[str, str]] = {}
+    for base in model.__mro__:
+        names |= vars(base).get("old_names", {})
+        replaced |= vars(base).get("old_values", {})
+    found = {names.get(key, key): value for key, value in given.items()}
+    for key, values in replaced.items():
         if isinstance(value := found.get(key), str):
             found[key] = values.get(value, value)
     return found

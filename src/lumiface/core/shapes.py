@@ -1,4 +1,4 @@
-"""The guards that losses and metrics share: what is to be compared must have one shape."""
+"""Shape checks shared by losses and metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def require_same_pictures(output: Tensor, target: Tensor) -> None:
-    """Refuse pairs that torch would silently broadcast.
+    """Reject pairs that torch would silently broadcast.
 
     Args:
         output: (B, 3, H, W).
@@ -25,10 +25,10 @@ def require_same_pictures(output: Tensor, target: Tensor) -> None:
 
 
 def require_same_features(output: Sequence[Tensor], target: Sequence[Tensor]) -> None:
-    """Refuse features of two pictures that do not belong together, layer by layer.
+    """Reject lists of features that do not match layer by layer.
 
     Raises:
-        ValueError: there are none, their number differs, or a pair's shapes differ.
+        ValueError: there are none, their numbers differ, or the shapes of a pair differ.
     """
     one, other = ([tuple(layer.shape) for layer in layers] for layers in (output, target))
     if one != other or not one:

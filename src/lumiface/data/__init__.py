@@ -1,3 +1,3 @@
-"""Where pictures come from, and the benchmark sets that are built of them."""
+"""Picture sources, benchmark sets, training sets, and the collection of dark faces."""
 
 from __future__ import annotations

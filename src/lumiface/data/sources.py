@@ -1,4 +1,4 @@
-"""Pictures wherever they lie: in a folder, in plain tar archives, or as single files; read one by one."""
+"""Pictures in folders, uncompressed tar archives or single files, read one by one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ class Entry:
 
 
 class PictureSource(Sequence[bytes]):
-    """A list of pictures, not yet read. Holds no open file, so it may be pickled and shared by processes.
+    """A list of pictures, read on demand. Holds no open file, so it can be pickled and shared by processes.
 
-    `names[i]` is the path inside the folder or archive, with forward slashes; `read(i)` gives its bytes.
+    Attributes:
+        entries: the pictures.
+        names: their paths inside the folder or archive, with forward slashes.
     """
 
     def __init__(self, entries: Sequence[Entry]) -> None:
@@ -45,7 +47,7 @@ class PictureSource(Sequence[bytes]):
         """The bytes of picture `index`, still encoded.
 
         Raises:
-            InputError: its file has gone, is empty, or is shorter than the archive's index says.
+            InputError: its file no longer exists, is empty, or is shorter than the archive's index states.
         """
         entry = self.entries[index]
         if entry.offset is None:
@@ -59,7 +61,7 @@ class PictureSource(Sequence[bytes]):
                 f"{entry.container} cannot be read ({fault.strerror}); check the file"
             ) from fault
         if len(data) != entry.size or not data:
-            raise InputError(f"{entry.container}: {entry.name} is empty or cut off; copy the archive again")
+            raise InputError(f"{entry.container}: {entry.name} is empty or truncated; copy the archive again")
         return data
 
     def items(self) -> Iterator[tuple[str, bytes]]:
@@ -68,40 +70,40 @@ class PictureSource(Sequence[bytes]):
             yield name, self.read(index)
 
     def first(self, count: int) -> PictureSource:
-        """The first `count` pictures, or all when there are fewer."""
+        """The first `count` pictures, or all if there are fewer."""
         return PictureSource(self.entries[:count])
 
 
 def open_source(paths: Paths) -> PictureSource:
     """Find pictures in one path or several: folders, uncompressed tars, picture files, and globs of these.
 
-    A folder is searched with all that is below it, in sorted order; an archive keeps its own order. Hidden
-    files (a name that begins with a dot) are passed over.
+    A folder is searched recursively, in sorted order; an archive keeps its own order. Hidden files (whose
+    name begins with a dot) are skipped.
 
     Raises:
-        InputError: a path that is not there, an archive that is damaged or compressed, or no picture at all.
+        InputError: a path does not exist, an archive is damaged or compressed, or no picture is found.
     """
-    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
-    entries = [entry for path in given for found in expand(path) for entry in _entries(found)]
+    patterns = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    entries = [entry for pattern in patterns for path in expand(pattern) for entry in _entries(path)]
     if not entries:
-        places = ", ".join(str(path) for path in given) or "an empty list"
-        raise InputError(f"no picture found in {places}; looked for {' '.join(PICTURE_SUFFIXES)}")
+        searched = ", ".join(str(pattern) for pattern in patterns) or "an empty list"
+        raise InputError(f"no picture found in {searched}; supported are {' '.join(PICTURE_SUFFIXES)}")
     return PictureSource(entries)
 
 
 def is_picture_name(name: str) -> bool:
-    """Does the name end like a picture's, and is it not hidden?"""
+    """Whether the name has the suffix of a picture and is not hidden."""
     path = Path(name)
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
 def expand(path: str | Path) -> list[Path]:
-    """The files and folders that a path or a glob stands for.
+    """The files and folders that match a path or a glob.
 
     Raises:
         InputError: there are none.
     """
-    if Path(path).exists():  # before the glob: a name may hold brackets
+    if Path(path).exists():  # before the glob: a name may contain brackets
         return [Path(path)]
     found = sorted(glob.glob(str(path), recursive=True))
     if not found:
@@ -129,5 +131,5 @@ def _tar_entries(path: Path) -> list[Entry]:
     end = path.stat().st_size
     for member in members:
         if member.offset_data + member.size > end:
-            raise InputError(f"{path} is cut off at {member.name}; copy it again from where it came")
+            raise InputError(f"{path} is truncated at {member.name}; copy it again from its source")
     return [Entry(m.name.removeprefix("./"), path, m.offset_data, m.size) for m in members]

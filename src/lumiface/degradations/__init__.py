@@ -1,3 +1,3 @@
-"""How good pictures become bad ones: seeded, and every drawn parameter returned."""
+"""Degradations: clean images to degraded ones, seeded, with every sampled parameter returned."""
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""Damage of unknown kind and strength: what blind face restoration is trained and tested with.
+"""Degradation of unknown kind and strength, for training and testing blind face restoration.
 
 Paper: blind face restoration by feature fusion and embedding optimisation, section 2, after GFPGAN (Wang et
-al., CVPR 2021, equation 9) and DFDNet. Same size in and out, on the 8-bit grid:
+al., CVPR 2021, equation 9) and DFDNet. The size is kept, the result lies on the 8-bit grid:
 
-    I_d = enlarge(JPEG_q((I ⊗ k_σ)↓_r + n_δ))       k Gaussian, round or not; r with antialiasing
+    I_d = enlarge(JPEG_q((I ⊗ k_σ)↓_r + n_δ))       k Gaussian, isotropic or not; ↓_r with antialiasing
 
-and, as in GFPGAN's published settings, for some pictures shifted colours, and for some none at all.
+followed, as in GFPGAN's published settings, by a colour shift of some pictures and the removal of all colour
+from others.
 
 NOTE(paper): the ranges are those of GFPGAN, which the paper names and does not print. Its r begins at 0.8; a
-picture enlarged by that and brought back has lost nothing, so r below 1 leaves the size here.
+picture enlarged by that and reduced again has lost nothing, so r below 1 leaves the size here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import Tensor
 from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
-from lumiface.degradations.lowlight import per_picture
+from lumiface.degradations.lowlight import expand_bchw
 from lumiface.degradations.parameters import (
     Range,
     SampledParameters,
@@ -32,25 +33,27 @@ from lumiface.degradations.parameters import (
     to_int_range,
     validate_ranges,
 )
-from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
+from lumiface.degradations.rescale import enlarge, reduced_sizes, repeat_edges, shrink
 from lumiface.imaging.color import luma
-from lumiface.imaging.quantize import to_uint8
+from lumiface.imaging.quantize import quantize
 
 
 class BlindConfig(Settings):
-    """The ranges (low, high) that a picture's damage is drawn from, uniformly, both ends included."""
+    """The ranges (low, high) that parameters are sampled from, uniformly per picture, both ends included."""
 
     sigma: Range = Field(
         default=(0.1, 10.0),
-        description="deviations of the blur, pixels of a picture of 512; scaled to others",
+        description="standard deviations of the blur, pixels at 512 x 512; scaled to other sizes",
     )
-    isotropic: float = Field(default=0.5, ge=0.0, le=1.0, description="share of blurs that are round")
-    factor: Range = Field(default=(0.8, 8.0), description="r: how many times smaller in between")
-    noise: Range = Field(default=(0.0, 20.0), description="δ: deviation of the noise, 8-bit levels")
-    quality: tuple[int, int] = Field(default=(60, 100), description="q: of JPEG, 1 to 100")
-    colour: float = Field(default=0.3, ge=0.0, le=1.0, description="share of pictures with shifted colours")
-    shift: float = Field(default=20.0 / 255.0, ge=0.0, le=1.0, description="largest shift of R, G or B, of 1")
-    grey: float = Field(default=0.01, ge=0.0, le=1.0, description="share of pictures without colours")
+    isotropic: float = Field(default=0.5, ge=0.0, le=1.0, description="probability of an isotropic blur")
+    factor: Range = Field(default=(0.8, 8.0), description="r: intermediate downscale factor")
+    noise: Range = Field(default=(0.0, 20.0), description="δ: standard deviation of the noise, 8-bit levels")
+    quality: tuple[int, int] = Field(default=(60, 100), description="q: JPEG quality, 1 to 100")
+    colour: float = Field(default=0.3, ge=0.0, le=1.0, description="probability of a colour shift")
+    shift: float = Field(
+        default=20.0 / 255.0, ge=0.0, le=1.0, description="largest shift of R, G or B, on the [0, 1] scale"
+    )
+    grey: float = Field(default=0.01, ge=0.0, le=1.0, description="probability of a grey picture")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -61,16 +64,16 @@ class BlindConfig(Settings):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlindParameters(SampledParameters):
-    """What was drawn for a batch, (B,) each; with the same noise they make the same pictures again.
+    """The parameters of a batch, (B,) each; together with the noise they determine the result.
 
     Attributes:
-        sigma_x, sigma_y, angle: of the blur, pixels of the picture at hand, and radians.
-        factor: how many times smaller in between, 1 or more.
-        noise: δ, of 1.
+        sigma_x, sigma_y, angle: of the blur, pixels of the picture's own size, and radians.
+        factor: intermediate downscale factor, 1 or more.
+        noise: δ, on the [0, 1] scale.
         quality: of JPEG, int64.
-        red, green, blue: shifts, of 1; 0 for most pictures.
-        grey: 1.0 for those that lose their colours, else 0.0.
-        radius: of the kernels, pixels, one for all.
+        red, green, blue: colour shifts, on the [0, 1] scale; 0 for most pictures.
+        grey: 1.0 for pictures that become grey, else 0.0.
+        radius: of the kernels, pixels, common to all.
     """
 
     sigma_x: Tensor
@@ -90,7 +93,7 @@ class BlindParameters(SampledParameters):
 
 
 PARAMETERS = tuple(field.name for field in fields(BlindParameters))[:10]
-"""The names of what is drawn."""
+"""The names of the sampled parameters."""
 
 
 def sample_blind(
@@ -101,9 +104,9 @@ def sample_blind(
     device: torch.device | str,
     dtype: torch.dtype = torch.float32,
 ) -> BlindParameters:
-    """Draw the damage of `count` pictures of `side` pixels, from the caller's generator, then move it.
+    """Sample the parameters of `count` pictures of `side` pixels, on the generator's device, then move them.
 
-    All numbers are drawn whatever the config says, and a range that is changed changes no other number.
+    The number of random values does not depend on the config, so changing one range changes no other value.
     """
     unit = torch.rand((12, count), generator=generator, device=generator.device, dtype=dtype)
 
@@ -127,10 +130,10 @@ def sample_blind(
 
 
 def apply_blind(pictures: Tensor, parameters: BlindParameters, generator: torch.Generator) -> Tensor:
-    """Damage (B, 3, H, W) pictures in [0, 1], each by its own parameters, on the pictures' device.
+    """Degrade (B, 3, H, W) pictures in [0, 1], each by its own parameters, on the pictures' device.
 
     Args:
-        generator: draws the noise; required, so that no run is random by accident.
+        generator: samples the noise; required, so that no run is random by accident.
 
     Returns:
         The same shape and type, on the 8-bit grid in [0, 1].
@@ -138,11 +141,11 @@ def apply_blind(pictures: Tensor, parameters: BlindParameters, generator: torch.
     p = parameters
     normal = torch.randn(pictures.shape, generator=generator, device=generator.device, dtype=pictures.dtype)
     soft = blur(pictures, gaussian_kernels(p.sigma_x, p.sigma_y, p.angle, p.radius).to(pictures))
-    sides = small_sides(pictures.shape[-2], pictures.shape[-1], p.factor)
-    small = shrink(soft, sides)
-    noisy = repeat_edges((small + per_picture(p.noise) * normal.to(small)).clamp(0.0, 1.0), sides)
-    damaged = enlarge(jpeg(noisy, p.quality), sides)
+    sizes = reduced_sizes(pictures.shape[-2], pictures.shape[-1], p.factor)
+    small = shrink(soft, sizes)
+    noisy = repeat_edges((small + expand_bchw(p.noise) * normal.to(small)).clamp(0.0, 1.0), sizes)
+    degraded = enlarge(jpeg(noisy, p.quality), sizes)
     shift = torch.stack([p.red, p.green, p.blue], dim=1)[:, :, None, None]
-    damaged = (damaged + shift).clamp(0.0, 1.0)
-    damaged = torch.where(per_picture(p.grey) > 0.0, luma(damaged).expand_as(damaged), damaged)
-    return to_uint8(damaged).to(pictures.dtype) / 255.0
+    degraded = (degraded + shift).clamp(0.0, 1.0)
+    degraded = torch.where(expand_bchw(p.grey) > 0.0, luma(degraded).expand_as(degraded), degraded)
+    return quantize(degraded)

@@ -1,17 +1,17 @@
-"""Dark, blurred, coarse, noisy and compressed: faces made bad as for the semi-supervised 3D-prior enhancer.
+"""Darkening, blur, downscaling, noise and compression, for the semi-supervised 3D-prior enhancer.
 
 Paper: semi-supervised low-light face enhancement by a diffusion 3D prior and distillation, section 4.1, which
-degrades FFHQ by the strategy of FRR-Net (Pouyanfar et al., CVPR Workshops 2023). Same size in and out:
+degrades FFHQ by the strategy of FRR-Net (Pouyanfar et al., CVPR Workshops 2023). The size is kept:
 
     dark = gain · I^gamma                    darken, by a power and linearly
-    soft = enlarge(shrink(blur(dark)))       Gaussian blur, round or not; bicubic down and up by a factor
+    soft = enlarge(shrink(blur(dark)))       Gaussian blur, isotropic or not; bicubic down and up by a factor
     bad  = JPEG(soft + noise)                variance shot · soft + read²; quality of the IJG's scale
 
 Unknown: all of FRR-Net's numbers. The paper names the strategy and prints nothing of it.
-NOTE(paper): the ranges here are ours. 114 normally lit faces of CelebA-HQ and FFHQ, 256 pixels, get a mean
-luma of 0.14, nine in ten below 0.25; where the true gain and gamma are undone again, the rest of the damage
+NOTE(paper): the ranges here are our choice. 114 normally lit faces of CelebA-HQ and FFHQ, 256 pixels, get a
+mean luma of 0.14, nine in ten below 0.25; after inverting the true gain and gamma, the remaining degradation
 leaves 24.6 dB and an SSIM of 0.68 (100 brighter studio portraits: 0.20, 25.3 dB, 0.75).
-NOTE(paper): whether noise and JPEG come before or after the way back to the full size is a choice, too:
+NOTE(paper): whether noise and JPEG are applied before or after enlarging to the full size is a choice, too:
 `noise_at` has both. "small" is the usual order in training restorers of small faces.
 """
 
@@ -28,7 +28,7 @@ from torch import Tensor
 from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
-from lumiface.degradations.lowlight import per_picture, sensor_noise
+from lumiface.degradations.lowlight import expand_bchw, sensor_noise
 from lumiface.degradations.parameters import (
     Range,
     SampledParameters,
@@ -36,24 +36,26 @@ from lumiface.degradations.parameters import (
     to_int_range,
     validate_ranges,
 )
-from lumiface.degradations.rescale import enlarge, repeat_edges, shrink, small_sides
-from lumiface.imaging.quantize import to_uint8
+from lumiface.degradations.rescale import enlarge, reduced_sizes, repeat_edges, shrink
+from lumiface.imaging.quantize import quantize
 
 
 class FRRConfig(Settings):
-    """The ranges (low, high) that a picture's damage is drawn from, uniformly, both ends included."""
+    """The ranges (low, high) that parameters are sampled from, uniformly per picture, both ends included."""
 
-    gamma: Range = Field(default=(1.5, 3.5), description="power of the darkening, over 0; 1: none")
-    gain: Range = Field(default=(0.3, 0.8), description="factor of the darkening, over 0; 1: none")
-    sigma: Range = Field(default=(0.2, 2.0), description="deviations of the blur, pixels, 0 or more")
-    isotropic: float = Field(default=0.5, ge=0.0, le=1.0, description="share of blurs that are round")
-    factor: Range = Field(default=(1.0, 3.0), description="how many times smaller in between, 1 or more")
+    gamma: Range = Field(default=(1.5, 3.5), description="power of the darkening, above 0; 1: none")
+    gain: Range = Field(default=(0.3, 0.8), description="factor of the darkening, above 0; 1: none")
+    sigma: Range = Field(default=(0.2, 2.0), description="standard deviations of the blur, pixels, 0 or more")
+    isotropic: float = Field(default=0.5, ge=0.0, le=1.0, description="probability of an isotropic blur")
+    factor: Range = Field(default=(1.0, 3.0), description="intermediate downscale factor, 1 or more")
     shot: Range = Field(default=(0.0, 0.001), description="variance of the noise per unit of light")
-    read: Range = Field(default=(0.0, 0.01), description="deviation of the noise in black, of 1")
-    quality: tuple[int, int] = Field(default=(60, 95), description="of JPEG, 1 to 100")
-    halve_chroma: bool = Field(default=True, description="JPEG as 4:2:0, or else 4:4:4")
+    read: Range = Field(
+        default=(0.0, 0.01), description="standard deviation of the noise in black, on the [0, 1] scale"
+    )
+    quality: tuple[int, int] = Field(default=(60, 95), description="JPEG quality, 1 to 100")
+    halve_chroma: bool = Field(default=True, description="JPEG as 4:2:0 instead of 4:4:4")
     noise_at: Literal["full", "small"] = Field(
-        default="full", description="size at which noise and JPEG come: of the picture, or the one in between"
+        default="full", description="size at which noise and JPEG are applied: full or intermediate"
     )
 
     @model_validator(mode="after")
@@ -66,15 +68,15 @@ class FRRConfig(Settings):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FRRParameters(SampledParameters):
-    """What was drawn for a batch, (B,) each; with the same noise they make the same pictures again.
+    """The parameters of a batch, (B,) each; together with the noise they determine the result.
 
     Attributes:
         gamma, gain: of the darkening.
         sigma_x, sigma_y, angle: of the blur, pixels and radians.
-        factor: how many times smaller in between.
+        factor: intermediate downscale factor.
         shot, read: of the noise, see the module.
         quality: of JPEG, int64.
-        radius: of the kernels, pixels, one for all.
+        radius: of the kernels, pixels, common to all.
         halve_chroma, noise_at: as in `FRRConfig`.
     """
 
@@ -96,7 +98,7 @@ class FRRParameters(SampledParameters):
 
 
 PARAMETERS = tuple(field.name for field in fields(FRRParameters))[:9]
-"""The names of what is drawn."""
+"""The names of the sampled parameters."""
 
 
 def sample_frr(
@@ -106,10 +108,10 @@ def sample_frr(
     device: torch.device | str,
     dtype: torch.dtype = torch.float32,
 ) -> FRRParameters:
-    """Draw the damage of `count` pictures, from the caller's generator and where it lives, then move it.
+    """Sample the parameters of `count` pictures, on the generator's device, then move them.
 
-    So a CPU generator gives the same training run on every device. All numbers are drawn whatever the config
-    says, and a range that is changed changes no other number.
+    So a CPU generator gives the same training run on every device. The number of random values does not
+    depend on the config, so changing one range changes no other value.
     """
     unit = torch.rand((10, count), generator=generator, device=generator.device, dtype=dtype)
 
@@ -132,10 +134,10 @@ def sample_frr(
 
 
 def apply_frr(pictures: Tensor, parameters: FRRParameters, generator: torch.Generator) -> Tensor:
-    """Damage (B, 3, H, W) pictures in [0, 1], each by its own parameters, on the pictures' device.
+    """Degrade (B, 3, H, W) pictures in [0, 1], each by its own parameters, on the pictures' device.
 
     Args:
-        generator: draws the noise; required, so that no run is random by accident.
+        generator: samples the noise; required, so that no run is random by accident.
 
     Returns:
         The same shape and type, on the 8-bit grid in [0, 1].
@@ -145,18 +147,18 @@ def apply_frr(pictures: Tensor, parameters: FRRParameters, generator: torch.Gene
 
 
 def apply_frr_with(pictures: Tensor, parameters: FRRParameters, normal: Tensor) -> Tensor:
-    """The degradation alone, with its standard normal numbers (B, 3, H, W) drawn before.
+    """The deterministic part of the degradation, given its standard normal noise (B, 3, H, W).
 
-    At the size in between the numbers in the upper left corner are used.
+    At the intermediate size the values in the upper left corner are used.
     """
     p = parameters
-    dark = per_picture(p.gain) * pictures.pow(per_picture(p.gamma))
+    dark = expand_bchw(p.gain) * pictures.pow(expand_bchw(p.gamma))
     soft = blur(dark, gaussian_kernels(p.sigma_x, p.sigma_y, p.angle, p.radius).to(dark))
-    sides = small_sides(pictures.shape[-2], pictures.shape[-1], p.factor)
-    small = shrink(soft, sides).clamp(0.0, 1.0)
+    sizes = reduced_sizes(pictures.shape[-2], pictures.shape[-1], p.factor)
+    small = shrink(soft, sizes).clamp(0.0, 1.0)
     if p.noise_at == "full":
-        full = enlarge(small, sides).clamp(0.0, 1.0)
+        full = enlarge(small, sizes).clamp(0.0, 1.0)
         return jpeg(sensor_noise(full, p.shot, p.read, normal), p.quality, halve_chroma=p.halve_chroma)
-    noisy = repeat_edges(sensor_noise(small, p.shot, p.read, normal), sides)
+    noisy = repeat_edges(sensor_noise(small, p.shot, p.read, normal), sizes)
     coded = jpeg(noisy, p.quality, halve_chroma=p.halve_chroma)
-    return to_uint8(enlarge(coded, sides)).to(pictures.dtype) / 255.0
+    return quantize(enlarge(coded, sizes))

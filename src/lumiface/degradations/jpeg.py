@@ -1,10 +1,10 @@
-"""What JPEG takes from a picture, for a whole batch on its own device: no file, no loop, a quality for each.
+"""Simulated JPEG compression of a batch on its own device, without files or loops; one quality per picture.
 
 ITU-T T.81 (1992) with the tables of its Annex K.1, the scaling of the tables by a quality from 1 to 100 and
-the colour conversion of the IJG's library, which nearly every writer of JPEG files follows. Exact but for the
-last rounding: 8-bit samples, whole-number YCbCr, halved chroma as the library averages it (4:2:0) and as it
-interpolates it back, edges repeated up to whole blocks. The entropy coding loses nothing and is left out.
-Nothing here has a useful gradient, since every step rounds.
+the colour conversion of the IJG's library, which nearly all JPEG encoders follow. Exact except for the last
+rounding: 8-bit samples, integer YCbCr, chroma averaged (4:2:0) and interpolated as by the library, edges
+replicated to complete blocks. The entropy coding is lossless and omitted. The gradient is useless, since
+every step rounds.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lumiface.imaging.quantize import to_uint8
 
 _BLOCK = 8
 _TIE = 1e-4
-"""Added before rounding: sums of whole numbers often end on an exact half, where the last digit of the
-arithmetic, another one on every machine, would decide. So halves go away from zero everywhere."""
+"""Added before rounding: sums of integers are often exact halves, whose rounding would depend on the last
+digit of the arithmetic, which differs between machines. So halves are rounded away from zero everywhere."""
 
 # T.81, tables K.1 and K.2: quantisation steps at quality 50, frequencies from left to right, top to bottom.
 _LUMINANCE = (
@@ -48,15 +48,15 @@ def jpeg(pictures: Tensor, quality: Tensor, *, halve_chroma: bool = True) -> Ten
     """Compress and decompress each picture at its own quality.
 
     Args:
-        pictures: (B, 3, H, W) in [0, 1], any size; rounded to 8 bits first, as a camera would.
-        quality: (B,) whole numbers from 1 to 100, on the pictures' device.
-        halve_chroma: 4:2:0, which most writers use; otherwise 4:4:4.
+        pictures: (B, 3, H, W) in [0, 1], any size; rounded to 8 bits first, as by a camera.
+        quality: (B,) integers from 1 to 100, on the pictures' device.
+        halve_chroma: 4:2:0, the default of most encoders; otherwise 4:4:4.
 
     Returns:
         The same shape and type, on the 8-bit grid in [0, 1].
 
     Raises:
-        ValueError: shapes do not fit.
+        ValueError: shapes do not match.
     """
     if pictures.ndim != 4 or pictures.shape[1] != 3 or quality.shape != pictures.shape[:1]:
         raise ValueError(
@@ -64,7 +64,7 @@ def jpeg(pictures: Tensor, quality: Tensor, *, halve_chroma: bool = True) -> Ten
             f"got {tuple(pictures.shape)} and {tuple(quality.shape)}"
         )
     height, width = pictures.shape[-2:]
-    exact = torch.promote_types(pictures.dtype, torch.float32)  # bfloat16 does not hold 0..255
+    exact = torch.promote_types(pictures.dtype, torch.float32)  # bfloat16 does not represent 0..255 exactly
     ycbcr = _to_ycbcr(to_uint8(pictures.to(exact)).to(exact))
     light, chroma = ycbcr[:, :1], ycbcr[:, 1:]
     if halve_chroma:
@@ -78,11 +78,11 @@ def jpeg(pictures: Tensor, quality: Tensor, *, halve_chroma: bool = True) -> Ten
 
 
 def quantisation_steps(table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
-    """The IJG's scaling of an 8 x 8 table, `((table · s + 50) / 100)` in whole numbers within 1..255, with
+    """The IJG's scaling of an 8 x 8 table, `((table · s + 50) / 100)` in integers clipped to 1..255, with
     s = 5000 / q below quality 50 and 200 - 2 q from there on.
 
     Args:
-        quality: (B,), whole numbers from 1 to 100; others are brought to the nearer end.
+        quality: (B,), integers, clipped to 1..100.
 
     Returns:
         (B, 8, 8) int64.
@@ -94,7 +94,7 @@ def quantisation_steps(table: tuple[tuple[int, ...], ...], quality: Tensor) -> T
 
 
 def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
-    """(B, C, H, W) samples 0..255 -> what quantising their 8 x 8 transforms leaves, in whole numbers."""
+    """(B, C, H, W) samples 0..255 -> the same after quantisation of their 8 x 8 DCT, as integers."""
     height, width = planes.shape[-2:]
     padded = F.pad(planes, (0, -width % _BLOCK, 0, -height % _BLOCK), mode="replicate")
     rows, columns = padded.shape[-2] // _BLOCK, padded.shape[-1] // _BLOCK
@@ -109,15 +109,15 @@ def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
 
 
 def _halve(chroma: Tensor) -> Tensor:
-    """Means over 2 x 2 samples; halves are rounded down and up by turns from column to column (no drift)."""
+    """Means over 2 x 2 samples; halves are rounded down and up in alternating columns (no mean shift)."""
     even = F.pad(chroma, (0, chroma.shape[-1] % 2, 0, chroma.shape[-2] % 2), mode="replicate")
     total = F.avg_pool2d(even, 2) * 4.0
-    turn = torch.arange(total.shape[-1], device=total.device) % 2 + 1
-    return ((total.round() + turn) / 4.0).floor()
+    bias = torch.arange(total.shape[-1], device=total.device) % 2 + 1
+    return ((total.round() + bias) / 4.0).floor()
 
 
 def _to_ycbcr(rgb: Tensor) -> Tensor:
-    """(B, 3, H, W), 0..255 -> full-range BT.601 in whole numbers, chroma around 128 (JFIF)."""
+    """(B, 3, H, W), 0..255 -> full-range BT.601 as integers, chroma centred on 128 (JFIF)."""
     y = luma(rgb)
     blue, red = (rgb[:, 2:] - y) / 1.772 + 128.0, (rgb[:, :1] - y) / 1.402 + 128.0
     return _rounded(torch.cat((y, blue, red), dim=1))

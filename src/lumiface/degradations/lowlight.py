@@ -1,11 +1,11 @@
 """The low-light darkening of the LLF benchmark (LFSRNet, data section).
 
 `Dark(I) = β·(α·I)^γ + 0.002·N(0, 1)`, α ~ U(0.9, 1), β ~ U(0.5, 1), γ ~ U(1, 5), the result clipped
-to [0, 1]. The picture is darkened first and made smaller afterwards, so the noise is of the large picture and
-averages out in the small one.
+to [0, 1]. The picture is darkened before it is downscaled, so the noise is added at the full size and
+averages out in the small picture.
 
 Two forms of one formula: `sample_darkening` and `darken` in torch, for training on the device;
-`sample_darkening_exact` and `darken_exact` in fixed point, for test sets that anyone rebuilds to the byte.
+`sample_darkening_exact` and `darken_exact` in fixed point, for test sets that are reproducible byte for byte.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAPER_NOISE = 0.002
 
 @dataclass(frozen=True, slots=True)
 class DarkeningRanges:
-    """The uniform ranges (low, high) that α, β, γ are drawn from. The defaults are the paper's."""
+    """The ranges (low, high) that α, β, γ are sampled from, uniformly. The defaults are the paper's."""
 
     alpha: tuple[float, float] = (0.9, 1.0)
     beta: tuple[float, float] = (0.5, 1.0)
@@ -44,7 +44,7 @@ class DarkeningRanges:
 
 @dataclass(frozen=True, slots=True)
 class Darkening:
-    """The parameters that darkened one picture."""
+    """The parameters of one picture's darkening."""
 
     alpha: float
     beta: float
@@ -54,7 +54,7 @@ class Darkening:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DarkeningBatch:
-    """The parameters that darkened a batch: α, β, γ of shape (B,), and one noise level."""
+    """The parameters of a batch's darkening: α, β, γ of shape (B,), and one noise level."""
 
     alpha: Tensor
     beta: Tensor
@@ -68,17 +68,17 @@ PAPER_RANGES = DarkeningRanges()
 def sample_darkening(
     count: int, ranges: DarkeningRanges, generator: torch.Generator, device: torch.device | str
 ) -> DarkeningBatch:
-    """Draw the parameters of `count` pictures, (count,) float32 each, from the caller's generator.
+    """Sample the parameters of `count` pictures, (count,) float32 each.
 
-    The numbers are drawn where the generator lives and then moved, so a CPU generator gives the same training
-    run on every device.
+    The values are sampled on the generator's device and then moved, so a CPU generator gives the same
+    training run on every device.
     """
     unit = torch.rand((3, count), generator=generator, device=generator.device).to(device)
-    drawn = [
+    alpha, beta, gamma = (
         low + (high - low) * u
         for (low, high), u in zip((ranges.alpha, ranges.beta, ranges.gamma), unit, strict=True)
-    ]
-    return DarkeningBatch(drawn[0], drawn[1], drawn[2], ranges.noise)
+    )
+    return DarkeningBatch(alpha, beta, gamma, ranges.noise)
 
 
 def darken(
@@ -88,63 +88,63 @@ def darken(
 
     Args:
         noise: standard deviation of the added Gaussian noise, on the [0, 1] scale.
-        generator: draws the noise; required, so that no run is random by accident.
+        generator: samples the noise; required, so that no run is random by accident.
     """
     normal = torch.randn(pictures.shape, generator=generator, device=generator.device, dtype=pictures.dtype)
     return darken_with(pictures, alpha, beta, gamma, noise * normal.to(pictures.device))
 
 
 def darken_with(pictures: Tensor, alpha: Tensor, beta: Tensor, gamma: Tensor, noise: Tensor) -> Tensor:
-    """The formula alone, with noise drawn before: pure, so `torch.compile` fuses it into one kernel.
+    """The deterministic part, given the noise; `torch.compile` fuses it into one kernel.
 
     Shapes: pictures and noise (B, 3, H, W); α, β, γ (B,).
     """
-    light = (per_picture(alpha) * pictures).pow(per_picture(gamma))
-    return (per_picture(beta) * light + noise).clamp(0.0, 1.0)
+    light = (expand_bchw(alpha) * pictures).pow(expand_bchw(gamma))
+    return (expand_bchw(beta) * light + noise).clamp(0.0, 1.0)
 
 
 def invert_darkening(pictures: Tensor, darkening: Darkening | DarkeningBatch) -> Tensor:
-    """Undo the darkening as far as rounding and noise allow: `(x / β)^(1/γ) / α`, clipped to [0, 1].
+    """Invert the darkening as far as rounding and noise allow: `(x / β)^(1/γ) / α`, clipped to [0, 1].
 
-    The oracle of the benchmark: no method that sees only the dark picture knows the true α, β, γ.
+    The oracle of the benchmark: methods do not know the true α, β, γ.
 
     Args:
         pictures: (B, 3, H, W), dark, in [0, 1].
         darkening: of one picture (applied to all), or of a batch, (B,) each.
     """
     if isinstance(darkening, DarkeningBatch):
-        alpha, beta, gamma = (per_picture(p) for p in (darkening.alpha, darkening.beta, darkening.gamma))
+        alpha, beta, gamma = (expand_bchw(p) for p in (darkening.alpha, darkening.beta, darkening.gamma))
     else:
         alpha, beta, gamma = darkening.alpha, darkening.beta, darkening.gamma
     return ((pictures / beta).pow(1.0 / gamma) / alpha).clamp(0.0, 1.0)
 
 
-def per_picture(parameter: Tensor) -> Tensor:
+def expand_bchw(parameter: Tensor) -> Tensor:
     """(B,) → (B, 1, 1, 1)."""
     return parameter[:, None, None, None]
 
 
 def sensor_noise(light: Tensor, shot: Tensor, read: Tensor, normal: Tensor) -> Tensor:
-    """Add a sensor's noise: of variance shot · light + read².
+    """Add sensor noise of variance shot · light + read².
 
     Args:
         light: (B, 3, H, W) in [0, 1].
-        shot, read: (B,), variance per unit of light, and deviation in black, of 1.
-        normal: (B, 3, H, W), standard normal numbers.
+        shot, read: (B,), variance per unit of light, and standard deviation in black, on the [0, 1] scale.
+        normal: (B, 3, H, W), standard normal noise.
     """
-    variance = per_picture(shot) * light + per_picture(read).square()
+    variance = expand_bchw(shot) * light + expand_bchw(read).square()
     return (light + variance.sqrt() * normal).clamp(0.0, 1.0)
 
 
 # --- The exact form -----------------------------------------------------------------------------------------
 #
-# NumPy promises the raw 64-bit stream of PCG64 for ever, but not how its Generator turns that stream into
-# uniform and normal numbers; those we make ourselves. power, log and cos may differ in their last bit between
-# maths libraries, so each is rounded to the 2**-20 grid at once; the rest is plain IEEE arithmetic.
+# NumPy guarantees the raw 64-bit stream of PCG64, but not how its Generator turns that stream into uniform
+# and normal values; both are computed here. power, log and cos may differ in their last bit between maths
+# libraries, so each is rounded to the 2**-20 grid at once; the rest is plain IEEE arithmetic.
 
 
 def sample_darkening_exact(rng: np.random.Generator, ranges: DarkeningRanges = PAPER_RANGES) -> Darkening:
-    """Draw α, β, γ (in this order, three raw draws of 64 bits) for one picture of a test set."""
+    """Sample α, β, γ (in this order, from three raw 64-bit values) for one picture of a test set."""
     unit = _unit(rng, 3)
     alpha, beta, gamma = (
         low + (high - low) * float(u)
@@ -156,14 +156,14 @@ def sample_darkening_exact(rng: np.random.Generator, ranges: DarkeningRanges = P
 def darken_exact(
     picture: npt.NDArray[np.uint8], darkening: Darkening, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Darken one 8-bit picture, alike on every machine.
+    """Darken one 8-bit picture, with equal bits on every machine.
 
     Args:
         picture: (H, W, 3) uint8, sRGB.
         rng: `np.random.Generator(np.random.PCG64(seed))`, usually just after `sample_darkening_exact`.
 
     Returns:
-        (H, W, 3) int64 on the fixed-point grid, 0..2**20 standing for 0..1 (see `resample.ONE`).
+        (H, W, 3) int64 on the fixed-point grid, where 2**20 represents 1.0 (see `resample.ONE`).
     """
     levels = np.arange(256, dtype=np.float64) / 255.0
     curve = _snap(np.power(darkening.alpha * levels, darkening.gamma))
@@ -173,16 +173,16 @@ def darken_exact(
 
 
 def _unit(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
-    """Uniform in [0, 1), 53 bits, from the raw stream."""
+    """Uniform values in [0, 1), 53 bits, from the raw stream."""
     raw = np.asarray(rng.bit_generator.random_raw(count), dtype=np.uint64)
     return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _normal(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
-    """Standard normal numbers in units of 2**-20 (whole numbers, in float64), by Box and Muller (1958)."""
+    """Standard normal values in units of 2**-20 (integers, in float64), by Box and Muller (1958)."""
     pairs = (count + 1) // 2
     unit = _unit(rng, 2 * pairs)
-    radius = np.sqrt(-2.0 * np.log(1.0 - unit[:pairs]))  # 1 − u lies in (0, 1]: the logarithm is finite
+    radius = np.sqrt(-2.0 * np.log(1.0 - unit[:pairs]))  # 1 − u is in (0, 1]: the logarithm is finite
     angle = 2.0 * np.pi * unit[pairs:]
     return _snap(np.concatenate((radius * np.cos(angle), radius * np.sin(angle)))[:count])
 

@@ -1,4 +1,4 @@
-"""What a degradation draws for a batch: from which ranges, and the numbers, which move and can be told."""
+"""Sampled parameters of a degradation: their ranges, and the values of a batch."""
 
 from __future__ import annotations
 
@@ -16,45 +16,48 @@ Range = tuple[float, float]
 
 
 def validate_ranges(config: BaseModel, bounds: Mapping[str, Range]) -> None:
-    """Check that the ranges of a configuration lie in order within their bounds, by name.
+    """Check that the ranges of a configuration are ordered and within their bounds.
+
+    Args:
+        bounds: name of the setting -> smallest low end and largest high end.
 
     Raises:
-        ValueError: one does not; the line names it.
+        ValueError: a range is not; the message names it.
     """
-    for name, (least, most) in bounds.items():
+    for name, (minimum, maximum) in bounds.items():
         low, high = getattr(config, name)
-        if not least <= low <= high <= most or math.isinf(high):
-            bound = f"{least:g} <= low <= high" + (f" <= {most:g}" if most < math.inf else "")
+        if not minimum <= low <= high <= maximum or math.isinf(high):
+            bound = f"{minimum:g} <= low <= high" + (f" <= {maximum:g}" if maximum < math.inf else "")
             raise ValueError(f"{name}: need {bound}, got ({low}, {high})")
 
 
 def scale_to_range(limits: Range, unit: Tensor) -> Tensor:
-    """Numbers in [0, 1) -> numbers in the range."""
+    """Values in [0, 1) -> values in the range."""
     low, high = limits
     return low + (high - low) * unit
 
 
 def to_int_range(limits: tuple[int, int], unit: Tensor) -> Tensor:
-    """Numbers in [0, 1) -> int64 in the range, each as often as any other."""
+    """Uniform values in [0, 1) -> uniform int64 in the range, both ends included."""
     low, high = limits
     return (low + ((high - low + 1) * unit).floor()).long().clamp(low, high)
 
 
 class SampledParameters:
-    """A frozen dataclass of tensors (B,), one number a picture, and of settings that all pictures share."""
+    """Base of frozen dataclasses of tensors (B,), one value per picture, and of settings common to all."""
 
     __slots__ = ()
 
     def names(self) -> tuple[str, ...]:
-        """Of what was drawn."""
-        mine: Any = self
-        return tuple(field.name for field in fields(mine) if isinstance(getattr(self, field.name), Tensor))
+        """The names of the tensors."""
+        instance: Any = self  # a subclass, which is a dataclass
+        return tuple(f.name for f in fields(instance) if isinstance(getattr(self, f.name), Tensor))
 
     def to(self, device: torch.device | str) -> Self:
         """The same on another device."""
-        mine: Any = self
-        return replace(mine, **{name: getattr(self, name).to(device) for name in self.names()})
+        instance: Any = self
+        return replace(instance, **{name: getattr(self, name).to(device) for name in self.names()})
 
-    def of(self, index: int) -> dict[str, float | int]:
-        """The numbers of one picture, by name."""
+    def as_dict(self, index: int) -> dict[str, float | int]:
+        """The values of one picture, by name."""
         return {name: getattr(self, name)[index].item() for name in self.names()}

@@ -1,8 +1,8 @@
-"""Make each picture of a batch smaller by its own factor, and large again, without a loop.
+"""Downscaling and enlarging of a batch with one factor per picture, without a loop.
 
-The bicubic resampling of `resample` (Keys 1981, antialiased, mirrored at the rim) as one dense matrix a side
-and picture. Small pictures of different sizes share one tensor of the large size: what lies beyond a small
-picture's own rows and columns repeats its last ones, so that blur and JPEG meet no false edge there.
+The bicubic resampling of `resample` (Keys 1981, antialiased, mirrored at the border) as one dense matrix per
+axis and picture. Small pictures of different sizes share one tensor of the large size: beyond a small
+picture's own rows and columns the last ones are repeated, so that blur and JPEG find no false edge there.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 
-def small_sides(height: int, width: int, factor: Tensor) -> tuple[Tensor, Tensor]:
-    """The sides (B,) int64 of pictures that are `factor` (B,) times smaller, at least 4 pixels."""
+def reduced_sizes(height: int, width: int, factor: Tensor) -> tuple[Tensor, Tensor]:
+    """Height and width (B,) int64 of pictures reduced by `factor` (B,), at least 4 pixels."""
 
     def small(side: int) -> Tensor:
         return (side / factor + 0.5).floor().long().clamp(min(4, side), side)
@@ -20,38 +20,38 @@ def small_sides(height: int, width: int, factor: Tensor) -> tuple[Tensor, Tensor
     return small(height), small(width)
 
 
-def shrink(pictures: Tensor, sides: tuple[Tensor, Tensor]) -> Tensor:
+def shrink(pictures: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
     """Reduce each picture to its own size.
 
     Args:
         pictures: (B, C, H, W).
-        sides: rows and columns to keep, (B,) int64 each, at most H and W.
+        sizes: new heights and widths, (B,) int64 each, at most H and W.
 
     Returns:
         (B, C, H, W), not clipped: the small picture in the upper left corner, its last row and column
         repeated beyond.
     """
-    old = [torch.full_like(side, size) for side, size in zip(sides, pictures.shape[-2:], strict=True)]
-    return _both_sides(pictures, old, sides)
+    old = [torch.full_like(new, length) for new, length in zip(sizes, pictures.shape[-2:], strict=True)]
+    return _resize_both_axes(pictures, old, sizes)
 
 
-def enlarge(pictures: Tensor, sides: tuple[Tensor, Tensor]) -> Tensor:
-    """Bring what `shrink` gave back to the size of the tensor; nothing beyond the `sides` is looked at."""
-    new = [torch.full_like(side, size) for side, size in zip(sides, pictures.shape[-2:], strict=True)]
-    return _both_sides(pictures, sides, new)
+def enlarge(pictures: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
+    """The inverse of `shrink`: each picture back to the tensor's size; values beyond `sizes` are ignored."""
+    new = [torch.full_like(old, length) for old, length in zip(sizes, pictures.shape[-2:], strict=True)]
+    return _resize_both_axes(pictures, sizes, new)
 
 
-def repeat_edges(pictures: Tensor, sides: tuple[Tensor, Tensor]) -> Tensor:
-    """Repeat the last row and column of each small picture again, after something has been done to it."""
+def repeat_edges(pictures: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
+    """Replicate the last row and column of each small picture again, after the picture has changed."""
     rows, columns = (
-        torch.minimum(torch.arange(size, device=pictures.device)[None], side[:, None] - 1)
-        for side, size in zip(sides, pictures.shape[-2:], strict=True)
+        torch.minimum(torch.arange(length, device=pictures.device)[None], size[:, None] - 1)
+        for size, length in zip(sizes, pictures.shape[-2:], strict=True)
     )
     tall = pictures.gather(2, rows[:, None, :, None].expand_as(pictures))
     return tall.gather(3, columns[:, None, None, :].expand_as(pictures))
 
 
-def _both_sides(
+def _resize_both_axes(
     pictures: Tensor, old: list[Tensor] | tuple[Tensor, ...], new: list[Tensor] | tuple[Tensor, ...]
 ) -> Tensor:
     down, across = (
@@ -62,18 +62,18 @@ def _both_sides(
 
 
 def _matrices(size: int, old: Tensor, new: Tensor, dtype: torch.dtype) -> Tensor:
-    """(B, size, size): rows of weights that take `old` samples to `new`; later rows repeat the last one."""
+    """(B, size, size): rows of weights that map `old` samples to `new`; later rows repeat the last one."""
     step = torch.arange(size, device=old.device, dtype=dtype)
     before, after = (side.to(dtype)[:, None, None] for side in (old, new))
     row = torch.minimum(step[None, :, None], after - 1.0)
     column = step[None, None, :]
-    place = (row + 0.5) * before / after - 0.5
+    position = (row + 0.5) * before / after - 0.5
     stretch = (before / after).clamp(min=1.0)
-    # A sample counts at its own place and at the two where the rims mirror it.
+    # A sample contributes at its own position and at its two mirror images beyond the borders.
     weights = (
-        _cubic((place - column) / stretch)
-        + _cubic((place + 1.0 + column) / stretch)
-        + _cubic((place + 1.0 + column - 2.0 * before) / stretch)
+        _cubic((position - column) / stretch)
+        + _cubic((position + 1.0 + column) / stretch)
+        + _cubic((position + 1.0 + column - 2.0 * before) / stretch)
     )
     weights = torch.where(column < before, weights, torch.zeros_like(weights))
     return weights / weights.sum(dim=-1, keepdim=True)

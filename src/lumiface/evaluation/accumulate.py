@@ -1,147 +1,137 @@
-"""Scores of one method over a set: gathered batch by batch, summed up once."""
+"""The scores of one method over a set of images: added batch by batch, summarised as means and intervals."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from lumiface.core.errors import AssetMissing
-from lumiface.evaluation.bootstrap import bootstrap_interval
-from lumiface.evaluation.metric_suite import LEAST_FACE
-from lumiface.faces.detect import FaceDetector
-from lumiface.metrics.landmarks import TargetFaces, find_target_faces, measure_landmark_error
-from lumiface.metrics.lpips import LPIPS
-from lumiface.metrics.psnr import psnr_y
-from lumiface.metrics.ssim import ssim_y
-
-RESAMPLES = 2000
+from lumiface.evaluation.bootstrap import Interval, Values, bootstrap_interval
+from lumiface.metrics.frechet import frechet_distance
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One method's line of the table.
+class Score:
+    """One score of a set of images.
 
     Attributes:
-        psnr_y: mean PSNR-Y, dB.
-        psnr_y_ci: 95 % interval of that mean over the choice of pictures (bootstrap).
-        ssim_y: mean SSIM-Y.
-        lpips_squeeze: mean LPIPS with SqueezeNet; None where it cannot be measured here.
-        landmark_px: mean landmark error, pixels of the bright picture; None where no face was found.
-        images: how many pictures were scored.
-        landmark_images: how many of them have a landmark error.
-        no_face_in_target: pictures whose original has no face for the detector.
-        no_face_in_output: pictures whose original has a face and whose output has none.
-        ms_per_face: time of the method alone, milliseconds.
-        params: trained numbers.
+        value: mean over the images, or distance of the sets; None where it is not finite (a PSNR of equal
+            images is infinite) or nothing could be measured.
+        interval: 95 % interval of the mean over the choice of images (bootstrap); None for sets.
+        images: number of images behind it.
     """
 
-    method: str
-    psnr_y: float | None
-    ssim_y: float | None
-    lpips_squeeze: float | None
-    landmark_px: float | None
+    value: float | None
+    interval: Interval | None
     images: int
-    psnr_y_ci: tuple[float, float] | None
-    landmark_images: int
-    no_face_in_target: int
-    no_face_in_output: int
-    ms_per_face: float
-    params: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-class Scorer:
-    """Measures outputs against originals; loads what that needs once.
-
-    Attributes:
-        notes: what cannot be measured here, and why.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.notes: list[str] = []
-        self.detectors: dict[int, FaceDetector] = {}
-        self.lpips: LPIPS | None = None
-        try:
-            self.lpips = LPIPS("squeeze").to(device)
-        except AssetMissing as missing:
-            self.notes.append(f"LPIPS is not measured: {missing}")
-
-    def find_faces(self, target: Tensor) -> TargetFaces:
-        """The faces of a batch of originals (B, 3, H, W), found once for all methods."""
-        return find_target_faces(target, self._detector(min(target.shape[-2:])))
-
-    def measure(self, output: Tensor, target: Tensor, faces: TargetFaces, tally: Tally) -> None:
-        """Add a batch of 8-bit outputs and originals, (B, 3, H, W) each, to a method's tally."""
-        tally.psnr_y.append(psnr_y(output, target).cpu())
-        tally.ssim_y.append(ssim_y(output, target).cpu())
-        if self.lpips is not None and min(target.shape[-2:]) >= 32:
-            tally.lpips.append(self.lpips(output, target).cpu())
-        moved = measure_landmark_error(output, faces, self._detector(min(target.shape[-2:])))
-        tally.landmarks.append(moved.errors.cpu())
-        tally.no_face_in_target += moved.no_face_in_target
-        tally.no_face_in_output += moved.no_face_in_output
-
-    def _detector(self, side: int) -> FaceDetector:
-        if side not in self.detectors:
-            detector = FaceDetector(min_face=max(12.0, LEAST_FACE * side))
-            self.detectors[side] = detector.eval().to(self.device)
-        return self.detectors[side]
 
 
 @dataclass(slots=True)
-class Tally:
-    """What has been measured of one method so far."""
+class ScoreAccumulator:
+    """Scores per image of one method, from which means, intervals and differences are computed.
 
-    psnr_y: list[Tensor] = field(default_factory=list[Tensor])
-    ssim_y: list[Tensor] = field(default_factory=list[Tensor])
-    lpips: list[Tensor] = field(default_factory=list[Tensor])
-    landmarks: list[Tensor] = field(default_factory=list[Tensor])
-    no_face_in_target: int = 0
-    no_face_in_output: int = 0
-    seconds: float = 0.0
+    Attributes:
+        scores: metric -> one score per image, in the order of measuring; NaN where it cannot be measured.
+        names: of the images, where the caller gives them.
+        sums: counts and times that are only added up: images without a face, seconds.
+        features: metric of sets -> its features, (B, D) per batch.
+        seed: of the bootstrap.
+    """
 
-    def per_image(self) -> dict[str, list[float | None]]:
-        """Column -> one number a picture, in the order in which they were measured; None: not a number."""
-        columns = {
-            "psnr_y": self.psnr_y,
-            "ssim_y": self.ssim_y,
-            "lpips_squeeze": self.lpips,
-            "landmark_px": self.landmarks,
+    scores: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    names: list[str] = field(default_factory=list[str])
+    sums: dict[str, float] = field(default_factory=dict[str, float])
+    features: dict[str, list[Tensor]] = field(default_factory=dict[str, list[Tensor]])
+    seed: int = 0
+
+    @classmethod
+    def from_lists(cls, lists: Mapping[str, Any] | None, seed: int = 0) -> ScoreAccumulator:
+        """From what `as_lists` gave: `names`, and metric -> one score per image, None where there is none."""
+        scores = {
+            metric: [math.nan if value is None else float(value) for value in values]
+            for metric, values in (lists or {}).items()
+            if metric != "names" and values
         }
+        return cls(scores, list((lists or {}).get("names") or []), seed=seed)
+
+    def add(
+        self,
+        scores: Mapping[str, Tensor],
+        names: Sequence[str] = (),
+        sums: Mapping[str, float] | None = None,
+    ) -> None:
+        """Add one batch: metric -> (B,); the names of its images; amounts that are added to `sums`."""
+        for metric, values in scores.items():
+            self.scores.setdefault(metric, []).extend(values.double().tolist())
+        self.names += names
+        for name, amount in (sums or {}).items():
+            self.sums[name] = self.sums.get(name, 0) + amount
+
+    def add_features(self, features: Mapping[str, Tensor]) -> None:
+        """Add what metrics of sets compare, of one batch: metric -> (B, D)."""
+        for metric, values in features.items():
+            self.features.setdefault(metric, []).append(values)
+
+    def values(self, metric: str) -> Values:
+        """(N,), NaN where the metric could not be measured; empty where it never was."""
+        return np.array(self.scores.get(metric, []), np.float64)
+
+    def score(self, metric: str) -> Score:
+        """Mean and interval over the images for which the metric could be measured."""
+        values = self.values(metric)
+        return self._summarise(values[~np.isnan(values)])
+
+    def difference(self, metric: str, first: ScoreAccumulator) -> Score | None:
+        """Mean of this score minus `first`'s, image by image, over the images for which both are finite.
+
+        None where the two were not measured on the same images, or no image has both scores.
+        """
+        own, other = self.values(metric), first.values(metric)
+        if len(own) != len(other) or self.names != first.names:
+            return None
+        difference = own - other
+        difference = difference[np.isfinite(difference)]
+        return self._summarise(difference) if len(difference) else None
+
+    def set_distance(self, metric: str, reference: ScoreAccumulator) -> Score:
+        """Fréchet distance of these features to those of the reference set; not of sets of a single image."""
+        own, other = self.features.get(metric, []), reference.features.get(metric, [])
+        count = sum(len(part) for part in own)
+        if min(count, sum(len(part) for part in other)) < 2:
+            return Score(None, None, 0)
+        return Score(frechet_distance(torch.cat(own), torch.cat(other)).item(), None, count)
+
+    def as_dict(self, first: ScoreAccumulator | None = None) -> dict[str, Any]:
+        """A row of plain values: METRIC, METRIC_ci, METRIC_images; with `first`, also METRIC_minus_first and
+        METRIC_minus_first_ci."""
+        row: dict[str, Any] = {}
+        for metric in self.scores:
+            score = self.score(metric)
+            row |= {metric: score.value, f"{metric}_ci": _as_list(score.interval)}
+            row[f"{metric}_images"] = score.images
+            difference = None if first is None else self.difference(metric, first)
+            if difference is not None:
+                row[f"{metric}_minus_first"] = difference.value
+                row[f"{metric}_minus_first_ci"] = _as_list(difference.interval)
+        return row
+
+    def as_lists(self) -> dict[str, list[float | None]]:
+        """Metric -> one score per image; None where it is not finite, for JSON has no such numbers."""
         return {
-            name: [score if math.isfinite(score) else None for score in torch.cat(parts).double().tolist()]
-            for name, parts in columns.items()
-            if parts
+            metric: [value if math.isfinite(value) else None for value in values]
+            for metric, values in self.scores.items()
         }
 
-    def row(self, method: str, params: int, seed: int) -> Row:
-        """The method's line; `seed` is that of the bootstrap."""
-        psnr, landmarks = torch.cat(self.psnr_y), torch.cat(self.landmarks)
-        measured = landmarks[~landmarks.isnan()]
-        return Row(
-            method=method,
-            psnr_y=_mean(psnr),
-            ssim_y=_mean(torch.cat(self.ssim_y)),
-            lpips_squeeze=_mean(torch.cat(self.lpips)) if self.lpips else None,
-            landmark_px=_mean(measured) if len(measured) else None,
-            images=len(psnr),
-            psnr_y_ci=bootstrap_interval(psnr.numpy(), seed),
-            landmark_images=len(measured),
-            no_face_in_target=self.no_face_in_target,
-            no_face_in_output=self.no_face_in_output,
-            ms_per_face=1000.0 * self.seconds / len(psnr),
-            params=params,
-        )
+    def _summarise(self, values: Values) -> Score:
+        mean = float(values.mean()) if len(values) else math.nan
+        interval = bootstrap_interval(values, seed=self.seed)
+        return Score(mean if math.isfinite(mean) else None, interval, len(values))
 
 
-def _mean(values: Tensor) -> float | None:
-    """None where the mean is infinite: an output equal to its original; JSON has no infinity."""
-    mean = float(values.double().mean())
-    return mean if math.isfinite(mean) else None
+def _as_list(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else list(interval)

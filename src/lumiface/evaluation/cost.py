@@ -1,11 +1,10 @@
-"""What a network costs: parameters, floating-point operations, time and memory, each measured one way.
+"""Cost of a network per face: parameters, floating-point operations, time and memory.
 
-All for single faces of one size; on a GPU the kernels are waited for.
+All for a batch of one; on a GPU the time includes the kernels' end.
 """
 
 from __future__ import annotations
 
-import platform
 import time
 import weakref
 from collections.abc import Callable
@@ -24,13 +23,13 @@ REPEATS = 9
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One network's cost for one face.
+    """One network's cost per face.
 
     Attributes:
-        params: trained numbers.
+        params: number of parameters.
         gflops: 10^9 floating-point operations of convolutions and matrix products; a multiply-add is two.
         ms_per_face: median time of a forward pass, batch of one, milliseconds.
-        peak_mib: most memory that tensors held at once beyond the weights, MiB, in float32.
+        peak_mib: peak memory of tensors beyond the weights, MiB, in float32.
     """
 
     params: int
@@ -42,36 +41,26 @@ class Cost:
         return asdict(self)
 
 
-def machine_name(device: torch.device | str = "cpu") -> str:
-    """What a time was measured on: "AMD EPYC, 1 thread"."""
-    device = torch.device(device)
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    told = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return f"{told.get('cpu_name', platform.machine())}, {threads} thread{'s' if threads > 1 else ''}"
-
-
 @torch.inference_mode()
 def measure_cost(
     network: nn.Module, side: int, device: torch.device | str = "cpu", repeats: int = REPEATS
 ) -> Cost:
-    """Cost of `network` for one face whose small side is `side` pixels.
+    """Cost of `network` for one input of `side` pixels per side.
 
-    The time is only as good as the machine is idle; threads are torch's current number. The network is
-    left in evaluation mode, its parameters frozen; `count_cost` leaves it so, too.
+    The time is valid only on an idle machine; the number of threads is torch's. The network is left in
+    evaluation mode with frozen parameters; so does `count_cost` leave it.
     """
     device = torch.device(device)
     network = network.to(device)
-    run = _runner(network, _grey(side, device))
+    run = _runner(network, _dark_ramp(side, device))
     run()
     with FlopCounterMode(display=False) as counter:
         run()
     times: list[float] = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        start = time.perf_counter()
         run()
-        times.append(time.perf_counter() - started)
+        times.append(time.perf_counter() - start)
     return Cost(
         params=sum(parameter.numel() for parameter in network.parameters()),
         gflops=counter.get_total_flops() / 1e9,
@@ -82,26 +71,26 @@ def measure_cost(
 
 @torch.inference_mode()
 def count_cost(network: nn.Module, side: int) -> tuple[float, float]:
-    """`gflops` and `peak_mib` of `Cost` from a single pass on the CPU, which waits for no clock."""
-    run = _runner(network, _grey(side, torch.device("cpu")))
+    """`gflops` and `peak_mib` of `Cost` from a single pass on the CPU, without timing."""
+    run = _runner(network, _dark_ramp(side, torch.device("cpu")))
     with FlopCounterMode(display=False) as counter, _LiveBytes() as live:
         run()
     return counter.get_total_flops() / 1e9, live.peak / 2**20
 
 
-def _grey(side: int, device: torch.device) -> Tensor:
-    # Grey with a gradient: classical enhancers branch on the picture, and black would be no picture.
+def _dark_ramp(side: int, device: torch.device) -> Tensor:
+    # Not a constant: classical enhancers branch on the image, and black would be degenerate.
     return torch.linspace(0.05, 0.3, side, device=device).expand(1, 3, side, side).contiguous()
 
 
-def _runner(network: nn.Module, low: Tensor) -> Callable[[], None]:
-    # Frozen: torch's counter looks for the gradients of what requires any, and inference has none.
+def _runner(network: nn.Module, inputs: Tensor) -> Callable[[], None]:
+    # Frozen: torch's counter expects gradients of what requires them, and inference has none.
     network.eval().requires_grad_(False)
 
     def run() -> None:
-        network(low)
-        if low.device.type == "cuda":
-            torch.cuda.synchronize(low.device)
+        network(inputs)
+        if inputs.device.type == "cuda":
+            torch.cuda.synchronize(inputs.device)
 
     return run
 
@@ -118,8 +107,8 @@ def _peak_bytes(run: Callable[[], None], device: torch.device) -> int:
 
 
 class _LiveBytes(TorchDispatchMode):
-    """Adds up the storages that operations make, from their birth to their end; scratch inside a kernel is
-    not seen."""
+    """Adds up the storages that operations allocate, until they are freed; memory inside a kernel is not
+    included."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +116,7 @@ class _LiveBytes(TorchDispatchMode):
         self.known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {
+        inputs = {
             leaf.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
             for leaf in tree_leaves((args, kwargs))
             if isinstance(leaf, Tensor)
@@ -135,20 +124,20 @@ class _LiveBytes(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
-                self._born(leaf, given)
+                self._add(leaf, inputs)
         return result
 
-    def _born(self, tensor: Tensor, given: set[int]) -> None:
+    def _add(self, tensor: Tensor, inputs: set[int]) -> None:
         storage = tensor.untyped_storage()
         key: int = storage._cdata  # pyright: ignore[reportPrivateUsage]
-        if key in self.known or key in given:  # a view, or written in place
+        if key in self.known or key in inputs:  # a view, or written in place
             return
         size = storage.nbytes()
         self.known.add(key)
         self.live += size
         self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self._died, key, size)
+        weakref.finalize(storage, self._remove, key, size)
 
-    def _died(self, key: int, size: int) -> None:
+    def _remove(self, key: int, size: int) -> None:
         self.known.discard(key)
         self.live -= size

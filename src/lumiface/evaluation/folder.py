@@ -1,4 +1,4 @@
-"""Scores of any folder of results, whoever made them: paired with a reference by name, or on their own."""
+"""Scores of a folder of results of any origin: paired with a reference by name, or without a reference."""
 
 from __future__ import annotations
 
@@ -11,54 +11,40 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from lumiface.core.errors import AssetMissing, InputError
-from lumiface.data.sources import open_source
-from lumiface.evaluation.bootstrap import RESAMPLES, bootstrap_interval
-from lumiface.evaluation.gather import Gathered, batches
+from lumiface.data.benchmarks.llf import pixel_sha256
+from lumiface.data.sources import PictureSource, open_source
+from lumiface.evaluation.accumulate import Score, ScoreAccumulator
+from lumiface.evaluation.batches import batches_of_one_size, stack_images
+from lumiface.evaluation.bootstrap import RESAMPLES
 from lumiface.evaluation.metric_suite import METRICS, MetricSuite
-from lumiface.evaluation.pairing import first_few, pair_sources, read_pairs
-from lumiface.evaluation.provenance import data_name, origin, pairs_hash
-from lumiface.metrics.frechet import frechet_distance
+from lumiface.evaluation.pairing import PicturePair, first_few, pair_sources, read_pairs
+from lumiface.evaluation.provenance import data_name, pairs_hash, provenance
 
 _INTERVAL = f"95 % interval of the mean, bootstrap over the pictures, {RESAMPLES} resamples, seed 0"
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One number of the table.
-
-    Attributes:
-        value: mean over the pictures, or the distance of the sets; None where it is not finite or nothing
-            could be measured.
-        interval: 95 % interval of the mean over the choice of pictures (bootstrap); None for sets.
-        images: how many pictures it is of.
-    """
-
-    value: float | None
-    interval: tuple[float, float] | None
-    images: int
+_MAX_PIXELS = 4_000_000  # of one batch: NIQE and LPIPS need some hundred bytes per pixel
 
 
 @dataclass(frozen=True, slots=True)
 class FolderScores:
-    """What was found.
+    """The scores of a folder, and what could not be scored.
 
     Attributes:
+        protocol: how they were measured.
         names: of the scored results.
-        columns: measure -> one number a result, NaN where it could not be measured.
-        scores: measure -> its line of the table.
+        per_image: metric -> one score per result, NaN where it could not be measured.
+        scores: metric -> its row of the table.
         notes: what is not measured, and why.
         failed: one line for each picture that could not be scored.
-        without_reference: names of results without a partner.
-        without_result: names of references without one.
+        without_reference: names of results without a reference.
+        without_result: names of references without a result.
     """
 
     protocol: dict[str, Any]
     names: list[str]
-    columns: dict[str, list[float]]
+    per_image: dict[str, list[float]]
     scores: dict[str, Score]
     notes: list[str]
     failed: list[str]
@@ -66,14 +52,14 @@ class FolderScores:
     without_result: list[str]
 
     @property
-    def all_well(self) -> bool:
+    def is_complete(self) -> bool:
         return not (self.failed or self.without_reference or self.without_result)
 
     def as_dict(self) -> dict[str, Any]:
-        """What the JSON file holds."""
+        """The content of the JSON file."""
         scores = {
             name: {"value": score.value, "images": score.images}
-            | ({"ci": score.interval} if METRICS[name].needs != "set" else {})
+            | ({"ci": score.interval} if METRICS[name].kind != "set" else {})
             for name, score in self.scores.items()
         }
         return {
@@ -86,13 +72,13 @@ class FolderScores:
         }
 
     def as_csv(self) -> str:
-        """One line a picture; empty where a measure could not be taken, `inf` for the PSNR of equal ones."""
+        """One line per picture; empty where a metric could not be measured, `inf` for PSNR of equal ones."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["name", *self.columns])
+        writer.writerow(["name", *self.per_image])
         for row, name in enumerate(self.names):
-            numbers = (column[row] for column in self.columns.values())
-            writer.writerow([name, *("" if math.isnan(number) else repr(number) for number in numbers)])
+            values = (scores[row] for scores in self.per_image.values())
+            writer.writerow([name, *("" if math.isnan(value) else repr(value) for value in values)])
         return text.getvalue()
 
 
@@ -105,16 +91,15 @@ def score_folder(
     batch: int = 16,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> FolderScores:
-    """Score pictures with everything that this machine can measure; see `metric_suite`.
+    """Score pictures by all metrics that this machine can measure; see `metric_suite`.
 
-    Pictures are taken as 8-bit RGB; `engine.pairing` says which belong together. What cannot be read, or is
-    of another size than its reference, is a line in `failed`, and the others are scored.
+    Pictures are taken as 8-bit RGB; `evaluation.pairing` finds each one's reference. What cannot be read, or
+    is of another size than its reference, becomes a line in `failed`, and the others are scored.
 
     Args:
         results: folder, tar or picture.
-        reference: likewise; None: only measures that need no reference.
-        distance_to: likewise; the set to which Fréchet distances are taken, paired with nothing; None: the
-            references.
+        reference: likewise; None: only metrics that need no reference.
+        distance_to: likewise; the unpaired set to which Fréchet distances are taken; None: the references.
         batch: pictures measured at once, fewer where they are large.
         progress: called with (pictures done, pictures in all).
 
@@ -123,88 +108,102 @@ def score_folder(
         AssetMissing: without a reference, nothing can be measured on this machine.
     """
     device = torch.device(device)
-    ours = open_source(results)
-    theirs = None if reference is None else open_source(reference)
-    pairing = pair_sources(ours, theirs)
+    outputs = open_source(results)
+    targets = None if reference is None else open_source(reference)
+    pairing = pair_sources(outputs, targets)
     failed = pairing.ambiguous
-    instruments = MetricSuite(
-        device, with_reference=theirs is not None, with_sets=(reference or distance_to) is not None
+    suite = MetricSuite(
+        device, with_reference=targets is not None, with_sets=(reference or distance_to) is not None
     )
-    if not instruments.names:
-        raise AssetMissing("; ".join(instruments.notes))
-    gathered = Gathered()
-    for chunk in batches(read_pairs(ours, theirs, pairing.pairs, failed), batch):
-        gathered.add(chunk, instruments, pairs_are_sets=distance_to is None)
+    if not suite.names:
+        raise AssetMissing("; ".join(suite.notes))
+    scored, compared = ScoreAccumulator(), ScoreAccumulator()
+    hashes: list[str] = []
+    pairs = read_pairs(outputs, targets, pairing.pairs, failed)
+    for chunk in batches_of_one_size(pairs, lambda pair: pair.output, batch, _MAX_PIXELS):
+        target = _score_batch(chunk, suite, scored)
+        if target is not None and distance_to is None:
+            compared.add_features(suite.features(target))
+        hashes += [_pixel_hashes(pair) for pair in chunk]
         if progress is not None:
-            progress(len(gathered.names), len(pairing.pairs))
-    if not gathered.names:
+            progress(len(scored.names), len(pairing.pairs))
+    if not scored.names:
         raise InputError(f"{data_name(results)}: no picture could be scored ({first_few(failed)})")
-    others = len(gathered.names)
+    set_size = len(scored.names)
     if distance_to is not None:
-        good = open_source(distance_to)
-        others = len(good)
-        for chunk in batches(read_pairs(good, None, pair_sources(good, None).pairs, failed), batch):
-            gathered.compare_with(chunk, instruments)
-    columns = {name: torch.cat(gathered.parts[name]).numpy() for name in gathered.parts}
-    scores = _scores(instruments.names, columns, gathered)
+        others = open_source(distance_to)
+        set_size = len(others)
+        _add_set(others, batch, suite, compared, failed)
+    scores = {
+        name: scored.set_distance(name, compared) if METRICS[name].kind == "set" else scored.score(name)
+        for name in suite.names
+    }
     conventions = {name: METRICS[name].convention for name in scores}
     protocol: dict[str, Any] = {
         "name": "score",
         "results": data_name(results),
         "reference": None if reference is None else data_name(reference),
         "distance_to": None if distance_to is None else data_name(distance_to),
-        "images": len(gathered.names),
-        "no_face_in_target": instruments.no_face_in_target,
-        "no_face_in_output": instruments.no_face_in_output,
+        "images": len(scored.names),
+        "no_face_in_target": scored.sums["no_face_in_target"],
+        "no_face_in_output": scored.sums["no_face_in_output"],
         "conventions": conventions | {"pictures": "8-bit RGB files", "ci": _INTERVAL},
-        "pairs_sha256": pairs_hash(gathered.hashes),
-        **origin(device, batch),
+        "pairs_sha256": pairs_hash(hashes),
+        **provenance(device, batch),
     }
     return FolderScores(
         protocol,
-        gathered.names,
-        {name: column.tolist() for name, column in columns.items()},
+        scored.names,
+        scored.scores,
         scores,
-        instruments.notes + _gaps(scores, columns, len(gathered.names), others),
+        suite.notes + _describe_gaps(scores, scored, set_size),
         failed,
         pairing.without_reference,
         pairing.without_result,
     )
 
 
-def _scores(
-    names: Sequence[str], columns: dict[str, npt.NDArray[np.float64]], gathered: Gathered
-) -> dict[str, Score]:
-    """The table's lines; what could not be measured of any picture has `images` 0."""
-    scores: dict[str, Score] = {}
-    for name in names:
-        if METRICS[name].needs == "set":
-            ours, theirs = gathered.ours.get(name, []), gathered.theirs.get(name, [])
-            count, others = (sum(len(part) for part in side) for side in (ours, theirs))
-            are_sets = min(count, others) > 1
-            value = frechet_distance(torch.cat(ours), torch.cat(theirs)).item() if are_sets else None
-            scores[name] = Score(value, None, count if are_sets else 0)
-            continue
-        known = columns[name][~np.isnan(columns[name])]
-        mean = float(known.mean()) if len(known) else math.nan
-        interval = bootstrap_interval(known, seed=0) if len(known) else None
-        scores[name] = Score(mean if math.isfinite(mean) else None, interval, len(known))
-    return scores
+def _score_batch(
+    chunk: Sequence[PicturePair], suite: MetricSuite, scored: ScoreAccumulator
+) -> torch.Tensor | None:
+    """Add the scores and features of pictures of one size; returns their targets (B, 3, H, W), if any."""
+    output = stack_images([pair.output for pair in chunk], suite.device)
+    targets = [pair.target for pair in chunk if pair.target is not None]
+    target = stack_images(targets, suite.device) if targets else None
+    batch = suite.measure(output, target)
+    scored.add(batch.scores, [pair.name for pair in chunk], batch.sums)
+    scored.add_features(suite.features(output))
+    return target
 
 
-def _gaps(
-    scores: dict[str, Score], columns: dict[str, npt.NDArray[np.float64]], images: int, others: int
-) -> list[str]:
-    """One line for each measure that some or all pictures lack; `others` are in the set compared with."""
+def _add_set(
+    source: PictureSource, batch: int, suite: MetricSuite, compared: ScoreAccumulator, failed: list[str]
+) -> None:
+    """Add the features of a set that is paired with nothing."""
+    pairs = read_pairs(source, None, pair_sources(source, None).pairs, failed)
+    for chunk in batches_of_one_size(pairs, lambda pair: pair.output, batch, _MAX_PIXELS):
+        compared.add_features(suite.features(stack_images([pair.output for pair in chunk], suite.device)))
+
+
+def _pixel_hashes(pair: PicturePair) -> str:
+    """The name, and the hashes of the output's and the target's pixels."""
+    digests = [pixel_sha256(pixels) for pixels in (pair.output, pair.target) if pixels is not None]
+    return " ".join([pair.name, *digests])
+
+
+def _describe_gaps(scores: dict[str, Score], scored: ScoreAccumulator, set_size: int) -> list[str]:
+    """One line for each metric that some or all pictures lack; `set_size`: of the set compared with."""
     lines: list[str] = []
+    images = len(scored.names)
     for name, score in scores.items():
-        measure, missing = METRICS[name], images - score.images
+        metric, missing = METRICS[name], images - score.images
         if missing:
-            why = f"smaller than {measure.least_side} pixels" + (f", or {measure.gap}" if measure.gap else "")
-            if measure.needs == "set" and min(images, others) < 2:
-                why = "a set is two or more"
-            lines.append(f"{name}: not measured of {missing} of {images} pictures ({why})")
-        if name in columns and (equal := int(np.isinf(columns[name]).sum())):
+            reason = f"smaller than {metric.min_size} pixels"
+            reason += f", or {metric.may_be_nan_because}" if metric.may_be_nan_because else ""
+            if metric.kind == "set" and min(images, set_size) < 2:
+                reason = "a set is two or more"
+            lines.append(f"{name}: not measured of {missing} of {images} pictures ({reason})")
+        if equal := int(np.isinf(scored.values(name)).sum()):
             lines.append(
                 f"{name}: {equal} of {images} pictures equal their reference, so that there is no mean"
             )

@@ -1,4 +1,4 @@
-"""Everything that can be measured of pictures: what each number means, and what this machine can take."""
+"""The metrics: what each score means, and a suite that measures all that this machine has weights for."""
 
 from __future__ import annotations
 
@@ -20,26 +20,33 @@ from lumiface.metrics.niqe import NIQE
 from lumiface.metrics.psnr import psnr_rgb, psnr_y
 from lumiface.metrics.ssim import ssim_rgb, ssim_y
 
-Needs = Literal["pair", "picture", "set"]
+Kind = Literal["pair", "picture", "set"]
 
-LEAST_FACE = 0.3
-"""Of the side of the bright picture: the smallest face that the landmark detector looks for."""
+MIN_FACE = 0.3
+"""Smallest face that the landmark detector searches for, as a fraction of the target's shorter side."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """One number: it `needs` a pair of pictures, one picture or a set, of `least_side` pixels or more.
+    """Definition of a metric.
 
-    `gap`: why it may lack even of large pictures.
+    Attributes:
+        name: as in tables and files.
+        kind: of an output and its target, of a single picture, or of two sets.
+        min_size: shorter side in pixels below which it cannot be measured.
+        better: which scores are.
+        digits: decimals in tables.
+        convention: unit, colour space, crop and model, for the files.
+        may_be_nan_because: why it may be missing for images of sufficient size; empty: it is not.
     """
 
     name: str
-    needs: Needs
-    least_side: int
+    kind: Kind
+    min_size: int
     better: Literal["higher", "lower"]
     digits: int
     convention: str
-    gap: str = ""
+    may_be_nan_because: str = ""
 
 
 _FACE = "without a face"
@@ -52,19 +59,17 @@ _TABLE = (
         "ssim_y", "pair", 11, "higher", 4, "Y as for psnr_y, Gaussian window 11x11, sigma 1.5, no crop"
     ),
     MetricSpec("ssim_rgb", "pair", 11, "higher", 4, "mean of the SSIM of R, G and B, window as for ssim_y"),
-    MetricSpec(
-        "lpips_squeeze", "pair", 32, "lower", 4, "LPIPS v0.1, SqueezeNet 1.1, RGB; not that with AlexNet"
-    ),
+    MetricSpec("lpips_squeeze", "pair", 32, "lower", 4, "LPIPS v0.1, SqueezeNet 1.1, RGB; not with AlexNet"),
     MetricSpec(
         "landmark_px",
         "pair",
         40,
         "lower",
         3,
-        "mean distance of MTCNN's five points of the largest face, pixels, same box for both; faces of "
-        f"{LEAST_FACE} of the shorter side or more; pictures without a face are counted in no_face_in_target "
-        "and no_face_in_output",
-        gap=_FACE,
+        "mean distance of MTCNN's five points of the largest face, in pixels, same box for output and "
+        f"target; faces of {MIN_FACE} of the shorter side or more; pictures without a face are counted in "
+        "no_face_in_target and no_face_in_output",
+        may_be_nan_because=_FACE,
     ),
     MetricSpec(
         "identity_edgeface",
@@ -72,8 +77,8 @@ _TABLE = (
         40,
         "higher",
         4,
-        "cosine of EdgeFace-XXS embeddings, both crops by the reference's landmarks",
-        gap=_FACE,
+        "cosine of EdgeFace-XXS embeddings, both crops by the target's landmarks",
+        may_be_nan_because=_FACE,
     ),
     MetricSpec(
         "identity_mobilefacenet",
@@ -81,9 +86,9 @@ _TABLE = (
         40,
         "higher",
         4,
-        "cosine of MobileFaceNet embeddings, both crops by the reference's landmarks; flatters what was "
+        "cosine of MobileFaceNet embeddings, both crops by the target's landmarks; biased towards networks "
         "trained with it",
-        gap=_FACE,
+        may_be_nan_because=_FACE,
     ),
     MetricSpec(
         "niqe",
@@ -93,7 +98,7 @@ _TABLE = (
         3,
         "NIQE of 2013, its authors' pristine parameters, Y of BT.601 in the limited range, rounded, blocks "
         "of 96 pixels",
-        gap=_FLAT,
+        may_be_nan_because=_FLAT,
     ),
     MetricSpec(
         "brisque",
@@ -101,8 +106,8 @@ _TABLE = (
         32,
         "lower",
         2,
-        "BRISQUE of 2012, its authors' model, full-range luma, rounded; not MATLAB's own function",
-        gap=_FLAT,
+        "BRISQUE of 2012, its authors' model, full-range luma, rounded; not MATLAB's function",
+        may_be_nan_because=_FLAT,
     ),
     MetricSpec(
         "fd_squeezenet",
@@ -111,7 +116,7 @@ _TABLE = (
         "lower",
         3,
         "Fréchet distance of the global means of SqueezeNet 1.1's features, pictures at their own size; not "
-        "the FID; compares only with like sizes and numbers of pictures",
+        "the FID; comparable only at equal sizes and numbers of pictures",
     ),
     MetricSpec(
         "fid",
@@ -119,11 +124,12 @@ _TABLE = (
         32,
         "lower",
         3,
-        "Fréchet Inception distance, torch-fidelity's Inception; compares only with like numbers of pictures",
+        "Fréchet Inception distance, torch-fidelity's Inception; comparable only at equal numbers of "
+        "pictures",
     ),
 )
 
-METRICS = {measure.name: measure for measure in _TABLE}
+METRICS = {metric.name: metric for metric in _TABLE}
 """In the order of tables."""
 
 
@@ -139,20 +145,33 @@ _NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class MetricSuite:
-    """The measures that this machine can take, loaded once.
-
-    Args:
-        device: where they are taken.
-        with_reference: each picture has one.
-        with_sets: there is a set to compare with; None: the references, where there are some.
-        only: these measures.
+@dataclass(frozen=True, slots=True)
+class BatchScores:
+    """What one batch scored.
 
     Attributes:
-        names: of these measures, in the order of tables.
-        notes: one line for each that cannot be taken, with what to get.
-        no_face_in_target: pictures so far whose reference has no face for the detector.
-        no_face_in_output: pictures so far whose reference has a face and which have none themselves.
+        scores: metric -> (B,) float64 on the CPU; NaN where it cannot be measured: too small, flat, without a
+            face.
+        sums: `no_face_in_target`, images whose target has no face for the detector, and `no_face_in_output`,
+            those whose target has a face and whose output has none.
+    """
+
+    scores: dict[str, Tensor]
+    sums: dict[str, int]
+
+
+class MetricSuite:
+    """The metrics that this machine can measure, loaded once.
+
+    Args:
+        device: on which they are measured.
+        with_reference: each image has a target.
+        with_sets: there is a set to compare with; None: the targets, where there are some.
+        only: these metrics.
+
+    Attributes:
+        names: of these metrics, in the order of tables.
+        notes: one line for each that cannot be measured, with what to download.
     """
 
     def __init__(
@@ -163,7 +182,7 @@ class MetricSuite:
         with_sets: bool | None = None,
         only: Collection[str] | None = None,
     ) -> None:
-        can: dict[Needs, bool] = {
+        available: dict[Kind, bool] = {
             "picture": True,
             "pair": with_reference,
             "set": with_reference if with_sets is None else with_sets,
@@ -171,45 +190,59 @@ class MetricSuite:
         self.device = device
         self.names: list[str] = []
         self.notes: list[str] = []
-        self.no_face_in_target = self.no_face_in_output = 0
         self._networks: dict[str, nn.Module] = {}
         self._detectors: dict[int, FaceDetector] = {}
-        for name, measure in METRICS.items():
-            if can[measure.needs] and (only is None or name in only):
+        for name, metric in METRICS.items():
+            if available[metric.kind] and (only is None or name in only):
                 self._load(name)
 
     @torch.inference_mode()
-    def measure(self, outputs: Tensor, targets: Tensor | None) -> dict[str, Tensor]:
-        """All measures of single pictures and pairs of one batch.
+    def measure(
+        self, outputs: Tensor, targets: Tensor | None, faces: TargetFaces | None = None
+    ) -> BatchScores:
+        """All metrics of single images and pairs, of one batch.
 
         Args:
             outputs: (B, 3, H, W), RGB in [0, 1], as 8-bit files hold them; on the device.
             targets: likewise, or None.
-
-        Returns:
-            name -> (B,) float64 on the CPU, NaN where it cannot be measured: too small, flat, or faceless.
+            faces: what `find_faces` found in the targets, where they are compared with several outputs.
         """
-        faces = None if targets is None else self._find_faces(targets)
-        found: dict[str, Tensor] = {}
+        if targets is not None and faces is None:
+            faces = self.find_faces(targets)
+        scores: dict[str, Tensor] = {}
+        sums = {"no_face_in_target": 0, "no_face_in_output": 0}
         for name in self.names:
-            if METRICS[name].needs == "set":
+            if METRICS[name].kind == "set":
                 continue
-            if min(outputs.shape[-2:]) < METRICS[name].least_side:
-                found[name] = torch.full((len(outputs),), torch.nan, dtype=torch.float64)
-            elif targets is None or faces is None or METRICS[name].needs == "picture":
-                found[name] = self._networks[name](outputs).double().cpu()
+            if min(outputs.shape[-2:]) < METRICS[name].min_size:
+                scores[name] = torch.full((len(outputs),), torch.nan, dtype=torch.float64)
+            elif targets is None or faces is None or METRICS[name].kind == "picture":
+                scores[name] = self._networks[name](outputs).double().cpu()
+            elif name == "landmark_px":
+                found = measure_landmark_error(outputs, faces, self._detector(targets))
+                scores[name] = found.errors.double().cpu()
+                sums["no_face_in_target"] += found.no_face_in_target
+                sums["no_face_in_output"] += found.no_face_in_output
             else:
-                found[name] = self._compare(name, outputs, targets, faces).double().cpu()
-        return found
+                scores[name] = self._compare(name, outputs, targets, faces).double().cpu()
+        return BatchScores(scores, sums)
 
     @torch.inference_mode()
-    def features(self, pictures: Tensor) -> dict[str, Tensor]:
-        """What the measures of sets compare: name -> (B, D) on the CPU; empty for pictures too small."""
+    def features(self, images: Tensor) -> dict[str, Tensor]:
+        """What the metrics of sets compare: name -> (B, D) on the CPU; empty for images below their size."""
         return {
-            name: network.features(pictures).cpu()
+            name: network.features(images).cpu()
             for name, network in self._networks.items()
-            if isinstance(network, FrechetDistance) and min(pictures.shape[-2:]) >= METRICS[name].least_side
+            if isinstance(network, FrechetDistance) and min(images.shape[-2:]) >= METRICS[name].min_size
         }
+
+    @torch.inference_mode()
+    def find_faces(self, targets: Tensor) -> TargetFaces:
+        """The largest face of each of the targets (B, 3, H, W); none in images that are too small for one."""
+        if min(targets.shape[-2:]) < METRICS["landmark_px"].min_size:
+            index = torch.zeros(0, dtype=torch.long, device=targets.device)
+            return TargetFaces(targets.shape, index, targets.new_zeros(0, 4), targets.new_zeros(0, 5, 2))
+        return find_target_faces(targets, self._detector(targets))
 
     def _load(self, name: str) -> None:
         if name in _NETWORKS:
@@ -223,25 +256,13 @@ class MetricSuite:
     def _compare(self, name: str, outputs: Tensor, targets: Tensor, faces: TargetFaces) -> Tensor:
         if name in _PIXELWISE:
             return _PIXELWISE[name](outputs, targets)
-        if name == "landmark_px":
-            moved = measure_landmark_error(outputs, faces, self._detector(targets))
-            self.no_face_in_target += moved.no_face_in_target
-            self.no_face_in_output += moved.no_face_in_output
-            return moved.errors
         network = self._networks[name]
         if isinstance(network, Identity):
             return identity_similarity(outputs, targets, faces, network)
         return network(outputs, targets)
 
-    def _find_faces(self, targets: Tensor) -> TargetFaces:
-        """The largest face of each picture; nobody in pictures too small for one."""
-        if min(targets.shape[-2:]) < METRICS["landmark_px"].least_side:
-            nobody = torch.zeros(0, dtype=torch.long, device=targets.device)
-            return TargetFaces(targets.shape, nobody, targets.new_zeros(0, 4), targets.new_zeros(0, 5, 2))
-        return find_target_faces(targets, self._detector(targets))
-
     def _detector(self, targets: Tensor) -> FaceDetector:
-        side = min(targets.shape[-2:])
-        if side not in self._detectors:
-            self._detectors[side] = FaceDetector(min_face=max(12.0, LEAST_FACE * side)).eval().to(self.device)
-        return self._detectors[side]
+        size = min(targets.shape[-2:])
+        if size not in self._detectors:
+            self._detectors[size] = FaceDetector(min_face=max(12.0, MIN_FACE * size)).eval().to(self.device)
+        return self._detectors[size]

@@ -1,4 +1,4 @@
-"""Outputs of an evaluation as files, and one grid for the eye."""
+"""The outputs of an evaluation as files, and a grid of the first ones."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ GRID_FACES = 8
 class OutputWriter:
     """Writes FOLDER/METHOD/NAME.png for every output, and FOLDER/grid.png with the first faces.
 
-    A row of the grid is one face: the input (enlarged without smoothing), each method's output, the original.
+    A row of the grid is one face: the input (enlarged by nearest neighbour), all outputs, the target.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: list[Tensor] = []
 
-    def keep(self, names: Sequence[str], low: Tensor, high: Tensor, outputs: dict[str, Tensor]) -> None:
-        """One batch: names inside the source, inputs (B, 3, h, w), originals and outputs (B, 3, H, W)."""
-        for method, pictures in outputs.items():
-            place = self.folder / folder_name(method)
-            for name, picture in zip(names, pictures, strict=True):
-                write_bytes(place / PurePosixPath(name).with_suffix(".png"), encode_png(picture))
-        shown = slice(0, max(0, GRID_FACES - len(self.rows)))
-        enlarged = F.interpolate(low[shown], size=high.shape[-2:], mode="nearest")
-        columns = [enlarged, *(pictures[shown] for pictures in outputs.values()), high[shown]]
+    def write(
+        self, names: Sequence[str], inputs: Tensor, targets: Tensor, outputs: dict[str, Tensor]
+    ) -> None:
+        """One batch: names inside the source, inputs (B, 3, h, w), targets and outputs (B, 3, H, W)."""
+        for method, images in outputs.items():
+            folder = self.folder / folder_name(method)
+            for name, image in zip(names, images, strict=True):
+                write_bytes(folder / PurePosixPath(name).with_suffix(".png"), encode_png(image))
+        first = slice(0, max(0, GRID_FACES - len(self.rows)))
+        enlarged = F.interpolate(inputs[first], size=targets.shape[-2:], mode="nearest")
+        columns = [enlarged, *(images[first] for images in outputs.values()), targets[first]]
         self.rows += list(torch.stack(columns, dim=1).cpu())  # each (columns, 3, H, W)
 
     def write_grid(self) -> Path:
-        """Faces of the first face's size only: in a set of mixed sizes the others do not line up."""
+        """The faces that have the first face's size: in a set of mixed sizes the others do not align."""
         rows = [row for row in self.rows if row.shape == self.rows[0].shape]
         path = self.folder / "grid.png"
         write_bytes(path, encode_png(picture_grid(torch.cat(rows), columns=len(rows[0]))))
@@ -49,5 +51,5 @@ class OutputWriter:
 def folder_name(method: str) -> str:
     """A method's name or file as the name of a folder: "runs/lite/best.safetensors" -> "lite-best"."""
     path = PurePosixPath(method.replace("\\", "/"))
-    words = f"{path.parent.name}-{path.stem}" if path.suffix == ".safetensors" else method
-    return re.sub(r"[^\w.-]+", "-", words).strip("-.") or "method"
+    name = f"{path.parent.name}-{path.stem}" if path.suffix == ".safetensors" else method
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "method"

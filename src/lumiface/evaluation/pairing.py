@@ -1,4 +1,4 @@
-"""Which result belongs to which reference: by name, whatever the ending and, where clear, the folder."""
+"""Pairs of results and references: by name, whatever the suffix and, where unambiguous, the folder."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lumiface.imaging.io import decode_rgb8
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Who belongs together, and who is left.
+    """The pairs, and what is left unpaired.
 
     Attributes:
-        pairs: positions of a result and of its reference (None: there is none at all), in the results' order.
-        without_reference: names of results that have no partner.
-        without_result: names of references that have none.
-        ambiguous: one line for each name that several pictures of one side share.
+        pairs: indices of a result and its reference (None: there are no references), in the results' order.
+        without_reference: names of results that have no reference.
+        without_result: names of references that have no result.
+        ambiguous: one line for each name that several results or several references share.
     """
 
     pairs: list[tuple[int, int | None]]
@@ -42,18 +42,18 @@ class PicturePair:
 
 
 def pair_sources(results: PictureSource, references: PictureSource | None) -> Pairing:
-    """Which pictures of two sources belong together; all results alone where there are no references.
+    """Pair the pictures of two sources; all results alone where there are no references.
 
     Raises:
         InputError: no result has a reference.
     """
     if references is None:
-        return Pairing([(position, None) for position in range(len(results))], [], [], [])
+        return Pairing([(index, None) for index in range(len(results))], [], [], [])
     pairing = pair_by_name(results.names, references.names)
     if not pairing.pairs:
         raise InputError(
             f"no result has the name of a reference (results: {first_few(results.names)}; "
-            f"references: {first_few(references.names)}); name them alike, endings may differ"
+            f"references: {first_few(references.names)}); give them equal names, suffixes may differ"
         )
     return pairing
 
@@ -61,9 +61,9 @@ def pair_sources(results: PictureSource, references: PictureSource | None) -> Pa
 def pair_by_name(results: Sequence[str], references: Sequence[str]) -> Pairing:
     """Pair paths inside two folders, with forward slashes.
 
-    A result belongs to the reference of the same path; failing that, of the same path without its ending;
-    failing that, of the same bare name in any folder, where that occurs once among what is left on either
-    side. A single result and a single reference belong together whatever their names.
+    A result is paired with the reference of the same path; failing that, of the same path without its suffix;
+    failing that, of the same bare name in any folder, where that occurs once among what is left of either.
+    A single result and a single reference are a pair whatever their names.
     """
     if len(results) == len(references) == 1:
         return Pairing([(0, 0)], [], [], [])
@@ -71,18 +71,18 @@ def pair_by_name(results: Sequence[str], references: Sequence[str]) -> Pairing:
     ambiguous: list[str] = []
     left, right = list(range(len(results))), list(range(len(references)))
     for key in (str, _path, _name):
-        ours, theirs = _group(results, left, key), _group(references, right, key)
-        for name in ours.keys() & theirs.keys():
-            if len(ours[name]) == len(theirs[name]) == 1:
-                found[ours[name][0]] = theirs[name][0]
-            elif key is _path:  # two endings of one path: nobody can tell which is meant
-                same = [results[i] for i in ours[name]] + [references[i] for i in theirs[name]]
+        outputs, targets = _group(results, left, key), _group(references, right, key)
+        for name in outputs.keys() & targets.keys():
+            if len(outputs[name]) == len(targets[name]) == 1:
+                found[outputs[name][0]] = targets[name][0]
+            elif key is _path:  # two suffixes of one path: ambiguous
+                same = [results[i] for i in outputs[name]] + [references[i] for i in targets[name]]
                 ambiguous.append(f"{name}: more than one picture has this name ({', '.join(same)})")
-                left = [i for i in left if i not in ours[name]]
-                right = [i for i in right if i not in theirs[name]]
-        taken = set(found.values())
+                left = [i for i in left if i not in outputs[name]]
+                right = [i for i in right if i not in targets[name]]
+        paired = set(found.values())
         left = [i for i in left if i not in found]
-        right = [i for i in right if i not in taken]
+        right = [i for i in right if i not in paired]
     return Pairing(
         [*sorted(found.items())],
         [results[i] for i in left],
@@ -98,12 +98,12 @@ def read_pairs(
     failed: list[str],
 ) -> Iterator[PicturePair]:
     """The pictures as 8-bit RGB, one pair at a time; one that cannot be used becomes a line of `failed`."""
-    for here, there in pairs:
-        name, target = results.names[here], None
+    for index, reference in pairs:
+        name, target = results.names[index], None
         try:
-            output = decode_rgb8(results.read(here), name)
-            if references is not None and there is not None:
-                target = decode_rgb8(references.read(there), f"reference {references.names[there]}")
+            output = decode_rgb8(results.read(index), name)
+            if references is not None and reference is not None:
+                target = decode_rgb8(references.read(reference), f"reference {references.names[reference]}")
         except InputError as fault:
             failed.append(str(fault))
             continue
@@ -114,10 +114,10 @@ def read_pairs(
         yield PicturePair(name, output, target)
 
 
-def first_few(names: Sequence[str], most: int = 3) -> str:
+def first_few(names: Sequence[str], limit: int = 3) -> str:
     """The first few of many names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def _path(name: str) -> str:
@@ -128,8 +128,8 @@ def _name(name: str) -> str:
     return PurePosixPath(name).stem
 
 
-def _group(names: Sequence[str], positions: Sequence[int], key: Callable[[str], str]) -> dict[str, list[int]]:
+def _group(names: Sequence[str], indices: Sequence[int], key: Callable[[str], str]) -> dict[str, list[int]]:
     groups: dict[str, list[int]] = defaultdict(list)
-    for position in positions:
-        groups[key(names[position])].append(position)
+    for index in indices:
+        groups[key(names[index])].append(index)
     return groups

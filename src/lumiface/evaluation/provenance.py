@@ -1,4 +1,4 @@
-"""Where a table of scores comes from: the data's pixels, the tools, the code."""
+"""Provenance of scores: hashes of the data, versions of the tools, commit of the code, machine."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import torch
 from PIL import features
 
 import lumiface
+from lumiface.core.device import machine_name
 
 
 def pairs_hash(pairs: Iterable[str]) -> str:
-    """SHA-256 of one line a pair, its name and the hashes of its pixels: equal where the data are."""
+    """SHA-256 over one line per pair, its name and the hashes of its pixels: equal for equal data."""
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
-def origin(device: torch.device, batch: int) -> dict[str, Any]:
-    """What a stranger needs in order to get the same numbers, as plain values."""
-    machine = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+def provenance(device: torch.device, batch: int) -> dict[str, Any]:
+    """Device, versions and commit, which are needed to reproduce the scores, as plain values."""
     return {
-        "device": f"{device.type} ({machine})",
+        "device": f"{device.type} ({machine_name(device)})",
         "threads": torch.get_num_threads(),
         "batch": batch,
         "versions": {
@@ -42,13 +42,13 @@ def origin(device: torch.device, batch: int) -> dict[str, Any]:
 
 
 def data_name(source: str | Path | Sequence[str | Path]) -> str:
-    """The sources' own names, without the folders that they happen to lie in."""
-    given = [source] if isinstance(source, str | Path) else source
-    return ", ".join(Path(path).name for path in given)
+    """Names of the sources, without their parent folders."""
+    paths = [source] if isinstance(source, str | Path) else source
+    return ", ".join(Path(path).name for path in paths)
 
 
 def commit() -> str | None:
-    """The commit of the checkout that this code runs from, "+" where it was changed since; else None."""
+    """Commit of the checkout that this code runs from, "+" if `src` has changes; None without a checkout."""
     root = Path(lumiface.__file__).parents[2]
     if not (root / ".git").exists() or not (root / "src" / "lumiface").is_dir():
         return None
@@ -60,6 +60,6 @@ def commit() -> str | None:
     return head + ("+" if changed else "")
 
 
-def _git(root: Path, *words: str) -> str:
-    command = ["git", "-C", str(root), *words]
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""The rows that every table has: what no network gives, and what no network can know."""
+"""The reference rows of every table: simple methods without a network, and the oracle."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from lumiface.degradations.resample import resize
 from lumiface.imaging.mean_gamma import mean_gamma
 
 Reference = Callable[[Tensor, DarkeningBatch, tuple[int, int]], Tensor]
-"""Dark small pictures (B, 3, h, w), how they were darkened, (H, W) -> (B, 3, H, W), not clipped."""
+"""Dark small images (B, 3, h, w), their darkening, (H, W) -> (B, 3, H, W), not clipped."""
 
 
-def bicubic(low: Tensor, darkening: DarkeningBatch, size: tuple[int, int]) -> Tensor:
-    """The dark picture, only enlarged."""
+def bicubic(inputs: Tensor, darkening: DarkeningBatch, size: tuple[int, int]) -> Tensor:
+    """The dark image, only enlarged."""
     del darkening
-    return resize(low, size)
+    return resize(inputs, size)
 
 
-def mean_gamma_bicubic(low: Tensor, darkening: DarkeningBatch, size: tuple[int, int]) -> Tensor:
-    """Each picture raised to the power that makes its mean 0.5, then enlarged."""
+def mean_gamma_bicubic(inputs: Tensor, darkening: DarkeningBatch, size: tuple[int, int]) -> Tensor:
+    """Each image raised to the power that makes its mean 0.5, then enlarged."""
     del darkening
-    return resize(low ** mean_gamma(low)[:, None, None, None], size)
+    return resize(inputs ** mean_gamma(inputs)[:, None, None, None], size)
 
 
-def oracle(low: Tensor, darkening: DarkeningBatch, size: tuple[int, int]) -> Tensor:
-    """The darkening undone with its true α, β, γ, then enlarged: the light is right, detail is missing."""
-    return resize(invert_darkening(low, darkening), size)
+def oracle(inputs: Tensor, darkening: DarkeningBatch, size: tuple[int, int]) -> Tensor:
+    """The darkening inverted with its true α, β, γ, then enlarged: right brightness, missing detail."""
+    return resize(invert_darkening(inputs, darkening), size)
 
 
 REFERENCES: dict[str, Reference] = {

@@ -1,1 +1,1 @@
-"""Faces in a picture: find them, cut them out upright, put them back."""
+"""Faces in a picture: detection, alignment, measurement, pasting. Uses no network of lumiface.methods."""

@@ -1,4 +1,4 @@
-"""Cut a face out upright, as the networks expect it, and know the way back."""
+"""Aligned crops of faces, as the networks expect them, and the inverse mapping."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ TEMPLATE_BOX: tuple[float, float, float, float] = (0.2199, 0.1922, 0.7525, 0.909
 
 
 def similarity_transform(source: Tensor, target: Tensor) -> Tensor:
-    """The turn, scale and shift that brings `source` (N, 2) nearest to `target` (N, 2) -> (2, 3) float64.
+    """The rotation, scale and translation that maps `source` (N, 2) closest to `target` (N, 2).
 
-    Least squares without reflection: Umeyama, IEEE TPAMI 1991, equation 40 to 42. In the plane his singular
-    value decomposition has a closed form: with points as complex numbers about their means, the factor is
+    Least squares without reflection: Umeyama, IEEE TPAMI 1991, equations 40 to 42. In 2D the singular value
+    decomposition has a closed form: with points as complex numbers about their means, the factor is
     `sum(conj(s) t) / sum(|s|^2)`.
+
+    Returns:
+        (2, 3) float64.
 
     Raises:
         ValueError: other shapes, fewer than two points, or source points that all coincide.
@@ -43,15 +46,15 @@ def similarity_transform(source: Tensor, target: Tensor) -> Tensor:
     if float(power) == 0.0:
         raise ValueError("all source points coincide: no transform is defined")
     cosine, sine = (sx * tx + sy * ty).sum() / power, (sx * ty - sy * tx).sum() / power
-    turn = torch.stack([torch.stack([cosine, -sine]), torch.stack([sine, cosine])])
-    return torch.cat([turn, (target_mean - turn @ source_mean)[:, None]], 1)
+    rotation = torch.stack([torch.stack([cosine, -sine]), torch.stack([sine, cosine])])  # times the scale
+    return torch.cat([rotation, (target_mean - rotation @ source_mean)[:, None]], 1)
 
 
 def invert(matrix: Tensor) -> Tensor:
     """The inverse of an affine map (2, 3), again (2, 3) float64."""
     matrix = matrix.double()
-    back = torch.linalg.inv(matrix[:, :2])
-    return torch.cat([back, -back @ matrix[:, 2:]], 1)
+    inverse = torch.linalg.inv(matrix[:, :2])
+    return torch.cat([inverse, -inverse @ matrix[:, 2:]], 1)
 
 
 def face_matrix(face: Face) -> Tensor:
@@ -60,15 +63,15 @@ def face_matrix(face: Face) -> Tensor:
 
 
 def native_side(face: Face) -> float:
-    """Side in picture pixels of the aligned square crop: at this size a crop has the picture's own pixels."""
+    """Side of the aligned square crop in picture pixels: a crop of this size keeps the picture's scale."""
     return 1.0 / math.sqrt(float(torch.linalg.det(face_matrix(face)[:, :2])))
 
 
 def crop_face(rgb: Tensor, matrix: Tensor, size: int) -> Tensor:
     """(1, 3, H, W) -> the aligned crop (1, 3, size, size).
 
-    `matrix` (2, 3) maps picture pixels (pixel-edge) to the unit square, as `face_matrix` gives it. Bicubic
-    and antialiased (`warp.warp`); beyond its rim the picture is mirrored. Where the crop's pixels fall on
-    the picture's, they are its pixels.
+    `matrix` (2, 3) maps picture pixels (pixel-edge) to the unit square, as returned by `face_matrix`. Bicubic
+    and antialiased (`warp.warp`); beyond its border the picture is mirrored. Pixels of the crop that coincide
+    with pixels of the picture are equal to them.
     """
     return warp(rgb, invert(matrix), (size, size))

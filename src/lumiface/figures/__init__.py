@@ -1,3 +1,3 @@
-"""Pictures and console tables for people: grids, labelled rows, histograms, masks."""
+"""Figures and console tables: grids, labelled rows, histograms, masks."""
 
 from __future__ import annotations

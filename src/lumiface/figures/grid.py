@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures in one."""
+"""Contact sheets: a grid of pictures in one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def picture_grid(pictures: Tensor, columns: int, gap: int = 4) -> Tensor:
-    """Pictures (N, 3, H, W) in [0, 1], row by row -> one picture (1, 3, rows·(H+gap)+gap, …), white between.
+    """Pictures (N, 3, H, W) in [0, 1], row by row -> one picture (1, 3, rows·(H+gap)+gap, …) on white.
 
     Raises:
         ValueError: there is no picture, or no column.

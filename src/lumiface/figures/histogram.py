@@ -1,10 +1,10 @@
-"""Colour histograms of a picture in the light and in the dark, with the channels' means (LFSRNet, Fig. 2).
+"""Colour histograms of a picture before and after darkening, with the channels' means (LFSRNet, Fig. 2).
 
-The figure is the paper's argument for correcting light by adding: in the dark all three channels crowd at the
-left end, and nothing but larger values brings them back. What is exact: the histograms of 8-bit levels and
-the means of the whole picture. Unknown is how the paper scales its axes; here each histogram has its own
-upright axis, or the dark one would flatten the other, and a level that holds far more than any other (black,
-mostly) is cut off at the top.
+The figure is the paper's argument for an additive illumination correction: in a dark picture all three
+channels are concentrated at the left end, and only larger values restore them. Exact: the histograms of 8-bit
+levels and the means of the whole picture. Unknown: the scale of the paper's axes; here each histogram has its
+own vertical axis, or the dark one would flatten the other, and a level with far more pixels than any other
+(mostly black) is cut off at the top.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from torch import Tensor
 
 from lumiface.imaging.quantize import from_uint8, to_uint8
 
-_FINE = 3  # drawn so many times larger, then reduced: Pillow's lines and areas have hard edges
+_SUPERSAMPLING = 3  # rendered larger, then reduced: Pillow's lines and areas are not antialiased
 _SIDE, _PLOT, _GAP, _STRIP = 300, 620, 24, 56
-_AXIS = 26  # below a histogram, for the levels' numbers
+_AXIS = 26  # height of the tick labels below a histogram
 _COLOURS = ((205, 62, 48), (44, 142, 84), (48, 98, 196))
 _INK, _SOFT, _LINE = (29, 29, 27), (106, 106, 102), (222, 222, 216)
 
 
 def channel_histograms(picture: Tensor) -> Tensor:
-    """How the pixels of each channel are spread over the 256 levels.
+    """Distribution of each channel's pixels over the 256 levels.
 
     Args:
         picture: (1, 3, H, W), RGB in [0, 1].
 
     Returns:
-        (3, 256), shares of the pixels; each row sums to 1.
+        (3, 256), fractions of the pixels; each row sums to 1.
     """
     levels = to_uint8(picture)[0].flatten(1).long()
     counts = torch.stack([torch.bincount(channel, minlength=256) for channel in levels])
@@ -39,25 +39,25 @@ def channel_histograms(picture: Tensor) -> Tensor:
 
 
 def histogram_figure(
-    light: Tensor, dark: Tensor, labels: tuple[str, str] = ("in the light", "in the dark")
+    original: Tensor, dark: Tensor, labels: tuple[str, str] = ("original", "darkened")
 ) -> Tensor:
     """Two rows: the picture, and its three histograms with a dashed line at each channel's mean.
 
     Args:
-        light, dark: (1, 3, H, W) each, RGB in [0, 1]; the sizes may differ.
-        labels: what stands above each row.
+        original, dark: (1, 3, H, W) each, RGB in [0, 1]; the sizes may differ.
+        labels: heading of each row.
 
     Returns:
         (1, 3, H', W'), one picture on white.
     """
-    return torch.cat([_row(light, labels[0]), _row(dark, labels[1])], dim=2)
+    return torch.cat([_row(original, labels[0]), _row(dark, labels[1])], dim=2)
 
 
 def _row(picture: Tensor, label: str) -> Tensor:
     """(1, 3, _SIDE + _STRIP + _GAP, width): one picture beside its histograms."""
     width = 3 * _GAP + _SIDE + _PLOT
     height = _STRIP + _SIDE + _GAP
-    canvas = Image.new("RGB", (width * _FINE, height * _FINE), "white")
+    canvas = Image.new("RGB", (width * _SUPERSAMPLING, height * _SUPERSAMPLING), "white")
     draw = ImageDraw.Draw(canvas)
     means = to_uint8(picture)[0].double().mean(dim=(1, 2)).tolist()
     _text(draw, _GAP, _STRIP / 2, label, _INK, size=19)
@@ -65,14 +65,16 @@ def _row(picture: Tensor, label: str) -> Tensor:
     _histograms(canvas, channel_histograms(picture), means, (2 * _GAP + _SIDE, _STRIP))
     small = canvas.resize((width, height), Image.Resampling.LANCZOS)
     sheet = from_uint8(np.array(small))
-    shown = _fit(picture)
-    top, left = _STRIP + (_SIDE - shown.shape[-2]) // 2, _GAP + (_SIDE - shown.shape[-1]) // 2
-    sheet[..., top : top + shown.shape[-2], left : left + shown.shape[-1]] = shown
+    fitted = _fit(picture)
+    top, left = _STRIP + (_SIDE - fitted.shape[-2]) // 2, _GAP + (_SIDE - fitted.shape[-1]) // 2
+    sheet[..., top : top + fitted.shape[-2], left : left + fitted.shape[-1]] = fitted
     return sheet
 
 
-def _histograms(canvas: Image.Image, shares: Tensor, means: list[float], corner: tuple[float, float]) -> None:
-    """Three see-through areas on one axis of levels."""
+def _histograms(
+    canvas: Image.Image, histograms: Tensor, means: list[float], corner: tuple[float, float]
+) -> None:
+    """Three translucent areas on one axis of levels."""
     left, top = corner
     bottom = top + _SIDE - _AXIS
     draw = ImageDraw.Draw(canvas)
@@ -80,17 +82,22 @@ def _histograms(canvas: Image.Image, shares: Tensor, means: list[float], corner:
         x = left + _PLOT * level / 255
         _line(draw, (x, top), (x, bottom), _LINE)
         _text(draw, x, bottom + _AXIS / 2 + 3, f"{level}", _SOFT, size=14, anchor="mm")
-    ceiling = _ceiling(shares)
-    for share, colour in zip(shares.tolist(), _COLOURS, strict=True):
+    ceiling = _ceiling(histograms)
+    for histogram, colour in zip(histograms.tolist(), _COLOURS, strict=True):
         outline = [
             (left + _PLOT * level / 255, bottom - (bottom - top) * min(value / ceiling, 1.0))
-            for level, value in enumerate(share)
+            for level, value in enumerate(histogram)
         ]
         layer = Image.new("RGBA", canvas.size, (*colour, 0))
         area = [(left, bottom), *outline, (left + _PLOT, bottom)]
-        ImageDraw.Draw(layer).polygon([_fine(point) for point in area], fill=(*colour, 70))
+        ImageDraw.Draw(layer).polygon([_scaled(point) for point in area], fill=(*colour, 70))
         canvas.paste(layer, (0, 0), layer)
-        draw.line([_fine(point) for point in outline], fill=colour, width=round(1.6 * _FINE), joint="curve")
+        draw.line(
+            [_scaled(point) for point in outline],
+            fill=colour,
+            width=round(1.6 * _SUPERSAMPLING),
+            joint="curve",
+        )
     for mean, colour in zip(means, _COLOURS, strict=True):
         x = left + _PLOT * mean / 255
         for start in range(int(top), int(bottom), 9):
@@ -98,28 +105,28 @@ def _histograms(canvas: Image.Image, shares: Tensor, means: list[float], corner:
     _line(draw, (left, bottom), (left + _PLOT, bottom), _INK)
 
 
-def _ceiling(shares: Tensor) -> float:
-    """The share at the axis's top: the largest, leaving out the highest two of each channel."""
-    usual = shares.sort(dim=1).values[:, -3].max().item()
-    return 1.08 * (usual or shares.max().item())
+def _ceiling(histograms: Tensor) -> float:
+    """The fraction at the axis's top: the largest, ignoring the highest two levels of each channel."""
+    largest = histograms.sort(dim=1).values[:, -3].max().item()
+    return 1.08 * (largest or histograms.max().item())
 
 
 def _means(draw: ImageDraw.ImageDraw, x: float, y: float, means: list[float]) -> None:
     """ "mean  R 121  G 99  B 90", each in its colour, and a patch of the mean colour at the right end."""
     _text(draw, x, y, "mean", _SOFT, size=17)
-    for place, (name, mean, colour) in enumerate(zip("RGB", means, _COLOURS, strict=True)):
-        _text(draw, x + 62 + 84 * place, y, f"{name} {mean:.0f}", colour, size=17)
+    for index, (name, mean, colour) in enumerate(zip("RGB", means, _COLOURS, strict=True)):
+        _text(draw, x + 62 + 84 * index, y, f"{name} {mean:.0f}", colour, size=17)
     patch = tuple(round(mean) for mean in means)
-    corners = [_fine((x + _PLOT - 64, y - 12)), _fine((x + _PLOT, y + 12))]
-    draw.rectangle((*corners[0], *corners[1]), fill=patch, outline=_LINE, width=_FINE)
+    corners = [_scaled((x + _PLOT - 64, y - 12)), _scaled((x + _PLOT, y + 12))]
+    draw.rectangle((*corners[0], *corners[1]), fill=patch, outline=_LINE, width=_SUPERSAMPLING)
 
 
 def _fit(picture: Tensor) -> Tensor:
-    """The picture within a square of `_SIDE` pixels."""
+    """The picture, resized to fit a square of `_SIDE` pixels."""
     height, width = picture.shape[-2:]
-    share = _SIDE / max(height, width)
-    size = (max(1, round(height * share)), max(1, round(width * share)))
-    return F.interpolate(picture, size, mode="bicubic", antialias=share < 1.0, align_corners=False).clamp(
+    scale = _SIDE / max(height, width)
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return F.interpolate(picture, size, mode="bicubic", antialias=scale < 1.0, align_corners=False).clamp(
         0.0, 1.0
     )
 
@@ -128,15 +135,17 @@ def _text(
     draw: ImageDraw.ImageDraw, x: float, y: float, text: str, colour: tuple[int, int, int],
     size: int, anchor: str = "lm",
 ) -> None:  # fmt: skip
-    draw.text(_fine((x, y)), text, fill=colour, font=ImageFont.load_default(size * _FINE), anchor=anchor)
+    draw.text(
+        _scaled((x, y)), text, fill=colour, font=ImageFont.load_default(size * _SUPERSAMPLING), anchor=anchor
+    )
 
 
 def _line(
     draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[float, float],
     colour: tuple[int, int, int], width: float = 1.0,
 ) -> None:  # fmt: skip
-    draw.line([_fine(start), _fine(end)], fill=colour, width=round(width * _FINE))
+    draw.line([_scaled(start), _scaled(end)], fill=colour, width=round(width * _SUPERSAMPLING))
 
 
-def _fine(point: tuple[float, float]) -> tuple[float, float]:
-    return point[0] * _FINE, point[1] * _FINE
+def _scaled(point: tuple[float, float]) -> tuple[float, float]:
+    return point[0] * _SUPERSAMPLING, point[1] * _SUPERSAMPLING

@@ -1,4 +1,4 @@
-"""Pictures side by side, each with a word under it."""
+"""Pictures side by side, each with a label."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def labelled_row(pictures: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
         (1, 3, H', W'), the pictures in a row with the labels below, a gap between and around.
 
     Raises:
-        ValueError: the pictures differ in size, or there is not one label for each.
+        ValueError: the pictures differ in size, or the numbers of pictures and labels differ.
     """
     if len({picture.shape for picture in pictures}) != 1:
         raise ValueError("a row needs pictures of one size")
@@ -37,7 +37,7 @@ def labelled_row(pictures: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
 
 
 def _caption(label: str, width: int, height: int, size: int) -> Tensor:
-    """(1, 3, height, width): the label in the middle, made smaller where it would not fit."""
+    """(1, 3, height, width): the label, centred; in a smaller font where it would not fit."""
     canvas = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size)

@@ -1,3 +1,3 @@
-"""Faces in three dimensions: meshes of points, cameras, and the depth that the two give."""
+"""3D geometry of faces: landmark meshes, cameras, and depth maps computed from both."""
 
 from __future__ import annotations

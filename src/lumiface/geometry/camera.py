@@ -1,20 +1,20 @@
-"""Cameras: where they stand, what they see, and the rays through their pixels.
+"""Pinhole cameras: poses, projection, and rays through pixels.
 
-Stated once, for all that is three-dimensional here (the conventions are EG3D's, Chan et al. 2022,
-"Efficient Geometry-aware 3D Generative Adversarial Networks", so that its tri-planes would fit):
+The conventions of all 3D code (those of EG3D, Chan et al. 2022, "Efficient Geometry-aware 3D Generative
+Adversarial Networks", so that its tri-planes are compatible):
 
-* **World**: the canonical face's space, `CENTIMETRES_PER_UNIT` smaller. Origin in the head, x to the right
-  as one sees the face (the person's left), y up, z out of the face. A head lies in [-0.5, 0.5]³.
-* **Camera space**: x right, y down, z forward (OpenCV's). The camera of a portrait stands near (0, 0, 2.7)
-  and looks along the world's -z.
-* **Camera**: 25 numbers: the 4x4 camera-to-world matrix, row by row, then the 3x3 intrinsics, normalised: a
-  picture is [0, 1] wide and [0, 1] high whatever its pixels, (0, 0) its upper left *corner*.
-* **Pixels**: the centre of the upper left one is (0.5, 0.5).
-* **Angles** in degrees, of the camera around the head: yaw > 0 stands further to the world's right, so that
-  the face turns to the left of its picture; pitch > 0 stands higher, so that the face looks down; roll > 0
-  is held tilted to the left, so that the face leans clockwise.
+* **World**: the canonical face's space divided by `CENTIMETRES_PER_UNIT`. Origin in the head, x to the right
+  for the viewer (the person's left), y up, z out of the face. A head lies in [-0.5, 0.5]³.
+* **Camera space**: x right, y down, z forward (OpenCV's). The camera of a portrait is near (0, 0, 2.7) and
+  looks along the world's -z.
+* **Camera**: 25 numbers: the 4x4 camera-to-world matrix, row by row, then the 3x3 intrinsics, normalised: an
+  image spans [0, 1] x [0, 1] at any resolution, (0, 0) is its upper left *corner*.
+* **Pixels**: the centre of the upper left pixel is (0.5, 0.5).
+* **Angles** in degrees, of the camera around the head: yaw > 0 moves it to the world's right, so that the
+  face looks to the left of the image; pitch > 0 moves it up, so that the face looks down; roll > 0 tilts it
+  to the left, so that the face leans clockwise.
 
-Every function takes batches, works on any device and can be differentiated.
+Every function takes batches, works on any device and is differentiable.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ import torch
 from torch import Tensor
 
 RADIUS = 2.7
-"""Usual distance of the camera from the head's middle, world units."""
+"""Default distance of the camera from the head's centre, world units."""
 
 FOCAL = 4.2647
-"""EG3D's focal length for portraits, in widths of the picture: a field of view of 13.4°."""
+"""EG3D's focal length for portraits, in image widths: a field of view of 13.4°."""
 
-NUMBERS = 25
-"""Length of a camera: 16 + 9."""
+CAMERA_LENGTH = 25
+"""Length of a camera vector: 16 + 9."""
 
 
 def portrait_intrinsics(focal: float = FOCAL) -> Tensor:
-    """(3, 3) normalised intrinsics of a pinhole that looks at the middle of its picture."""
+    """(3, 3) normalised intrinsics of a pinhole camera with a central principal point."""
     return torch.tensor([[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]])
 
 
@@ -48,17 +48,17 @@ def unpack_camera(camera: Tensor) -> tuple[Tensor, Tensor]:
     """(B, 25) -> camera-to-world (B, 4, 4) and normalised intrinsics (B, 3, 3).
 
     Raises:
-        ValueError: it has another shape.
+        ValueError: the shape is different.
     """
-    if camera.ndim != 2 or camera.shape[1] != NUMBERS:
-        raise ValueError(f"camera {tuple(camera.shape)} must be (B, {NUMBERS})")
+    if camera.ndim != 2 or camera.shape[1] != CAMERA_LENGTH:
+        raise ValueError(f"camera {tuple(camera.shape)} must be (B, {CAMERA_LENGTH})")
     return camera[:, :16].reshape(-1, 4, 4), camera[:, 16:].reshape(-1, 3, 3)
 
 
 def euler_to_matrix(angles: Tensor) -> Tensor:
     """(B, 3) yaw, pitch, roll in degrees -> rotations (B, 3, 3), R_y(yaw) R_x(-pitch) R_z(roll)."""
     yaw, pitch, roll = angles.deg2rad().unbind(dim=1)
-    return _turn(yaw, 2, 0) @ _turn(-pitch, 1, 2) @ _turn(roll, 0, 1)
+    return _rotation(yaw, 2, 0) @ _rotation(-pitch, 1, 2) @ _rotation(roll, 0, 1)
 
 
 def matrix_to_euler(rotation: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def matrix_to_euler(rotation: Tensor) -> Tensor:
 
 
 def orbit_camera(angles: Tensor, radius: float = RADIUS, intrinsics: Tensor | None = None) -> Tensor:
-    """Cameras on a sphere around the head that look at the origin.
+    """Cameras on a sphere around the head, looking at the origin.
 
     Args:
         angles: (B, 3) yaw, pitch, roll in degrees.
@@ -93,15 +93,15 @@ def camera_at(rotation: Tensor, position: Tensor, intrinsics: Tensor | None = No
 
 
 def camera_angles(camera: Tensor) -> Tensor:
-    """(B, 25) -> (B, 3) yaw, pitch, roll in degrees; of the direction it looks in, wherever it stands."""
+    """(B, 25) -> (B, 3) yaw, pitch, roll in degrees, of the orientation alone, whatever the position."""
     extrinsics, _ = unpack_camera(camera)
     return matrix_to_euler(extrinsics[:, :3, :3] * camera.new_tensor([1.0, -1.0, -1.0]))
 
 
 def mirror_camera(camera: Tensor) -> Tensor:
-    """The camera of the mirrored picture, in a world that is mirrored with it (x -> -x).
+    """The camera of the mirrored image, in a world that is mirrored with it (x -> -x).
 
-    A face is nearly its own mirror image, which makes the mirrored photograph a second view of it.
+    A face is nearly symmetric, so the mirrored image is approximately a second view of it.
 
     Args:
         camera: (B, 25).
@@ -111,52 +111,52 @@ def mirror_camera(camera: Tensor) -> Tensor:
     """
     extrinsics, intrinsics = unpack_camera(camera)
     flip = camera.new_tensor([-1.0, 1.0, 1.0, 1.0])
-    # M E M with M = diag(-1, 1, 1, 1): mirrored twice, a rotation remains a rotation.
+    # M E M with M = diag(-1, 1, 1, 1): the two reflections leave a rotation a rotation.
     extrinsics = flip[:, None] * extrinsics * flip
-    # u' = 1 - u with x' = -x: the focal length stays, the shear turns, the centre is mirrored.
+    # u' = 1 - u with x' = -x: the focal length stays, the shear changes sign, the centre is mirrored.
     sign = camera.new_tensor([[1.0, -1.0, -1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
     shift = camera.new_tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     return pack_camera(extrinsics, intrinsics * sign + shift)
 
 
 def yaw_camera(camera: Tensor, degrees: float | Tensor) -> Tensor:
-    """Walk around the head: turn the camera about the world's vertical axis, its height and distance kept.
+    """Rotate the camera about the world's vertical axis; height and distance stay.
 
     Args:
         camera: (B, 25).
-        degrees: one number for all, or (B,); positive: to the world's right.
+        degrees: a number, or (B,); positive: to the world's right.
 
     Returns:
         (B, 25).
     """
     extrinsics, intrinsics = unpack_camera(camera)
     yaw = torch.as_tensor(degrees).to(camera).expand(len(camera)).deg2rad()
-    turn = _turn(yaw, 2, 0)
-    return pack_camera(torch.cat([turn @ extrinsics[:, :3], extrinsics[:, 3:]], dim=1), intrinsics)
+    rotation = _rotation(yaw, 2, 0)
+    return pack_camera(torch.cat([rotation @ extrinsics[:, :3], extrinsics[:, 3:]], dim=1), intrinsics)
 
 
 def project(points: Tensor, camera: Tensor, height: int, width: int) -> Tensor:
-    """World -> picture.
+    """World -> image.
 
     Args:
         points: (B, V, 3) or (V, 3) in the world.
         camera: (B, 25).
-        height, width: of the picture in pixels.
+        height, width: of the image in pixels.
 
     Returns:
         (B, V, 3): x and y in pixels, and the depth along the camera's axis in world units.
     """
     extrinsics, intrinsics = unpack_camera(camera)
-    seen = (points - extrinsics[:, None, :3, 3]) @ extrinsics[:, :3, :3]  # Rᵀ(X - c), by rows
-    u, v, depth = (seen @ intrinsics.transpose(1, 2)).unbind(dim=2)
+    local = (points - extrinsics[:, None, :3, 3]) @ extrinsics[:, :3, :3]  # Rᵀ(X - c), by rows
+    u, v, depth = (local @ intrinsics.transpose(1, 2)).unbind(dim=2)
     return torch.stack([u / depth * width, v / depth * height, depth], dim=2)
 
 
 def ray_slopes(camera: Tensor, pixels: Tensor, height: int, width: int) -> Tensor:
-    """Directions of pixels in camera space, for a depth of 1: pixels (B, N, 2) -> (B, N, 3), z = 1."""
+    """Ray directions of pixels in camera space at depth 1: pixels (B, N, 2) -> (B, N, 3), z = 1."""
     _, intrinsics = unpack_camera(camera)
     u, v = pixels[..., 0] / width, pixels[..., 1] / height
-    # The intrinsics are upper triangular, so that they are inverted by hand: exact, and open to any device.
+    # The intrinsics are upper triangular and inverted explicitly: exact, and possible on any device.
     fx, shear, cx = intrinsics[:, 0].unbind(dim=1)
     fy, cy = intrinsics[:, 1, 1], intrinsics[:, 1, 2]
     y = (v - cy[:, None]) / fy[:, None]
@@ -165,30 +165,30 @@ def ray_slopes(camera: Tensor, pixels: Tensor, height: int, width: int) -> Tenso
 
 
 def unproject(pixels: Tensor, camera: Tensor, height: int, width: int) -> Tensor:
-    """Picture -> world, the inverse of `project`.
+    """Image -> world, the inverse of `project`.
 
     Args:
         pixels: (B, V, 3): x and y in pixels, depth along the camera's axis in world units.
         camera: (B, 25).
-        height, width: of the picture in pixels.
+        height, width: of the image in pixels.
 
     Returns:
         (B, V, 3) in the world.
     """
     extrinsics, _ = unpack_camera(camera)
-    seen = ray_slopes(camera, pixels, height, width) * pixels[:, :, 2:]
-    return seen @ extrinsics[:, :3, :3].transpose(1, 2) + extrinsics[:, None, :3, 3]
+    local = ray_slopes(camera, pixels, height, width) * pixels[:, :, 2:]
+    return local @ extrinsics[:, :3, :3].transpose(1, 2) + extrinsics[:, None, :3, 3]
 
 
 def rays(camera: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The ray through the centre of every pixel, row by row.
+    """The rays through the pixel centres, row by row.
 
     Args:
         camera: (B, 25).
-        height, width: of the picture in pixels.
+        height, width: of the image in pixels.
 
     Returns:
-        origins (B, H·W, 3) in the world, the camera's position each time, and directions (B, H·W, 3) of
+        origins (B, H·W, 3) in the world, all equal to the camera's position, and directions (B, H·W, 3) of
         length 1.
     """
     extrinsics, _ = unpack_camera(camera)
@@ -199,15 +199,15 @@ def rays(camera: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def pixel_centres(like: Tensor, height: int, width: int) -> Tensor:
-    """(1, H·W, 2) x and y in pixels of every pixel's centre, row by row, in the type of `like`."""
+    """(1, H·W, 2) x and y of the pixel centres in pixels, row by row, in the type of `like`."""
     y = torch.arange(height, device=like.device, dtype=like.dtype) + 0.5
     x = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5
     grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=2)
     return grid.reshape(1, height * width, 2)
 
 
-def _turn(radians: Tensor, first: int, second: int) -> Tensor:
-    """(B,) angles -> (B, 3, 3): from the axis `first` towards `second`."""
+def _rotation(radians: Tensor, first: int, second: int) -> Tensor:
+    """(B,) angles -> (B, 3, 3): rotations from the axis `first` towards `second`."""
     cosine, sine = radians.cos(), radians.sin()
     one, zero = torch.ones_like(sine), torch.zeros_like(sine)
     rows = [[zero] * 3 for _ in range(3)]

@@ -1,8 +1,8 @@
-"""How far away each pixel of a face is, from the points found in it: what a depth map is trained towards.
+"""Depth maps of faces from their landmarks: the ground truth for training depth.
 
-The points' own z is relative (weak perspective, in pixels). The generic face, seen by the fitted camera, has
-true depths; the line that fits these best to z turns z into depth, so that a person's own nose and chin stay,
-and the distance comes from the camera. Only the face has a depth: no hair, ears, neck or background.
+The landmarks' z is relative (weak perspective, in pixels). The canonical face seen by the fitted camera has
+metric depths; a linear fit of these to z converts z into depth, so that the shape is the person's own and the
+distance comes from the camera. Only the face has a depth: no hair, ears, neck or background.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from lumiface.geometry.rasterise import rasterise
 @dataclass(frozen=True, slots=True, eq=False)
 class DepthTarget:
     """`depth` (B, H, W), distance from the camera along each pixel's ray in world units, 0 outside `mask`;
-    `mask` (B, H, W) bool, where the face is."""
+    `mask` (B, H, W) bool, True on the face."""
 
     depth: Tensor
     mask: Tensor
 
 
 def face_vertices(points: Tensor, camera: Tensor, face: Mesh, image_size: int | tuple[int, int]) -> Tensor:
-    """The photographed face's own surface in the picture: points with z made into depth.
+    """The surface of the photographed face in image space: landmarks with z converted to depth.
 
     Args:
-        points: (B, V, 3) x, y, z in pixels, as `FaceMeshes` gives them.
-        camera: (B, 25), as `fit_camera` found it for these points.
-        face: the generic face in the world.
-        image_size: of the picture in pixels: side, or height and width.
+        points: (B, V, 3) x, y, z in pixels, as in `FaceMeshes`.
+        camera: (B, 25), from `fit_camera` for these points.
+        face: the canonical face in the world.
+        image_size: in pixels: size of a square image, or height and width.
 
     Returns:
-        (B, V, 3) x and y in pixels as they were, depth along the camera's axis in world units.
+        (B, V, 3) unchanged x and y in pixels, depth along the camera's axis in world units.
 
     Raises:
-        ValueError: the points' z does not grow with the face's depth; these are no points of a face.
+        ValueError: the points' z does not increase with the face's depth; these are not landmarks of a face.
     """
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     depth = project(face.vertices.to(points), camera, height, width)[:, :, 2]  # (B, V)
-    middle, middle_z = depth.mean(dim=1, keepdim=True), points[:, :, 2].mean(dim=1, keepdim=True)
-    z = points[:, :, 2] - middle_z
-    scale = (z * (depth - middle)).sum(dim=1, keepdim=True) / z.square().sum(dim=1, keepdim=True)
-    bad = (~(scale > 0)).nonzero()[:, 0].tolist()
-    if bad:
-        raise ValueError(f"the depth of faces {bad[:5]} runs against their camera's; leave these out")
-    return torch.cat([points[:, :, :2], (middle + scale * z)[:, :, None]], dim=2)
+    mean_depth, mean_z = depth.mean(dim=1, keepdim=True), points[:, :, 2].mean(dim=1, keepdim=True)
+    z = points[:, :, 2] - mean_z
+    scale = (z * (depth - mean_depth)).sum(dim=1, keepdim=True) / z.square().sum(dim=1, keepdim=True)
+    invalid = (~(scale > 0)).nonzero()[:, 0].tolist()
+    if invalid:
+        raise ValueError(f"the depth of faces {invalid[:5]} is inverted; leave these out")
+    return torch.cat([points[:, :, :2], (mean_depth + scale * z)[:, :, None]], dim=2)
 
 
 def face_surface(points: Tensor, camera: Tensor, face: Mesh, image_size: int | tuple[int, int]) -> Tensor:
-    """(B, V, 3) the photographed face's own surface in the world; arguments as for `face_vertices`."""
+    """(B, V, 3) the surface of the photographed face in the world; arguments as of `face_vertices`."""
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     return unproject(face_vertices(points, camera, face, image_size), camera, height, width)
 
@@ -68,16 +68,16 @@ def face_depth(
     """Depth map and mask of each face, for the pixels of `camera.rays`.
 
     Args:
-        points, camera, face, image_size: as for `face_vertices`.
-        size: height and width of the map in pixels; default: those of the picture.
+        points, camera, face, image_size: as of `face_vertices`.
+        size: height and width of the map in pixels; default: those of the image.
 
     Raises:
-        ValueError: the points' z does not grow with the face's depth; these are no points of a face.
+        ValueError: the points' z does not increase with the face's depth; these are not landmarks of a face.
     """
-    old_height, old_width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    height, width = size or (old_height, old_width)
+    image_height, image_width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    height, width = size or (image_height, image_width)
     vertices = face_vertices(points, camera, face, image_size)
-    vertices = vertices * vertices.new_tensor([width / old_width, height / old_height, 1.0])
+    vertices = vertices * vertices.new_tensor([width / image_width, height / image_height, 1.0])
     raster = rasterise(vertices, face.triangles.to(points.device), height, width)
     return DepthTarget(depth_along_rays(raster.depth, camera), raster.mask)
 

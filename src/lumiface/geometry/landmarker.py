@@ -1,8 +1,8 @@
-"""Finding the points of a face in a picture, with MediaPipe's face landmarker.
+"""Dense face landmarks with MediaPipe's face landmarker.
 
-The `mediapipe` package (extra `landmarks`) brings the code and no model. The model, one file of 4 MB called
-face_landmarker.task, is the asset "face_landmarker": its user fetches it from Google; nothing is downloaded
-here. It gives 478 points: first the 468 of the face mesh, then ten of the irises, which are left out.
+The `mediapipe` package (extra `landmarks`) contains the code but no model. The model, a file of 4 MB named
+face_landmarker.task, is the asset "face_landmarker": users download it from Google themselves. It predicts
+478 landmarks: the 468 of the face mesh, then ten of the irises, which are dropped.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ class FoundFace(NamedTuple):
 
 
 class Landmarker(Protocol):
-    """Whatever finds the points of the main face in an upright RGB picture (H, W, 3) uint8; None: no face."""
+    """Detects the landmarks of the main face in an upright RGB image (H, W, 3) uint8; None: no face."""
 
-    def __call__(self, picture: npt.NDArray[np.uint8]) -> FoundFace | None: ...
+    def __call__(self, image: npt.NDArray[np.uint8]) -> FoundFace | None: ...
 
 
 class MediaPipeLandmarker:
-    """MediaPipe's face landmarker on single pictures, on the CPU. A context manager, or close it.
+    """MediaPipe's face landmarker on single images, on the CPU. A context manager; otherwise call `close`.
 
-    Its interface says nothing of how sure it is, so that presence is 1 for every face that it reports.
+    Its interface gives no confidence, so presence is 1 for every detected face.
 
     Args:
         model: the file face_landmarker.task; default: the asset of that name.
 
     Raises:
         AssetMissing: the package or the model is not on this machine.
-        InputError: the file is no model for this package.
+        InputError: the file is not a model of this package.
     """
 
     def __init__(self, model: str | Path | None = None) -> None:
@@ -58,27 +58,27 @@ class MediaPipeLandmarker:
                 base_options=tasks.BaseOptions(model_asset_path=str(path)), num_faces=1
             )
             self._network: Any = tasks.vision.FaceLandmarker.create_from_options(options)
-        except (RuntimeError, ValueError, OSError) as fault:
-            reason = str(fault).strip().partition("\n")[0]
+        except (RuntimeError, ValueError, OSError) as error:
+            reason = str(error).strip().partition("\n")[0]
             raise InputError(
                 f"{path} is no face landmarker for this mediapipe ({reason}); get it again from "
                 f"{ASSETS['face_landmarker'].source}"
-            ) from fault
+            ) from error
 
-    def __call__(self, picture: npt.NDArray[np.uint8]) -> FoundFace | None:
-        height, width = picture.shape[:2]
-        image = self._mediapipe.Image(
-            image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture)
+    def __call__(self, image: npt.NDArray[np.uint8]) -> FoundFace | None:
+        height, width = image.shape[:2]
+        wrapped = self._mediapipe.Image(
+            image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image)
         )
-        faces = self._network.detect(image).face_landmarks
+        faces = self._network.detect(wrapped).face_landmarks
         if not faces:
             return None
-        # x and y are shares of the picture's sides; z has x's unit.
-        shares = [(point.x, point.y, point.z) for point in faces[0][:VERTICES]]
-        return FoundFace(torch.tensor(shares) * torch.tensor([width, height, width]), 1.0)
+        # x and y are relative to the image's width and height; z has the unit of x.
+        relative = [(point.x, point.y, point.z) for point in faces[0][:VERTICES]]
+        return FoundFace(torch.tensor(relative) * torch.tensor([width, height, width]), 1.0)
 
     def close(self) -> None:
-        """Give the network's memory back."""
+        """Release the network's memory."""
         self._network.close()
 
     def __enter__(self) -> Self:
@@ -91,7 +91,7 @@ class MediaPipeLandmarker:
 def _import_mediapipe() -> Any:
     try:
         return import_module("mediapipe")
-    except ImportError as fault:
+    except ImportError as error:
         raise AssetMissing(
-            f"finding face points needs the package mediapipe ({fault}): pip install 'lumiface[landmarks]'"
-        ) from fault
+            f"landmark detection needs the package mediapipe ({error}): pip install 'lumiface[landmarks]'"
+        ) from error

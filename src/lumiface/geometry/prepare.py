@@ -1,4 +1,4 @@
-"""Face points of a whole collection into one file: what was done is kept, whatever stops the work."""
+"""Landmarks of a whole collection in one file; an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lumiface.geometry.landmarker import FoundFace, Landmarker
 from lumiface.geometry.mesh import MAX_PIXELS, VERTICES, FaceMeshes
 
 EVERY = 500
-"""Pictures after which the file is written again."""
+"""Number of images between two saves of the partial file."""
 
 
 @dataclass(slots=True)
 class Prepared:
-    """`meshes` is what the file holds now; `failed` are lines, one a picture that could not be measured."""
+    """`meshes` is the content of the file; `failed` has one line per image that could not be processed."""
 
     meshes: FaceMeshes
     failed: list[str] = field(default_factory=list[str])
@@ -35,73 +35,76 @@ def prepare_meshes(
     every: int = EVERY,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
-    """Find the points of each picture's main face and write them to `output`.
+    """Detect the landmarks of each image's main face and write them to `output`.
 
-    A picture whose name is in the file already is not measured again, with a face or without one; what could
-    not be read is tried again. Until all are done the points lie beside `output`, in `.NAME.partial`, where
-    the next run goes on.
+    Images that are already in the file, with or without a face, are skipped; unreadable ones are retried.
+    Until all are done the landmarks are in `.NAME.partial` beside `output`, from which the next run resumes.
 
     Args:
-        names: of the pictures; each once.
-        read: number of a picture -> (H, W, 3) uint8, RGB, upright; may raise InputError.
-        landmarker: finds the points.
-        output: the .npz to write or to add to.
-        every: pictures after which the partial file is written again.
-        progress: called with what is done and what there is in all.
+        names: of the images, without duplicates.
+        read: index of an image -> (H, W, 3) uint8, RGB, upright; may raise InputError.
+        landmarker: detects the landmarks.
+        output: the .npz to write or to extend.
+        every: number of images between two saves of the partial file.
+        progress: called with the number of images done and the total.
 
     Raises:
-        InputError: two pictures have the same name, or an earlier file of that name holds something else.
+        InputError: two images have the same name, or an existing file of that name has other contents.
         OutputError: the file cannot be written.
     """
     output = Path(output)
-    draft = output.with_name(f".{output.name}.partial")
-    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set[str]()
-    if twice:
-        raise InputError(f"{min(twice)} occurs twice; points are kept by name: make the names differ")
-    found = _known(draft if draft.exists() else output)
+    partial = output.with_name(f".{output.name}.partial")
+    duplicates = (
+        {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set[str]()
+    )
+    if duplicates:
+        raise InputError(
+            f"{min(duplicates)} occurs twice; landmarks are stored by name: make the names differ"
+        )
+    found = _read_existing(partial if partial.exists() else output)
     failed: list[str] = []
-    todo = [number for number, name in enumerate(names) if name not in found]
+    remaining = [index for index, name in enumerate(names) if name not in found]
     unsaved = 0
     try:
-        for done, number in enumerate(todo, start=len(names) - len(todo)):
+        for done, index in enumerate(remaining, start=len(names) - len(remaining)):
             if progress is not None:
                 progress(done, len(names))
             try:
-                found[names[number]] = _measure(read(number), landmarker, names[number])
-            except InputError as fault:
-                failed.append(str(fault))
+                found[names[index]] = _detect(read(index), landmarker, names[index])
+            except InputError as error:
+                failed.append(str(error))
                 continue
             unsaved += 1
             if unsaved == every:
                 unsaved = 0
-                _meshes(found).write(draft)
+                _meshes(found).write(partial)
     finally:
         if unsaved:
-            _meshes(found).write(draft)
+            _meshes(found).write(partial)
     meshes = _meshes(found)
     meshes.write(output)
     try:
-        draft.unlink(missing_ok=True)
-    except OSError as fault:
-        raise OutputError(f"{draft} cannot be removed ({fault.strerror}); {output} is complete") from fault
+        partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{partial} cannot be removed ({error.strerror}); {output} is complete") from error
     return Prepared(meshes, failed)
 
 
-def _measure(picture: npt.NDArray[np.uint8], landmarker: Landmarker, name: str) -> FoundFace | None:
-    if max(picture.shape[:2]) > MAX_PIXELS:
-        height, width = picture.shape[:2]
+def _detect(image: npt.NDArray[np.uint8], landmarker: Landmarker, name: str) -> FoundFace | None:
+    if max(image.shape[:2]) > MAX_PIXELS:
+        height, width = image.shape[:2]
         raise InputError(
-            f"{name} is {width}x{height}, but points beyond {MAX_PIXELS} pixels cannot be kept; "
-            "make it smaller or cut out its faces"
+            f"{name} is {width}x{height}, but coordinates beyond {MAX_PIXELS} pixels cannot be stored; "
+            "make it smaller or crop its faces"
         )
-    face = landmarker(picture)
+    face = landmarker(image)
     if face is not None and not bool((face.points.abs() <= MAX_PIXELS).all()):
-        return None  # not a number, or far outside of the picture: no face is there
+        return None  # NaN, or far outside of the image: not a face
     return face
 
 
-def _known(path: Path) -> dict[str, FoundFace | None]:
-    """What an earlier run has found and where it has found nothing."""
+def _read_existing(path: Path) -> dict[str, FoundFace | None]:
+    """Results of an earlier run; None for images without a face."""
     if not path.exists():
         return {}
     meshes = FaceMeshes.read(path)

@@ -1,3 +1,3 @@
-"""Pixels in, pixels out: files, colour, filters, noise. Knows no face."""
+"""Image processing: files, colour, filters, denoising, rounding. Independent of faces."""
 
 from __future__ import annotations

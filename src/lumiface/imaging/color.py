@@ -8,7 +8,7 @@ from torch import Tensor
 
 def luma(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) → (B, 1, H, W): BT.601 luma, full range, `0.299 R + 0.587 G + 0.114 B`, in [0, 1]."""
-    return _weigh(rgb, 0.299, 0.587, 0.114)
+    return _weighted_sum(rgb, 0.299, 0.587, 0.114)
 
 
 def luma_limited(rgb: Tensor) -> Tensor:
@@ -16,7 +16,7 @@ def luma_limited(rgb: Tensor) -> Tensor:
 
     `65.481 R + 128.553 G + 24.966 B + 16`, not rounded.
     """
-    return _weigh(rgb, 65.481, 128.553, 24.966) + 16.0
+    return _weighted_sum(rgb, 65.481, 128.553, 24.966) + 16.0
 
 
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
 
 
 def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
-    """The inverse of `rgb_to_ycbcr`; not clipped, because not every YCbCr triple is a colour."""
+    """The inverse of `rgb_to_ycbcr`; not clipped: some YCbCr triples lie outside the RGB cube."""
     y, blue, red = ycbcr.split(1, dim=1)
     r = y + 1.402 * (red - 0.5)
     b = y + 1.772 * (blue - 0.5)
@@ -36,5 +36,5 @@ def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
     return torch.cat((r, g, b), dim=1)
 
 
-def _weigh(rgb: Tensor, red: float, green: float, blue: float) -> Tensor:
+def _weighted_sum(rgb: Tensor, red: float, green: float, blue: float) -> Tensor:
     return red * rgb[:, 0:1] + green * rgb[:, 1:2] + blue * rgb[:, 2:3]

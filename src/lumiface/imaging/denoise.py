@@ -1,4 +1,4 @@
-"""Noise of dark photographs: measured, and held down before it is brightened with the rest."""
+"""Noise of dark photographs: estimated, and suppressed before brightening amplifies it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.filters import box_mean, guided_filter
 
 LEAST_LIGHT = 1.5 / 255.0
-"""Below this an 8-bit picture says nothing about light; gains are not computed from less."""
+"""Lower bound of the values that gains are computed from: an 8-bit picture carries no information below."""
 
 ROUNDING_NOISE = 1.0 / 255.0 / 12.0**0.5
-"""Standard deviation that rounding to 8 bits alone brings about."""
+"""Standard deviation of the error of rounding to 8 bits."""
 
 SHADOWS = (0.15, 0.30)
-"""Luma below which a picture will be brightened so much that its noise shows, and above which it will not."""
+"""Denoising is full below the first luma, where brightening makes noise visible, and off above the second."""
 
 
 def denoise_shadows(rgb: Tensor) -> Tensor:
     """Non-local means (Buades, Coll and Morel 2005) in the dark parts of a noisy picture.
 
-    Each pixel becomes the mean of the pixels around it whose 3 x 3 neighbourhoods look alike, up to the noise
-    that was measured. A picture without more noise than its rounding, or without dark parts, stays as it is.
+    Each pixel becomes the weighted mean of the pixels around it; weights fall with the difference of their
+    3 x 3 neighbourhoods beyond the estimated noise. A picture whose noise does not exceed its rounding noise,
+    or without dark parts, is returned unchanged.
 
     Args:
         rgb: (1, 3, H, W) in [0, 1].
@@ -39,55 +40,55 @@ def denoise_shadows(rgb: Tensor) -> Tensor:
     if float(sigma.max()) < 1.5 * ROUNDING_NOISE:
         return rgb
     height, width = rgb.shape[-2:]
-    # Likenesses are looked for among 49 neighbours, in large pictures, whose noise is finer, among 25.
-    reach = 3 if height * width < 4_000_000 else 2
-    padded = F.pad(rgb, (reach, reach, reach, reach), mode="replicate")
+    # A search window of 7 x 7 pixels; of 5 x 5 in large pictures, whose noise is finer.
+    radius = 3 if height * width < 4_000_000 else 2
+    padded = F.pad(rgb, (radius, radius, radius, radius), mode="replicate")
     total, weights = torch.zeros_like(rgb), torch.zeros_like(amount)
-    for top in range(2 * reach + 1):
-        for left in range(2 * reach + 1):
+    for top in range(2 * radius + 1):
+        for left in range(2 * radius + 1):
             other = padded[..., top : top + height, left : left + width]
-            unlike = box_mean((rgb - other).square().mean(dim=1, keepdim=True), 1)
-            # Two noisy copies of one colour differ by 2σ² on average; only what is beyond that counts.
-            weight = (-(unlike - 2.0 * sigma**2).clamp(min=0.0) / sigma**2).exp()
+            distance = box_mean((rgb - other).square().mean(dim=1, keepdim=True), 1)
+            # Two noisy copies of one colour differ by 2σ² on average; only the excess counts.
+            weight = (-(distance - 2.0 * sigma**2).clamp(min=0.0) / sigma**2).exp()
             total += weight * other
             weights += weight
     return torch.lerp(rgb, total / weights, amount)
 
 
 def reduce_noise(rgb: Tensor, gain: Tensor) -> Tensor:
-    """Smooth what the gain would turn into visible noise; flat parts only, colour more than light.
+    """Smooth noise that the gain would make visible; in flat parts only, chroma more than luma.
 
     Args:
         rgb: (1, 3, H, W) in [0, 1].
-        gain: (1, 1, H, W), the factor that will be applied; where it is about 1 nothing is smoothed.
+        gain: (1, 1, H, W), the factor to be applied; where it is about 1 nothing is smoothed.
     """
     light = luma(rgb)
     sigma = noise_level(light)
     smooth_light = guided_filter(light, light, radius=2, epsilon=(2.5 * sigma) ** 2)
-    # Colour guides itself: two colours of one brightness must not run into each other.
+    # Chroma guides itself: two colours of equal luma must not blend into each other.
     chroma = guided_filter(rgb - light, rgb - light, radius=3, epsilon=(3.0 * sigma) ** 2)
-    return torch.lerp(rgb, smooth_light + chroma, raised(gain))
+    return torch.lerp(rgb, smooth_light + chroma, gain_mask(gain))
 
 
 def desaturate_blacks(bright: Tensor, before: Tensor, gain: Tensor) -> Tensor:
-    """Take colour out of what was nearly black: there, an 8-bit file's rounding alone makes coloured spots.
+    """Desaturate pixels that were nearly black, where the rounding to 8 bits alone makes coloured spots.
 
     Args:
         bright: (1, 3, H, W) after the gain. before: (1, 1, H, W), the smoothed luma before it, in [0, 1].
-        gain: (1, 1, H, W), the factor that was applied; where it is about 1 no colour is taken.
+        gain: (1, 1, H, W), the factor that was applied; where it is about 1 colours are kept.
     """
-    known = ((before - LEAST_LIGHT) / (10.0 / 255.0)).clamp(0.0, 1.0)
+    saturation = ((before - LEAST_LIGHT) / (10.0 / 255.0)).clamp(0.0, 1.0)
     grey = luma(bright)
-    return torch.lerp(bright, grey + (bright - grey) * known, raised(gain))
+    return torch.lerp(bright, grey + (bright - grey) * saturation, gain_mask(gain))
 
 
-def raised(gain: Tensor) -> Tensor:
-    """0 where a gain is too small to make noise visible, 1 where it surely does."""
+def gain_mask(gain: Tensor) -> Tensor:
+    """0 up to a gain of 1.2, where noise stays invisible, rising to 1 at 2.5, where it is visible."""
     return ((gain - 1.2) / 1.3).clamp(0.0, 1.0)
 
 
 def noise_by_light(rgb: Tensor, light: Tensor) -> Tensor:
-    """The noise at each pixel's brightness; the sRGB curve makes it larger where it is dark.
+    """The noise level as a function of brightness: the sRGB curve amplifies it in dark parts.
 
     Args:
         rgb: (1, 3, H, W) in [0, 1]. light: (1, 1, H, W), its smoothed luma.
@@ -101,17 +102,17 @@ def noise_by_light(rgb: Tensor, light: Tensor) -> Tensor:
     levels = []
     for low, high in pairwise(edges.tolist()):
         members = response[(inner >= low) & (inner < high)]
-        known = _deviation(members) if len(members) >= 100 else light.new_tensor(0.0)
-        levels.append(known.clamp(ROUNDING_NOISE, 0.06))
-    place = torch.bucketize(light, edges[1:-1].contiguous())
-    return torch.stack(levels)[place]
+        level = _deviation(members) if len(members) >= 100 else light.new_tensor(0.0)
+        levels.append(level.clamp(ROUNDING_NOISE, 0.06))
+    bin_index = torch.bucketize(light, edges[1:-1].contiguous())
+    return torch.stack(levels)[bin_index]
 
 
 def noise_level(light: Tensor) -> float:
-    """Standard deviation of a picture's noise, from what a second difference along both axes leaves of it.
+    """Standard deviation of a picture's noise, estimated from its second difference along both axes.
 
-    Immerkaer's mask with the median in place of the mean, so that edges do not count; at least the rounding
-    noise of 8 bits.
+    Immerkaer's mask (1996) with the median instead of the mean, which is robust to edges; at least the
+    rounding noise of 8 bits.
 
     Args:
         light: (1, 1, H, W) in [0, 1].
@@ -121,7 +122,7 @@ def noise_level(light: Tensor) -> float:
 
 
 def _deviation(response: Tensor) -> Tensor:
-    """The standard deviation that gives such responses (any shape), from some 100,000 of them.
+    """The standard deviation of noise with these responses (any shape), from about 100,000 of them.
 
     0.6745 is the median of |N(0, 1)|; 6 the norm of Immerkaer's mask.
     """

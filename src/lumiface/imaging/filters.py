@@ -1,4 +1,4 @@
-"""Filters over windows: cheap at any radius, on any device."""
+"""Window filters whose cost does not grow with the window's area."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ def guided_filter(guide: Tensor, picture: Tensor, radius: int, epsilon: float) -
     """He, Sun and Tang's guided filter (2013): smooth `picture`, except across edges of `guide`.
 
     Args:
-        guide: (1, 1, H, W), or (1, C, H, W), where each channel is guided by its own. picture: (1, C, H, W).
+        guide: (1, 1, H, W), or (1, C, H, W): then each channel has its own guide. picture: (1, C, H, W).
         radius: of the windows, pixels.
-        epsilon: variance of the guide below which a window counts as flat.
+        epsilon: variance of the guide below which a window is treated as flat.
     """
     mean_guide, mean_picture = box_mean(guide, radius), box_mean(picture, radius)
     covariance = box_mean(guide * picture, radius) - mean_guide * mean_picture
@@ -23,7 +23,7 @@ def guided_filter(guide: Tensor, picture: Tensor, radius: int, epsilon: float) -
 
 
 def box_mean(picture: Tensor, radius: int) -> Tensor:
-    """Mean over (2·radius + 1)² windows; at the rim over what lies inside. Shape (1, C, H, W), kept."""
+    """Mean over (2·radius + 1)² windows; at the border over the pixels inside. Shape (1, C, H, W), kept."""
     side = 2 * radius + 1
     return F.avg_pool2d(
         F.avg_pool2d(picture, (side, 1), stride=1, padding=(radius, 0), count_include_pad=False),

@@ -1,7 +1,7 @@
-"""Picture files ↔ float RGB, and the few colour formulas that everything shares.
+"""Image files ↔ float RGB tensors.
 
-Inside lumiface a picture is a float32 tensor (B, 3, H, W), RGB, sRGB-encoded, in [0, 1]. What the file was
-beyond that (format, bits, grey, alpha, EXIF, ICC) travels along in `ImageInfo`, so that the same kind goes out.
+Inside lumiface a picture is a float32 tensor (B, 3, H, W), RGB, sRGB-encoded, in [0, 1]. `ImageInfo` keeps
+the file's other properties (format, bit depth, grey, EXIF, ICC), so that the result is written alike.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from lumiface.imaging.codec.decode import decode
 from lumiface.imaging.codec.encode import encode
 from lumiface.imaging.codec.raster import FORMAT_OF_SUFFIX, Format, Raster
 from lumiface.imaging.color import luma
-from lumiface.imaging.quantize import to_samples
+from lumiface.imaging.quantize import reduce_to_uint8, to_samples
 
 PICTURE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
-"""The file name endings that we read and write, in lower case: .jpg .jpeg .png .webp .tif .tiff .bmp"""
+"""The supported file name endings, in lower case: .jpg .jpeg .png .webp .tif .tiff .bmp"""
 
 MAX_MEGAPIXELS = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What a picture file was, beyond its colours.
+    """Properties of an image file other than its pixels.
 
     Attributes:
-        format: of the content, whatever the file is named.
-        bits: 8 or 16 a channel.
-        grey: one channel in the file. Its `rgb` holds three equal ones; written, it is grey again.
-        exif: begins with b"Exif\\0\\0"; its orientation is 1 because the picture has been turned upright.
-        icc: the colour profile. Values stay in its space from end to end; they are not converted to sRGB.
-        source: where the picture came from.
+        format: of the content, independent of the file's name.
+        bits: 8 or 16 per channel.
+        grey: the file has one colour channel. `rgb` holds three equal ones; it is written as grey again.
+        exif: begins with b"Exif\\0\\0"; its orientation is 1 because the picture has been rotated upright.
+        icc: the colour profile. Values stay in its colour space throughout; they are not converted to sRGB.
+        source: the file's path.
     """
 
     format: Format = "PNG"
@@ -55,18 +55,18 @@ class Picture:
 
     rgb: Tensor
     alpha: Tensor | None = None
-    kind: ImageInfo = ImageInfo()
+    info: ImageInfo = ImageInfo()
 
 
 def read_picture(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
-    """Read a JPEG, PNG, WebP, TIFF or BMP file, turned upright as its EXIF says.
+    """Read a JPEG, PNG, WebP, TIFF or BMP file, rotated upright by its EXIF orientation.
 
-    A palette becomes RGB (RGBA where some of it is transparent). CMYK and Lab are converted to sRGB, CMYK by
-    its own profile, and go out as RGB. Of a file with several pictures the first is taken.
+    A palette becomes RGB (RGBA if some entries are transparent). CMYK and Lab are converted to sRGB, CMYK by
+    its own profile, and are written as RGB. Of a file with several pictures the first is read.
 
     Raises:
-        InputError: in one line, a file that is missing, a folder, empty, no picture, damaged, or larger than
-            `max_megapixels` (judged by the header, before anything is unpacked).
+        InputError: the file is missing, a folder, empty, not an image, damaged, or larger than
+            `max_megapixels` (checked in the header, before pixels are decoded).
     """
     path = Path(path)
     raster = decode(read_bytes(path), str(path), max_megapixels)
@@ -80,50 +80,53 @@ def read_picture(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) ->
 
 
 def write_picture(picture: Picture, path: str | Path, *, quality: int = 95) -> None:
-    """Write `picture` atomically, in the format of the path's suffix, and otherwise of its own kind.
+    """Write `picture` atomically, in the format of the path's suffix.
 
-    Grey stays grey, alpha, EXIF and ICC are kept, 16 bits stay 16 bits where the format has them (PNG, TIFF).
+    Grey stays grey; alpha, EXIF and ICC are kept; 16 bits stay 16 bits if the format has them (PNG, TIFF).
 
     Args:
         quality: 1..100, of JPEG and WebP; at 100, WebP is lossless.
 
     Raises:
-        OutputError: in one line, an unknown suffix, a format that cannot hold transparency, sizes that
-            differ, or a place where nothing can be written.
+        OutputError: the suffix is unknown, the format has no transparency, alpha and colour differ in size,
+            or the path is not writable.
     """
     path = Path(path)
     format_ = FORMAT_OF_SUFFIX.get(path.suffix.lower())
     if format_ is None:
-        raise OutputError(
-            f"{path}: cannot tell the format; end the name in one of {' '.join(PICTURE_SUFFIXES)}"
-        )
-    kind = picture.kind
-    planes = luma(picture.rgb) if kind.grey else picture.rgb
+        raise OutputError(f"{path}: unknown format; the name must end in one of {' '.join(PICTURE_SUFFIXES)}")
+    info = picture.info
+    planes = luma(picture.rgb) if info.grey else picture.rgb
     if picture.alpha is not None:
         if picture.alpha.shape[-2:] != picture.rgb.shape[-2:]:
             sizes = f"{tuple(picture.alpha.shape[-2:])} against {tuple(picture.rgb.shape[-2:])}"
-            raise OutputError(f"{path}: alpha and colour differ in size, {sizes}; enlarge the alpha as well")
+            raise OutputError(
+                f"{path}: alpha and colour differ in size, {sizes}; resize the alpha channel, too"
+            )
         planes = torch.cat((planes, picture.alpha), dim=1)
-    wide = kind.bits == 16 and format_ in ("PNG", "TIFF")
+    wide = info.bits == 16 and format_ in ("PNG", "TIFF")
     samples = to_samples(planes[0], np.uint16 if wide else np.uint8)
     try:
-        data = encode(Raster(samples, format_, kind.exif, kind.icc), quality)
+        data = encode(Raster(samples, format_, info.exif, info.icc), quality)
     except (ValueError, OSError) as fault:
         raise OutputError(f"{path}: {fault}") from fault
     write_bytes(path, data)
 
 
 def decode_rgb8(data: bytes, name: str, *, max_megapixels: float = MAX_MEGAPIXELS) -> npt.NDArray[np.uint8]:
-    """The bytes of a picture file → (H, W, 3) uint8, upright. For data sets and metrics.
+    """The bytes of an image file → (H, W, 3) uint8, upright. For data sets and metrics.
 
     Grey is repeated, alpha is dropped, 16 bits are rounded half up to 8.
 
+    Args:
+        name: the picture's name in error messages.
+
     Raises:
-        InputError: as `read_picture`; `name` is what the message calls the picture.
+        InputError: as `read_picture`.
     """
     samples = decode(data, name, max_megapixels).samples
     if samples.dtype == np.uint16:
-        samples = (samples.astype(np.uint32) * 510 + 65535) // 131070
+        samples = reduce_to_uint8(samples)
     colour = samples[:, :, :1] if samples.shape[2] <= 2 else samples[:, :, :3]
     return np.ascontiguousarray(np.broadcast_to(colour, (*colour.shape[:2], 3)), dtype=np.uint8)
 

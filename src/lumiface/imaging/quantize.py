@@ -1,4 +1,4 @@
-"""Rounding to 8 or 16 bits: clipped, half up, as when a file is written. The one place for it."""
+"""Rounding to 8 or 16 bits: clipped, half up, as when a file is written. The only implementation."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ def to_uint8(rgb: Tensor) -> Tensor:
     return rgb.mul(255.0).add_(0.5).floor_().clamp_(0.0, 255.0).to(torch.uint8)
 
 
+def reduce_to_uint8(samples: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """0..65535 → 0..255, rounding half up, in exact integer arithmetic. Any shape."""
+    return ((samples.astype(np.uint32) * 510 + 65535) // 131070).astype(np.uint8)
+
+
 def from_uint8(picture: npt.NDArray[np.uint8]) -> Tensor:
     """(H, W, 3) uint8 → (1, 3, H, W) float32 in [0, 1]."""
     return torch.tensor(picture).permute(2, 0, 1)[None].to(torch.float32).div_(255.0).contiguous()
 
 
 def to_samples(planes: Tensor, dtype: type[np.unsignedinteger[Any]]) -> npt.NDArray[np.unsignedinteger[Any]]:
-    """(C, H, W) in [0, 1] → (H, W, C) whole numbers, clipped, rounding half up."""
+    """(C, H, W) in [0, 1] → (H, W, C) integers of `dtype`, clipped, rounding half up."""
     scaled = planes.detach().float() * float(np.iinfo(dtype).max)
     clipped = scaled.add_(0.5).floor_().clamp_(0.0, float(np.iinfo(dtype).max))
     return np.ascontiguousarray(clipped.permute(1, 2, 0).cpu().numpy().astype(dtype))
 
 
 def quantize(pictures: Tensor) -> Tensor:
-    """Clip to [0, 1] and round to the 256 levels of an 8-bit file: what a viewer of the saved picture sees.
+    """Clip to [0, 1] and round to the 256 levels of an 8-bit file, as if saved and read again.
 
     Args:
         pictures: (..., H, W), nominally in [0, 1].

@@ -1,9 +1,9 @@
-"""Training losses, one a file: a pure function and a thin module around it."""
+"""Training losses, one per file: a pure function and a thin module around it."""
 
 from __future__ import annotations
 
 from lumiface.losses.adversarial import (
-    CriticLoss,
+    DiscriminatorLoss,
     GeneratorLoss,
     discriminator_loss,
     generator_loss,
@@ -49,7 +49,7 @@ from lumiface.losses.zero_reference import (
 __all__ = [
     "CharbonnierLoss",
     "ColourConstancyLoss",
-    "CriticLoss",
+    "DiscriminatorLoss",
     "DistortionLoss",
     "EdgeAwareSmoothnessLoss",
     "ExposureLoss",

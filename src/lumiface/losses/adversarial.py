@@ -1,4 +1,4 @@
-"""What a generator and its critic play for, and what keeps both of them smooth (StyleGAN2's losses).
+"""Adversarial losses and regularisers of StyleGAN2.
 
 Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", §3 and Table 1.
 """
@@ -12,48 +12,48 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def generator_loss(made: Tensor) -> Tensor:
-    r"""The generator's, non-saturating, :math:`E[-\log \sigma(D(G(z)))]`.
+def generator_loss(fake: Tensor) -> Tensor:
+    r"""The generator's loss, non-saturating, :math:`E[-\log \sigma(D(G(z)))]`.
 
     Args:
-        made: verdicts on faces that were made, any shape; higher: more real.
+        fake: logits of generated images, any shape; higher: more real.
 
     Source:
         Goodfellow et al. 2014, "Generative Adversarial Nets", §3.
     """
-    return F.softplus(-made).mean()
+    return F.softplus(-fake).mean()
 
 
-def discriminator_loss(real: Tensor, made: Tensor) -> Tensor:
-    r"""The critic's, :math:`E[-\log \sigma(D(x))] + E[-\log(1 - \sigma(D(G(z))))]`.
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    r"""The discriminator's loss, :math:`E[-\log \sigma(D(x))] + E[-\log(1 - \sigma(D(G(z))))]`.
 
     Args:
-        real, made: verdicts on real faces and on faces that were made, any shapes.
+        real, fake: logits of real and of generated images, any shapes.
     """
-    return F.softplus(-real).mean() + F.softplus(made).mean()
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def r1_penalty(verdicts: Tensor, real: Tensor) -> Tensor:
-    r"""How steep the critic is at real faces, :math:`E[||\nabla_x D(x)||_2^2]`; times γ/2 it is R1.
+def r1_penalty(logits: Tensor, real: Tensor) -> Tensor:
+    r"""Squared gradient at real images, :math:`E[||\nabla_x D(x)||_2^2]`; times γ/2 it is R1.
 
     Args:
-        verdicts: (B,), of `real`.
+        logits: (B,), of `real`.
         real: (B, 3, H, W), which must require a gradient.
 
     Source:
         Mescheder, Geiger, Nowozin 2018, "Which Training Methods for GANs do actually Converge?", equation 9.
     """
-    (slope,) = torch.autograd.grad(verdicts.sum(), real, create_graph=True)
-    return slope.square().sum(dim=tuple(range(1, slope.ndim))).mean()
+    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    return gradient.square().sum(dim=tuple(range(1, gradient.ndim))).mean()
 
 
-def path_length(made: Tensor, codes: Tensor, noise: Tensor) -> Tensor:
-    r"""How much a picture changes with its code, :math:`||J_w^T y||_2` for y ~ N(0, I) over the pixels.
+def path_length(fake: Tensor, latents: Tensor, noise: Tensor) -> Tensor:
+    r"""Path length, :math:`||J_w^T y||_2` for y ~ N(0, I): sensitivity of the image to its latents.
 
     Args:
-        made: (B, 3, H, W), from `codes`.
-        codes: (B, n, latent), W+; the squares are averaged over the n layers.
-        noise: like `made`, standard normal.
+        fake: (B, 3, H, W), generated from `latents`.
+        latents: (B, n, latent), W+; the squares are averaged over the n layers.
+        noise: like `fake`, standard normal.
 
     Returns:
         (B,).
@@ -61,20 +61,20 @@ def path_length(made: Tensor, codes: Tensor, noise: Tensor) -> Tensor:
     Source:
         Karras et al. 2020, equation 4; y divided by √(H·W), as their code does.
     """
-    y = noise / math.sqrt(made.shape[-2] * made.shape[-1])
-    (slope,) = torch.autograd.grad((made * y).sum(), codes, create_graph=True)
-    return slope.square().sum(dim=2).mean(dim=1).sqrt()
+    y = noise / math.sqrt(fake.shape[-2] * fake.shape[-1])
+    (gradient,) = torch.autograd.grad((fake * y).sum(), latents, create_graph=True)
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 
 
-class CriticLoss(nn.Module):
+class DiscriminatorLoss(nn.Module):
     """`discriminator_loss` as a module."""
 
-    def forward(self, real: Tensor, made: Tensor) -> Tensor:
-        return discriminator_loss(real, made)
+    def forward(self, real: Tensor, fake: Tensor) -> Tensor:
+        return discriminator_loss(real, fake)
 
 
 class GeneratorLoss(nn.Module):
     """`generator_loss` as a module."""
 
-    def forward(self, made: Tensor) -> Tensor:
-        return generator_loss(made)
+    def forward(self, fake: Tensor) -> Tensor:
+        return generator_loss(fake)

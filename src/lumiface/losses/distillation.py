@@ -1,8 +1,8 @@
-"""What a student learns from its teacher without any truth: to tell pictures apart as the teacher does.
+"""Distillation losses without ground truth: the student imitates how the teacher's outputs differ.
 
-Two faces p and u pass through both networks. Within each network, where do the two results differ? And do
-teacher and student disagree about u in the same way as about p? Both questions are asked of the features of a
-network that was trained to see. The teacher is given no gradient.
+Two faces p and u pass through both networks. Intra consistency: within each network, the two outputs differ
+at the same positions. Inter consistency: teacher and student differ on u as they do on p. Both are computed
+on the features of a pretrained network. The teacher gets no gradient.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ def intra_consistency_loss(
     r"""Cross-entropy of where p and u differ, :math:`-\frac{1}{hw} \sum_{mn} S(d_t)[m,n] \log S(d_s)[m,n]`.
 
     d is the map of cosine distances between a network's features of p and of u, S the softmax over its
-    positions. The mean over the batch, summed over layers. Its least value is the teacher's entropy, not 0.
+    positions. The mean over the batch, summed over layers. Its minimum is the teacher's entropy, not 0.
 
     Args:
         student_p, student_u, teacher_p, teacher_u: features (B, C, h, w), layer by layer.
 
     Raises:
-        ValueError: the layers do not belong together.
+        ValueError: the shapes of the four feature lists differ.
 
     Source:
         Semi-supervised low-light face enhancement, §3.3.2, equations 10 and 11.
     """
-    _require_alike(student_p, student_u, teacher_p, teacher_u)
+    _require_same_shapes(student_p, student_u, teacher_p, teacher_u)
     total = student_p[0].new_zeros(())
     for s_p, s_u, t_p, t_u in zip(student_p, student_u, teacher_p, teacher_u, strict=True):
         with torch.no_grad():
@@ -50,7 +50,7 @@ def inter_consistency_loss(
     teacher_p: Sequence[Tensor],
     teacher_u: Sequence[Tensor],
 ) -> Tensor:
-    r"""Difference of the disagreements, :math:`||\Delta_u - \Delta_p||_F` with
+    r"""Difference of the teacher-student differences, :math:`||\Delta_u - \Delta_p||_F` with
     :math:`\Delta = Gram(\Phi(I^t) - \Phi(I^s))`.
 
     The mean over the batch, summed over layers.
@@ -59,24 +59,24 @@ def inter_consistency_loss(
         student_p, student_u, teacher_p, teacher_u: features (B, C, h, w), layer by layer.
 
     Raises:
-        ValueError: the layers do not belong together.
+        ValueError: the shapes of the four feature lists differ.
 
     Source:
         Semi-supervised low-light face enhancement, §3.3.2, equations 12 and 13.
     """
-    _require_alike(student_p, student_u, teacher_p, teacher_u)
+    _require_same_shapes(student_p, student_u, teacher_p, teacher_u)
     total = student_p[0].new_zeros(())
     for s_p, s_u, t_p, t_u in zip(student_p, student_u, teacher_p, teacher_u, strict=True):
         difference = gram(t_u.detach() - s_u) - gram(t_p.detach() - s_p)
-        # A Frobenius norm has no slope at 0, where every run begins: teacher and student are then the same.
+        # The Frobenius norm has no gradient at 0, where training starts: teacher and student are then equal.
         total = total + (difference.square().sum(dim=(1, 2)) + 1e-12).sqrt().mean()
     return total
 
 
 def gram(features: Tensor) -> Tensor:
-    """Products of channels, (B, C, h, w) -> (B, C, C), over the number of positions and channels.
+    """Gram matrix (B, C, h, w) -> (B, C, C), divided by the number of positions and channels.
 
-    NOTE(paper): the scale is left open; this one makes the loss independent of the picture's size.
+    NOTE(paper): the scale is left open; this one makes the loss independent of the image's size.
     """
     flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
@@ -113,7 +113,7 @@ def _distance(one: Tensor, other: Tensor) -> Tensor:
     return (1.0 - F.cosine_similarity(one, other, dim=1, eps=1e-6)).flatten(1)
 
 
-def _require_alike(*features: Sequence[Tensor]) -> None:
+def _require_same_shapes(*features: Sequence[Tensor]) -> None:
     shapes = {tuple(tuple(layer.shape) for layer in layers) for layers in features}
     if len(shapes) != 1:
-        raise ValueError(f"features of the four pictures must have the same shapes, not {sorted(shapes)}")
+        raise ValueError(f"features of the four images must have the same shapes, not {sorted(shapes)}")

@@ -1,4 +1,4 @@
-"""What keeps a rendered volume in one piece: light should be stopped at one place of a ray."""
+"""Distortion loss of volume rendering: the weights of a ray should be concentrated at one depth."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import torch
 from torch import Tensor, nn
 
 
-def distortion_loss(weights: Tensor, edges: Tensor) -> Tensor:
+def distortion_loss(weights: Tensor, bin_edges: Tensor) -> Tensor:
     r""":math:`\sum_{ij} w_i w_j |m_i - m_j| + \frac13 \sum_i w_i^2 (s_{i+1} - s_i)`, the mean over rays.
 
-    0 where all that is seen of a ray lies at one point.
+    0 where all weight of a ray lies at one point.
 
     Args:
-        weights: w, (..., n), what is seen of each stretch of a ray.
-        edges: s, (..., n + 1), increasing; m are the stretches' middles.
+        weights: w, (..., n), rendering weight of each bin of a ray.
+        bin_edges: s, (..., n + 1), increasing; m are the centres of the bins.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        ValueError: the shapes do not match.
 
     Source:
         Barron et al. 2022, "Mip-NeRF 360", equation 15.
     """
-    if edges.shape != (*weights.shape[:-1], weights.shape[-1] + 1):
-        raise ValueError(f"weights {tuple(weights.shape)} need one edge more, not {tuple(edges.shape)}")
-    middles = (edges[..., 1:] + edges[..., :-1]) / 2.0
-    # Sorted middles: the double sum over pairs is a running one, linear in n.
+    if bin_edges.shape != (*weights.shape[:-1], weights.shape[-1] + 1):
+        raise ValueError(f"weights {tuple(weights.shape)} need one edge more, not {tuple(bin_edges.shape)}")
+    centres = (bin_edges[..., 1:] + bin_edges[..., :-1]) / 2.0
+    # The centres are sorted, so the double sum is a cumulative one, linear in n.
     before = torch.cumsum(weights, dim=-1) - weights
-    moment = torch.cumsum(weights * middles, dim=-1) - weights * middles
-    between = 2.0 * (weights * (middles * before - moment)).sum(dim=-1)
-    within = (weights.square() * (edges[..., 1:] - edges[..., :-1])).sum(dim=-1) / 3.0
+    moment = torch.cumsum(weights * centres, dim=-1) - weights * centres
+    between = 2.0 * (weights * (centres * before - moment)).sum(dim=-1)
+    within = (weights.square() * (bin_edges[..., 1:] - bin_edges[..., :-1])).sum(dim=-1) / 3.0
     return (between + within).mean()
 
 
 class DistortionLoss(nn.Module):
     """`distortion_loss` as a module."""
 
-    def forward(self, weights: Tensor, edges: Tensor) -> Tensor:
-        return distortion_loss(weights, edges)
+    def forward(self, weights: Tensor, bin_edges: Tensor) -> Tensor:
+        return distortion_loss(weights, bin_edges)

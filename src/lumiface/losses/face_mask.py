@@ -2,7 +2,7 @@ r"""faceMaskLoss: the difference inside a random part of the face (LFSRNet, sect
 
 .. math:: I_{mask} = Gen(I_{face}, r), \qquad L_{mask} = |I_{SR} I_{mask} - I_{HR} I_{mask}|_1
 
-`Gen` is `block_mask` (the paper's choice) or `pixel_mask`; `r` is the share of the face's pixels that count.
+`Gen` is `block_mask` (the paper's choice) or `pixel_mask`; `r` is the fraction of the face's pixels used.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ MaskMode = Literal["block", "pixel"]
 def block_mask(
     boxes: Tensor, size: tuple[int, int], ratio: float, generator: torch.Generator, block_side: float = 0.25
 ) -> Tensor:
-    r"""Random blocks in each face's box, which may overlap and cover the share `ratio` of it on average.
+    r"""Random blocks in each face's box, which may overlap and cover the fraction `ratio` of it on average.
 
-    A block has `block_side` of the box's width w and height h. Its corner is drawn uniformly over
-    :math:`(x_1 - b_w, x_2) \times (y_1 - b_h, y_2)` and what overhangs the box is cut off, so that each
-    pixel of the face, at the rim as in the middle, is hit by one block with the same probability b / A, where
-    b is the block's area and A that of the corner's range:
+    A block has `block_side` of the box's width w and height h. Its corner is sampled uniformly from
+    :math:`(x_1 - b_w, x_2) \times (y_1 - b_h, y_2)` and the block clipped to the box, so that each pixel of
+    the face, at the border as in the centre, is covered by one block with the same probability b / A, where b
+    is the block's area and A that of the corner's range:
 
     .. math:: b / A = (s / (1 + s))^2, \qquad s = \text{block\_side}.
 
-    The number n of blocks follows from :math:`1 - (1 - b / A)^n = r`. It is rounded up, and the last
-    block takes part with just the probability that makes the expected share r exactly.
+    The number n of blocks follows from :math:`1 - (1 - b / A)^n = r`. It is rounded up, and the last block is
+    used with the probability that makes the expected fraction exactly r.
 
     Args:
         boxes: (B, 4) as x1, y1, x2, y2 in pixels; a pixel belongs to a box when its centre does.
-        size: height and width of the pictures.
+        size: height and width of the images.
         ratio: r in [0, 1]; 0 gives empty masks and 1 whole boxes.
-        generator: source of the randomness, on the CPU, so that every device draws the same masks.
-        block_side: s > 0, the side of a block as a share of the box's side.
+        generator: source of the random numbers, on the CPU, so that every device gets the same masks.
+        block_side: s > 0, the side of a block as a fraction of the box's side.
 
     Returns:
         (B, 1, H, W) bool on the boxes' device: True where a pixel counts.
@@ -49,7 +49,7 @@ def block_mask(
         ValueError: `boxes` are not (B, 4).
 
     Source:
-        LFSRNet, section 2.4. The paper leaves the blocks' size and place open.
+        LFSRNet, section 2.4. The paper leaves the blocks' size and position open.
     """
     _check_ratio(ratio)
     if not block_side > 0:
@@ -60,22 +60,22 @@ def block_mask(
 
     hit = (block_side / (1 + block_side)) ** 2  # b / A
     count = max(1, math.ceil(math.log1p(-ratio) / math.log1p(-hit)))  # n
-    last_hit = 1 - (1 - ratio) / (1 - hit) ** (count - 1)  # what is left for the last block to add
+    last_hit = 1 - (1 - ratio) / (1 - hit) ** (count - 1)  # probability to be added by the last block
     batch = boxes.shape[0]
-    place = torch.rand(batch, count, 2, generator=generator)  # the corner within its range
-    takes_part = torch.ones(batch, count)
-    takes_part[:, -1] = (torch.rand(batch, generator=generator) < last_hit / hit).float()
-    place, takes_part = place.to(boxes.device), takes_part.to(boxes.device)
+    position = torch.rand(batch, count, 2, generator=generator)  # of the corner within its range
+    used = torch.ones(batch, count)
+    used[:, -1] = (torch.rand(batch, generator=generator) < last_hit / hit).float()
+    position, used = position.to(boxes.device), used.to(boxes.device)
 
     corner, opposite = boxes[:, None, :2].float(), boxes[:, None, 2:].float()  # (B, 1, 2)
     block = block_side * (opposite - corner)
-    start = corner - block + place * (opposite - corner + block)  # (B, n, 2)
+    start = corner - block + position * (opposite - corner + block)  # (B, n, 2)
     end = start + block
     x, y = _centres(size[1], boxes.device), _centres(size[0], boxes.device)
     columns = (x >= start[..., :1]) & (x < end[..., :1])  # (B, n, W)
     rows = (y >= start[..., 1:]) & (y < end[..., 1:])  # (B, n, H)
-    # A block is the product of its rows and its columns; how many blocks lie on a pixel is their sum.
-    layers = torch.einsum("bn,bnh,bnw->bhw", takes_part, rows.float(), columns.float())
+    # A block is the outer product of its rows and columns; their sum counts the blocks on each pixel.
+    layers = torch.einsum("bn,bnh,bnw->bhw", used, rows.float(), columns.float())
     return inside & (layers > 0.5)[:, None]
 
 
@@ -84,9 +84,9 @@ def pixel_mask(boxes: Tensor, size: tuple[int, int], ratio: float, generator: to
 
     Args:
         boxes: (B, 4) as x1, y1, x2, y2 in pixels; a pixel belongs to a box when its centre does.
-        size: height and width of the pictures.
+        size: height and width of the images.
         ratio: r in [0, 1]; 0 gives empty masks and 1 whole boxes.
-        generator: source of the randomness, on the CPU, so that every device draws the same masks.
+        generator: source of the random numbers, on the CPU, so that every device gets the same masks.
 
     Returns:
         (B, 1, H, W) bool on the boxes' device: True where a pixel counts.
@@ -100,12 +100,12 @@ def pixel_mask(boxes: Tensor, size: tuple[int, int], ratio: float, generator: to
     """
     _check_ratio(ratio)
     inside = _inside(boxes, size)
-    drawn = torch.rand(boxes.shape[0], 1, *size, generator=generator) < ratio
-    return inside & drawn.to(boxes.device)
+    selected = torch.rand(boxes.shape[0], 1, *size, generator=generator) < ratio
+    return inside & selected.to(boxes.device)
 
 
 def face_mask_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference where the mask is set, as a mean over the whole picture.
+    """Mean absolute difference where the mask is set, as a mean over the whole image.
 
     Args:
         output: (B, 3, H, W), RGB in [0, 1].
@@ -113,33 +113,33 @@ def face_mask_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         mask: (B, 1, H, W), bool or in [0, 1].
 
     Returns:
-        Scalar, in the pictures' unit. Pixels outside the mask count as zero in the mean, so a larger face
-        weighs more.
+        Scalar, in the images' unit. Pixels outside the mask count as zero in the mean, so a larger face has
+        more weight.
 
     Raises:
-        ValueError: the shapes do not fit together.
+        ValueError: the shapes do not match.
 
     Source:
         LFSRNet, section 2.4.
     """
     require_same_pictures(output, target)
     if mask.shape != (output.shape[0], 1, *output.shape[2:]):
-        raise ValueError(f"mask {tuple(mask.shape)} must be (B, 1, H, W) for pictures {tuple(output.shape)}")
+        raise ValueError(f"mask {tuple(mask.shape)} must be (B, 1, H, W) for images {tuple(output.shape)}")
     # NOTE(paper): |.|_1 is read as the mean over all B * 3 * H * W values, the same norm as L1 has.
     return ((output - target).abs() * mask).mean()
 
 
 class FaceMaskLoss(nn.Module):
-    """`face_mask_loss` under masks that are drawn anew at each call.
+    """`face_mask_loss` with new random masks at each call.
 
-    The state of the generator is part of `state_dict()`: a run that is stopped and resumed draws the
-    masks that it would have drawn without the stop, bit for bit.
+    The state of the generator is part of `state_dict()`: a resumed run gets the same masks as an
+    uninterrupted one.
 
     Args:
-        ratio: r in [0, 1], the share of the face's pixels that count.
+        ratio: r in [0, 1], the fraction of the face's pixels that count.
         mode: "block" or "pixel".
-        block_side: side of a block as a share of the box's side ("block" only).
-        seed: seed of the loss's own generator; give each process of a distributed run another one.
+        block_side: side of a block as a fraction of the box's side ("block" only).
+        seed: seed of the loss's own generator; use a different one in each process of a distributed run.
 
     Raises:
         SettingError: a setting out of range.
@@ -160,7 +160,7 @@ class FaceMaskLoss(nn.Module):
         self.generator = torch.Generator().manual_seed(seed)
 
     def sample_mask(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
-        """Draw masks (B, 1, H, W) for the faces in `boxes` (B, 4); see `block_mask` and `pixel_mask`."""
+        """Random masks (B, 1, H, W) for the faces in `boxes` (B, 4); see `block_mask` and `pixel_mask`."""
         if self.mode == "block":
             return block_mask(boxes, size, self.ratio, self.generator, self.block_side)
         return pixel_mask(boxes, size, self.ratio, self.generator)
@@ -171,11 +171,11 @@ class FaceMaskLoss(nn.Module):
         return face_mask_loss(output, target, mask)
 
     def get_extra_state(self) -> Tensor:
-        """The generator's state, which `state_dict()` keeps."""
+        """The generator's state, for `state_dict()`."""
         return self.generator.get_state()
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Put the generator back where `get_extra_state` found it."""
+        """Restore the generator's state."""
         self.generator.set_state(state.cpu())
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Distance of the spectra, where fine detail weighs as much as broad light (LFSRNet, section 2.4)."""
+"""Frequency loss: fine detail has as much weight as low frequencies (LFSRNet, section 2.4)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lumiface.core.shapes import require_same_pictures
 def fft_loss(output: Tensor, target: Tensor) -> Tensor:
     r"""Mean modulus of the spectrum's difference, :math:`L_{FFT} = |FFT(I_{SR}) - FFT(I_{HR})|_1`.
 
-    The transform is two-dimensional, per channel and orthonormal, so that the loss keeps the pictures'
-    unit whatever their size, and the weights of the recipe hold at every resolution.
+    The transform is two-dimensional, per channel and orthonormal, so that the loss has the images' unit at
+    every size, and the weights of the recipe hold at every resolution.
 
     Args:
         output: (B, 3, H, W), RGB in [0, 1].
@@ -28,8 +28,8 @@ def fft_loss(output: Tensor, target: Tensor) -> Tensor:
         LFSRNet, section 2.4. The paper leaves the norm open.
     """
     require_same_pictures(output, target)
-    # NOTE(paper): modulus and orthonormal scaling are our reading; L1 of real and imaginary part is another.
-    # The transform is linear, so one of the difference does for two.
+    # NOTE(paper): modulus and orthonormal scaling are our interpretation; L1 of real and imaginary part is
+    # another. The transform is linear: one transform of the difference suffices.
     return mean_modulus(output - target)
 
 
@@ -37,8 +37,8 @@ def mean_modulus(maps: Tensor) -> Tensor:
     """Mean of the complex modulus over all frequencies of real maps (..., H, W), orthonormal: a scalar."""
     if maps.dtype in (torch.float16, torch.bfloat16):  # half precision has no FFT
         maps = maps.float()
-    # The spectrum of a real picture is symmetric: half of it is enough. Each of its columns stands for
-    # two, save the first and, where the width is even, the last, which are their own mirror images.
+    # The spectrum of a real image is symmetric: half of it suffices. Each of its columns counts twice, except
+    # the first and, for an even width, the last one, which are their own mirror images.
     modulus = torch.fft.rfft2(maps, norm="ortho").abs()  # (..., H, W // 2 + 1)
     total = 2.0 * modulus.sum() - modulus[..., 0].sum()
     if maps.shape[-1] % 2 == 0:

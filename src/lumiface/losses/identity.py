@@ -1,4 +1,4 @@
-"""Does a restored face stay the same person? Distance of a face recogniser's embeddings.
+"""Identity loss: distance of a face recogniser's embeddings.
 
 Paper: blind face restoration by feature fusion and embedding optimisation, section 1.3, equation 7.
 """
@@ -13,10 +13,10 @@ from lumiface.blocks.mobilefacenet import DEVIATION, MEAN, trained_mobilefacenet
 from lumiface.core.shapes import require_same_pictures
 
 SIDE = 112
-"""Of what the recogniser sees, pixels."""
+"""Height and width of the recogniser's input, pixels."""
 
 BOX = (0.118, 0.113, 0.882, 0.877)
-"""Where ArcFace's crop lies in a face aligned as FFHQ's are: x1, y1, x2, y2 in the unit square."""
+"""ArcFace's crop of a face aligned as in FFHQ: x1, y1, x2, y2 in the unit square."""
 
 
 def identity_loss(output: Tensor, target: Tensor) -> Tensor:
@@ -34,10 +34,10 @@ def identity_loss(output: Tensor, target: Tensor) -> Tensor:
 
 
 class IdentityLoss(nn.Module):
-    """`identity_loss` of faces aligned as FFHQ's are; the target has no gradient.
+    """`identity_loss` of faces aligned as in FFHQ; the target gets no gradient.
 
-    NOTE(paper): the recogniser is MobileFaceNet, where the paper has ArcFace's ResNet; its embeddings are
-    brought to unit length first, so that the loss does not hang on how strongly a face excites it.
+    NOTE(paper): the recogniser is MobileFaceNet instead of the paper's ArcFace ResNet; its embeddings are
+    normalised to unit length, so that the loss does not depend on their magnitude.
 
     Shape: two of (B, 3, H, H), RGB in [0, 1] -> scalar.
 
@@ -54,19 +54,19 @@ class IdentityLoss(nn.Module):
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         require_same_pictures(output, target)
         with torch.no_grad():
-            wanted = self.embed(target)
-        return identity_loss(self.embed(output), wanted)
+            target_embedding = self.embed(target)
+        return identity_loss(self.embed(output), target_embedding)
 
     def embed(self, faces: Tensor) -> Tensor:
         """(B, 3, H, H) -> (B, 128), unit length."""
-        side = faces.shape[-1]
-        left, top, right, bottom = (round(side * edge) for edge in BOX)
+        size = faces.shape[-1]
+        left, top, right, bottom = (round(size * edge) for edge in BOX)
         crop = faces[:, :, top:bottom, left:right]
         crop = F.interpolate(crop, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
         return F.normalize(self.network((crop - self.mean) / self.deviation))
 
     def train(self, mode: bool = True) -> IdentityLoss:
-        """The recogniser judges and is not taught: its batch norms keep to what they know."""
+        """The recogniser is never trained: its batch norms stay in evaluation mode."""
         super().train(mode)
         self.network.eval()
         return self

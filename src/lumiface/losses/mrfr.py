@@ -1,4 +1,4 @@
-"""Distance of spectra at every scale of a network's features: multi-resolution frequency reconstruction.
+"""Multi-resolution frequency reconstruction: distance of spectra of a network's features at every scale.
 
 Paper: blind face restoration by feature fusion and embedding optimisation, section 1.3, equation 8.
 """
@@ -18,17 +18,17 @@ def mrfr_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     r""":math:`L_{MRFR} = \sum_j \frac{1}{t_j} |F(\hat D_j) - F(D_j)|_1`, over scales j of t_j maps each.
 
     Args:
-        output, target: the features of two pictures, scale by scale, (B, t_j, H_j, W_j).
+        output, target: the features of two images, scale by scale, (B, t_j, H_j, W_j).
 
     Returns:
         Scalar: for each scale the mean modulus over maps and frequencies, summed over the scales.
 
     Raises:
-        ValueError: there are no scales, or they do not belong together.
+        ValueError: there are no scales, or their shapes differ.
     """
     require_same_features(output, target)
-    # NOTE(paper): the norm is averaged over frequencies, too, with an orthonormal transform: large scales
-    # would outweigh the small ones by their number of pixels alone.
+    # NOTE(paper): the norm is also averaged over frequencies, with an orthonormal transform; otherwise large
+    # scales would dominate by their number of pixels.
     return torch.stack([mean_modulus(one - other) for one, other in zip(output, target, strict=True)]).sum()
 
 

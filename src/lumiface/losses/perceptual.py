@@ -1,4 +1,4 @@
-"""Distance in the features of VGG-19: what two pictures look like, not where each pixel lies.
+"""Perceptual loss: distance in the features of VGG-19.
 
 Johnson, Alahi, Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", §3.2, on
 the channel-normalised VGG-19 of Gatys et al. up to relu3_1, whose activations have a mean of about 1.
@@ -17,17 +17,17 @@ from lumiface.core.errors import InputError
 from lumiface.core.shapes import require_same_features, require_same_pictures
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
-"""What `VGGFeatures` gives: 64, 128 and 256 channels at the full size, a half and a quarter."""
+"""Output layers of `VGGFeatures`: 64, 128 and 256 channels at full, 1/2 and 1/4 resolution."""
 
 
 class VGGFeatures(nn.Module):
-    """RGB in [0, 1] -> VGG-19's features at `LAYERS`. Its weights are frozen; gradients flow to the picture.
+    """RGB in [0, 1] -> VGG-19's features at `LAYERS`. Its weights are frozen; gradients flow to the image.
 
     Shape: (B, 3, H, W), H and W >= 8 -> list of (B, 64, H, W), (B, 128, H/2, W/2), (B, 256, H/4, W/4).
 
     Args:
-        weights: load the asset "vgg_normalised_conv3_1"; False leaves them random, for tests of what is
-            around them.
+        weights: load the asset "vgg_normalised_conv3_1"; False leaves them random, for tests
+            without the asset.
 
     Raises:
         AssetMissing: the weights are not on this machine.
@@ -37,10 +37,10 @@ class VGGFeatures(nn.Module):
     def __init__(self, *, weights: bool = True) -> None:
         super().__init__()
 
-        def conv(before: int, after: int) -> list[nn.Module]:
-            return [nn.ReflectionPad2d(1), nn.Conv2d(before, after, 3), nn.ReLU()]
+        def conv(in_channels: int, out_channels: int) -> list[nn.Module]:
+            return [nn.ReflectionPad2d(1), nn.Conv2d(in_channels, out_channels, 3), nn.ReLU()]
 
-        # The numbers of the layers are those of the file.
+        # The layers are numbered as in the file.
         self.layers = nn.Sequential(
             nn.Conv2d(3, 3, 1),
             *conv(3, 64),
@@ -56,28 +56,28 @@ class VGGFeatures(nn.Module):
             try:
                 stored = torch.load(path, map_location="cpu", weights_only=True)
                 self.layers.load_state_dict(stored)
-            except (RuntimeError, UnpicklingError, AttributeError) as fault:
-                raise InputError(f"{path} does not hold VGG-19 up to relu3_1; get the file again") from fault
+            except (RuntimeError, UnpicklingError, AttributeError) as error:
+                raise InputError(f"{path} does not hold VGG-19 up to relu3_1; get the file again") from error
         self.requires_grad_(requires_grad=False).eval()
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
-        found: list[Tensor] = []
-        features = picture
-        for number, layer in enumerate(self.layers):
+    def forward(self, image: Tensor) -> list[Tensor]:
+        outputs: list[Tensor] = []
+        features = image
+        for index, layer in enumerate(self.layers):
             features = layer(features)
-            if number in (3, 10, 17):
-                found.append(features)
-        return found
+            if index in (3, 10, 17):
+                outputs.append(features)
+        return outputs
 
 
 def perceptual_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     r"""Mean squared distance of features, :math:`\sum_l ||\Phi_l(\hat y) - \Phi_l(y)||_2^2 / (C_l H_l W_l)`.
 
     Args:
-        output, target: features (B, C, H, W) of two pictures, layer by layer.
+        output, target: features (B, C, H, W) of two images, layer by layer.
 
     Raises:
-        ValueError: there are no layers, or they do not belong together.
+        ValueError: there are no layers, or their shapes differ.
 
     Source:
         Johnson et al. 2016, equation 2.
@@ -89,7 +89,7 @@ def perceptual_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tenso
 
 
 class PerceptualLoss(nn.Module):
-    """`perceptual_loss` of two pictures in [0, 1], shape (B, 3, H, W); the target has no gradient."""
+    """`perceptual_loss` of two images in [0, 1], shape (B, 3, H, W); the target gets no gradient."""
 
     def __init__(self, *, weights: bool = True) -> None:
         super().__init__()
@@ -98,5 +98,5 @@ class PerceptualLoss(nn.Module):
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         require_same_pictures(output, target)
         with torch.no_grad():
-            wanted = self.features(target)
-        return perceptual_loss(self.features(output), wanted)
+            target_features = self.features(target)
+        return perceptual_loss(self.features(output), target_features)

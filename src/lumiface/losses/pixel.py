@@ -1,4 +1,4 @@
-"""Distances pixel by pixel: L1 (LFSRNet, section 2.4), Charbonnier's, squares (SRCNN) and their logarithm."""
+"""Pixel losses: L1 (LFSRNet, section 2.4), Charbonnier, MSE (SRCNN) and per-image log-MSE."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def l1_loss(output: Tensor, target: Tensor) -> Tensor:
         target: (B, 3, H, W), RGB in [0, 1].
 
     Returns:
-        Scalar, in the pictures' unit.
+        Scalar, in the images' unit.
 
     Raises:
         ValueError: the two shapes differ.
@@ -36,7 +36,7 @@ def mse_loss(output: Tensor, target: Tensor) -> Tensor:
         target: (B, 3, H, W), RGB in [0, 1].
 
     Returns:
-        Scalar, in the square of the pictures' unit; its PSNR is ``-10 * log10(loss)``.
+        Scalar, in the square of the images' unit; its PSNR is ``-10 * log10(loss)``.
 
     Raises:
         ValueError: the two shapes differ.
@@ -49,37 +49,37 @@ def mse_loss(output: Tensor, target: Tensor) -> Tensor:
 
 
 def log_mse_loss(output: Tensor, target: Tensor) -> Tensor:
-    r"""Mean over the pictures of :math:`\ln(MSE + 10^{-6})`: what PSNR, averaged over pictures, asks for.
+    r"""Mean over the images of :math:`\ln(MSE + 10^{-6})`, the mean PSNR up to sign and scale.
 
-    A picture whose light was guessed badly weighs no more than one that is nearly right.
+    An image with badly estimated illumination has no more weight than one that is nearly right.
 
     Args:
         output: (B, 3, H, W), RGB in [0, 1].
         target: (B, 3, H, W), RGB in [0, 1].
 
     Returns:
-        Scalar; one less is 4.34 dB more.
+        Scalar; a decrease by 1 is an increase of PSNR by 4.34 dB.
 
     Raises:
         ValueError: the two shapes differ.
 
     Source:
-        PSNR's definition; the constant bounds its slope at 60 dB.
+        PSNR's definition; the constant bounds its gradient at 60 dB.
     """
     require_same_pictures(output, target)
     return ((output - target).square().mean(dim=(1, 2, 3)) + 1e-6).log().mean()
 
 
 def charbonnier_loss(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
-    r"""Mean absolute difference, rounded off at zero, :math:`\frac{1}{BCHW} \sum \sqrt{d^2 + \epsilon^2}`.
+    r"""Smooth approximation of L1, :math:`\frac{1}{BCHW} \sum \sqrt{d^2 + \epsilon^2}`.
 
     Args:
         output: (B, 3, H, W), RGB in [0, 1].
         target: (B, 3, H, W), RGB in [0, 1].
-        epsilon: below it the loss is nearly a square, above it nearly L1; > 0, in the pictures' unit.
+        epsilon: below it the loss is nearly quadratic, above it nearly L1; > 0, in the images' unit.
 
     Returns:
-        Scalar, in the pictures' unit; `epsilon` for equal pictures.
+        Scalar, in the images' unit; `epsilon` for equal images.
 
     Raises:
         ValueError: the two shapes differ.

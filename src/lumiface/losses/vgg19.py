@@ -1,4 +1,4 @@
-"""Distance of VGG-19's features before their activations: what blind restoration is taught with.
+"""Perceptual loss on VGG-19's features before the activations, for blind restoration.
 
 Paper: blind face restoration by feature fusion and embedding optimisation, section 1.3, equation 6.
 """
@@ -20,19 +20,19 @@ from lumiface.losses.perceptual import VGGFeatures
 Backbone = Literal["vgg19", "vgg19-conv3_1"]
 
 _WIDTHS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (512, 512))
-"""Up to conv5_2; a halving between two groups (Simonyan and Zisserman 2015, Table 1, E)."""
+"""Channels up to conv5_2; max pooling between two groups (Simonyan and Zisserman 2015, Table 1, E)."""
 
 
 class VGG19Features(nn.Module):
-    """RGB in [0, 1] -> features of VGG-19 before the activation, frozen; gradients flow to the picture.
+    """RGB in [0, 1] -> features of VGG-19 before the activation, frozen; gradients flow to the image.
 
-    Shape: (B, 3, H, W) -> list of (B, C, H_l, W_l), H_l half as large from one to the next.
+    Shape: (B, 3, H, W) -> list of (B, C, H_l, W_l), H_l halved from one to the next.
 
     Args:
         backbone: "vgg19": conv1_2, conv2_2, conv3_2, conv4_2, conv5_2, as in the paper (asset "vgg19", H and
             W >= 16); "vgg19-conv3_1": conv1_2, conv2_2, conv3_1 of the channel-normalised network that ends
             there (asset "vgg_normalised_conv3_1", H and W >= 8).
-        weights: False leaves them random, for tests of what is around them.
+        weights: False leaves them random, for tests without the asset.
 
     Raises:
         AssetMissing: the weights are not on this machine.
@@ -41,40 +41,40 @@ class VGG19Features(nn.Module):
 
     def __init__(self, backbone: Backbone = "vgg19", *, weights: bool = True) -> None:
         super().__init__()
-        whole = backbone == "vgg19"
-        self.layers = _vgg19(weights) if whole else VGGFeatures(weights=weights).layers
-        # The normalised network takes RGB as it is; torchvision's wants ImageNet's mean and deviation.
-        mean, deviation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)) if whole else ((0.0,), (1.0,))
+        full = backbone == "vgg19"
+        self.layers = _vgg19(weights) if full else VGGFeatures(weights=weights).layers
+        # The normalised network takes RGB in [0, 1]; torchvision's expects ImageNet's mean and deviation.
+        mean, deviation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)) if full else ((0.0,), (1.0,))
         self.mean = nn.Buffer(torch.tensor(mean)[:, None, None], persistent=False)
         self.deviation = nn.Buffer(torch.tensor(deviation)[:, None, None], persistent=False)
-        self.taps = (2, 7, 12, 21, 30) if whole else (5, 12, 16)
+        self.output_layers = (2, 7, 12, 21, 30) if full else (5, 12, 16)
         self.requires_grad_(requires_grad=False).eval()
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
-        found: list[Tensor] = []
-        features = (picture - self.mean) / self.deviation
-        for number, layer in enumerate(self.layers[: self.taps[-1] + 1]):
+    def forward(self, image: Tensor) -> list[Tensor]:
+        outputs: list[Tensor] = []
+        features = (image - self.mean) / self.deviation
+        for index, layer in enumerate(self.layers[: self.output_layers[-1] + 1]):
             features = layer(features)
-            if number in self.taps:
-                found.append(features)
-        return found
+            if index in self.output_layers:
+                outputs.append(features)
+        return outputs
 
 
 def pre_activation_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     r""":math:`L_{per} = \sum_l |\Phi_l(\hat I) - \Phi_l(I)|_1`, the mean over each layer's elements.
 
     Args:
-        output, target: features (B, C, H, W) of two pictures, layer by layer.
+        output, target: features (B, C, H, W) of two images, layer by layer.
 
     Raises:
-        ValueError: there are no layers, or they do not belong together.
+        ValueError: there are no layers, or their shapes differ.
     """
     require_same_features(output, target)
     return torch.stack([(one - other).abs().mean() for one, other in zip(output, target, strict=True)]).sum()
 
 
 class VGG19Loss(nn.Module):
-    """`pre_activation_loss` of two pictures in [0, 1], shape (B, 3, H, W); the target has no gradient."""
+    """`pre_activation_loss` of two images in [0, 1], shape (B, 3, H, W); the target gets no gradient."""
 
     def __init__(self, backbone: Backbone = "vgg19", *, weights: bool = True) -> None:
         super().__init__()
@@ -83,25 +83,25 @@ class VGG19Loss(nn.Module):
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         require_same_pictures(output, target)
         with torch.no_grad():
-            wanted = self.features(target)
-        return pre_activation_loss(self.features(output), wanted)
+            target_features = self.features(target)
+        return pre_activation_loss(self.features(output), target_features)
 
 
 def _vgg19(weights: bool) -> nn.Sequential:
-    """The layers numbered as torchvision numbers them, so that its file fits."""
+    """The layers in torchvision's numbering, to load its file."""
     layers: list[nn.Module] = []
-    before = 3
+    in_channels = 3
     for group, widths in enumerate(_WIDTHS):
         layers += [nn.MaxPool2d(2)] if group else []
         for width in widths:
-            layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU()]
-            before = width
+            layers += [nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU()]
+            in_channels = width
     network = nn.Sequential(*layers)
     if weights:
         path = find_asset("vgg19")
         try:
             stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             network.load_state_dict({name: stored[f"features.{name}"] for name in network.state_dict()})
-        except (RuntimeError, UnpicklingError, AttributeError, KeyError) as fault:
-            raise InputError(f"{path} does not hold torchvision's VGG-19; get the file again") from fault
+        except (RuntimeError, UnpicklingError, AttributeError, KeyError) as error:
+            raise InputError(f"{path} does not hold torchvision's VGG-19; get the file again") from error
     return network

@@ -1,3 +1,3 @@
-"""One folder per method, one file per baseline; none knows another."""
+"""One folder per method, one file per baseline; methods do not import one another."""
 
 from __future__ import annotations

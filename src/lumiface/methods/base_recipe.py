@@ -1,7 +1,7 @@
-"""What the recipes of papers and peers share: how training pairs are made, and the plain L1 recipe.
+"""Common parts of the recipes: generation of training pairs, and the plain L1 recipe.
 
-A recipe is how a method is trained: `degrade` makes a training pair from a bright picture, calling it gives
-the weighted parts of the loss. Random state of a recipe's own belongs into its `state_dict()`.
+A recipe defines how a method is trained: `degrade` makes a training pair from a bright image, calling the
+recipe gives the weighted loss terms. Random state of a recipe belongs into its `state_dict()`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from lumiface.losses import l1_loss
 
 
 class PairedRecipe(nn.Module):
-    """Pairs by the LLF benchmark's darkening, for the task that the run is for; a subclass adds the loss.
+    """Pairs by the LLF benchmark's darkening for the task of the run; a subclass adds the loss.
 
     Attributes:
-        camera: for the task "joint", pairs as a camera makes them, in place of the benchmark's.
+        camera: for the task "joint", simulated camera degradation instead of the benchmark's.
     """
 
     camera: CameraConfig | None = None
@@ -28,10 +28,10 @@ class PairedRecipe(nn.Module):
     def degrade(
         self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) bright and large -> the network's input and its target; see `task_pair`.
+        """(B, 3, H, W) bright, high resolution -> the network's input and its target; see `task_pair`.
 
         Raises:
-            SettingError: pairs of a camera are wanted for another task.
+            SettingError: `camera` is set for a task other than "joint".
         """
         if self.camera is None:
             return task_pair(task, high, scale, generator)
@@ -41,7 +41,7 @@ class PairedRecipe(nn.Module):
 
 
 class L1RecipeConfig(Settings):
-    """The plain recipe has nothing to set."""
+    """The plain recipe has no settings."""
 
 
 class L1Recipe(PairedRecipe):
@@ -52,10 +52,10 @@ class L1Recipe(PairedRecipe):
         self.config = config
 
     def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
-        """The loss's parts, by name; their sum is what is minimised.
+        """The loss terms by name; their sum is minimised.
 
         Args:
-            output, target: (B, 3, H, W), what the network made of `low`, and what it should have made.
+            output, target: (B, 3, H, W), the network's output for `low`, and the ground truth.
             low: (B, 3, h, w), not used here.
             boxes: (B, 4) faces in `target`, not used here.
         """

@@ -1,4 +1,4 @@
-"""Two networks in a row: one that mends the light, one that enlarges, in either order."""
+"""Networks in sequence: low-light enhancement and super-resolution, in either order."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lumiface.core.settings import Settings
 
 
 class ChainConfig(Settings):
-    """What a caller must know of a chain."""
+    """The configuration of a chain."""
 
-    scale: int = Field(ge=1, description="product of the stages' scales")
+    scale: int = Field(ge=1, description="upscaling factor: product of the stages' scales")
 
 
 class Chain(nn.Module):
-    """Each stage sees what the one before it made, clipped to [0, 1] (LFSRNet, section 3.4: "DLN + X").
+    """Each stage receives the previous one's output, clipped to [0, 1] (LFSRNet, section 3.4: "DLN + X").
 
     Shape: (B, 3, h, w) in [0, 1] -> (B, 3, s·h, s·w), about [0, 1], not clipped; s is the product of scales.
     """

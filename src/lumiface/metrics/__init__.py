@@ -1,6 +1,6 @@
-"""Measures of quality, one a file; each states its range, colour space and crop.
+"""Quality metrics, one per file; each documents its range, colour space and crop.
 
-The names are loaded when they are first used, so that a measure costs only what it needs.
+The names are imported on first use, so that a metric imports only what it needs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
     "ssim_y",
 ]
 
-_FILE_OF = {
+_MODULE_OF = {
     "BRISQUE": "brisque",
     "LPIPS": "lpips",
     "NIQE": "niqe",
@@ -55,15 +55,16 @@ _FILE_OF = {
     "measure_landmark_error": "landmarks",
     "psnr_rgb": "psnr",
     "psnr_y": "psnr",
-    "quantize": "pixels",
+    "quantize": "lumiface.imaging.quantize",
     "ssim_rgb": "ssim",
     "ssim_y": "ssim",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _FILE_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+    module = _MODULE_OF[name]
+    return getattr(import_module(module if "." in module else f"{__name__}.{module}"), name)

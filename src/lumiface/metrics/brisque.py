@@ -1,9 +1,9 @@
-"""BRISQUE: the quality that people would give a picture, guessed from its statistics without a reference.
+"""BRISQUE: subjective quality of a picture, predicted from its statistics without a reference.
 
 Mittal, Moorthy and Bovik, IEEE TIP 2012, "No-reference image quality assessment in the spatial domain".
-Exact: features, scaling and regression of the authors' MATLAB release, with the support vectors that they
-trained on the LIVE database; they come with the package, in `live_brisque`, under their notice. MATLAB's own
-function `brisque` has another model and gives other numbers.
+Exact: features, scaling and regression of the authors' MATLAB release, with their support vectors, trained on
+the LIVE database; these are bundled in `live_brisque`, under their licence. MATLAB's own function `brisque`
+has another model and gives other scores.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from lumiface.metrics.natural_scene import (
 AUTHORS_MODEL = Path(__file__).parent / "live_brisque" / "allmodel"
 
 _FEATURES = 36
-_LEAST_SIDE = 32  # pixels; of fewer no statistics can be made at half the size
+_MIN_SIDE = 32  # pixels; smaller pictures have no statistics at half the size
 
-# Least and largest value of each of the 18 features on the pictures of the training set, first for the
-# picture, then for its half: they become -1 and 1 (`allrange` of the authors' release).
-_LEAST = (
+# Minimum and maximum of each of the 18 features over the training set, first for the picture, then for its
+# half: they are scaled to -1 and 1 (`allrange` of the authors' release).
+_MINIMUM = (
     (0.338, 0.017204, 0.236, -0.123884, 0.000155, 0.001122, 0.244, -0.123586, 0.000152),
     (0.000975, 0.249, -0.135687, 0.000174, 0.000913, 0.258, -0.143408, 0.000179, 0.000888),
     (0.471, 0.012809, 0.218, -0.094876, 1.5e-5, 0.001272, 0.222, -0.115772, 1.6e-5),
     (0.001374, 0.227, -0.117188, 3e-5, 0.001122, 0.228, -0.12243, 2.8e-5, 0.001118),
 )
-_LARGEST = (
+_MAXIMUM = (
     (10.0, 0.806612, 1.642, 0.20293, 0.712298, 0.470257, 1.641, 0.179083, 0.710456),
     (0.470984, 1.555, 0.100858, 0.684173, 0.534174, 1.561, 0.100486, 0.685696, 0.536508),
     (3.264, 0.703171, 1.046, 0.187459, 0.442057, 0.40803, 1.042, 0.162604, 0.444362),
@@ -62,7 +62,7 @@ class Regression:
 
 
 def brisque(pictures: Tensor, regression: Regression) -> Tensor:
-    """Predicted difference to a perfect picture, about 0 to 100; lower is better.
+    """Predicted difference from a perfect picture, about 0 to 100; lower is better.
 
     Colour space: luma of BT.601, full range, rounded to whole numbers (MATLAB's `rgb2gray`). Crop: none.
     Scales: the picture and its half, by antialiased bicubic.
@@ -72,22 +72,22 @@ def brisque(pictures: Tensor, regression: Regression) -> Tensor:
         regression: on the pictures' device.
 
     Returns:
-        (B,) float64, one a picture, not clipped; NaN where a picture is flat.
+        (B,) float64, one per picture, not clipped; NaN where a picture is flat.
 
     Raises:
         ValueError: not pictures, or too small.
 
     Source:
-        Section II; of the authors' release `brisquescore`.
+        Section II; `brisquescore` of the authors' release.
     """
     return regression(scale_features(brisque_features(pictures)))
 
 
 def brisque_features(pictures: Tensor) -> Tensor:
     """The 36 statistics of each picture (table I, at two scales): (B, 3, H, W) -> (B, 36) float64."""
-    if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[-2:]) < _LEAST_SIDE:
+    if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[-2:]) < _MIN_SIDE:
         raise ValueError(
-            f"BRISQUE needs (B, 3, H, W) of {_LEAST_SIDE}x{_LEAST_SIDE} pixels or more, "
+            f"BRISQUE needs (B, 3, H, W) of {_MIN_SIDE}x{_MIN_SIDE} pixels or more, "
             f"but has {tuple(pictures.shape)}"
         )
     grey = rounded_luma(pictures, "full")
@@ -97,8 +97,8 @@ def brisque_features(pictures: Tensor) -> Tensor:
 
 def scale_features(features: Tensor) -> Tensor:
     """(B, 36) -> (B, 36), each from the range of the training set to [-1, 1]."""
-    least, largest = features.new_tensor(_LEAST).flatten(), features.new_tensor(_LARGEST).flatten()
-    return 2 * (features - least) / (largest - least) - 1
+    low, high = features.new_tensor(_MINIMUM).flatten(), features.new_tensor(_MAXIMUM).flatten()
+    return 2 * (features - low) / (high - low) - 1
 
 
 class BRISQUE(nn.Module):
@@ -118,36 +118,36 @@ class BRISQUE(nn.Module):
 
 
 def read_regression(path: Path) -> Regression:
-    """A model that LIBSVM wrote: an RBF support vector regression of 36 features, as text.
+    """A LIBSVM model file: an RBF support vector regression of 36 features, as text.
 
     Raises:
-        InputError: the file is something else.
+        InputError: the file is not such a model.
     """
     head, _, body = path.read_text(encoding="ascii", errors="replace").partition("\nSV\n")
-    facts = dict(line.split(maxsplit=1) for line in head.splitlines() if " " in line)
+    header = dict(line.split(maxsplit=1) for line in head.splitlines() if " " in line)
     try:
-        kind = (facts["svm_type"], facts["kernel_type"])
-        gamma, rho, count = float(facts["gamma"]), float(facts["rho"]), int(facts["total_sv"])
+        kind = (header["svm_type"], header["kernel_type"])
+        gamma, rho, count = float(header["gamma"]), float(header["rho"]), int(header["total_sv"])
         weights: list[float] = []
         vectors = torch.zeros(count, _FEATURES, dtype=torch.float64)
         for row, line in enumerate(body.splitlines()):
             weight, *entries = line.split()
             weights.append(float(weight))
-            for entry in entries:  # LIBSVM leaves zeros out
+            for entry in entries:  # LIBSVM omits zeros
                 index, value = entry.split(":")
                 vectors[row, int(index) - 1] = float(value)
     except (KeyError, ValueError, IndexError) as fault:
-        raise InputError(f"{path} is no LIBSVM model of {_FEATURES} features ({fault})") from fault
+        raise InputError(f"{path} is not a LIBSVM model of {_FEATURES} features ({fault})") from fault
     if kind != ("epsilon_svr", "rbf") or len(weights) != count:
-        raise InputError(f"{path} is no complete epsilon-SVR with an RBF kernel; get it again")
+        raise InputError(f"{path} is not a complete epsilon-SVR with an RBF kernel; download it again")
     return Regression(torch.tensor(weights, dtype=torch.float64), vectors, gamma, rho)
 
 
 def _statistics(grey: Tensor, window: Tensor) -> Tensor:
     """(B, 1, H, W) -> (B, 18)."""
     normalised = normalise_contrast(grey, window, "zeros")[:, 0]
-    found = list(fit_symmetric(normalised))
+    features = list(fit_symmetric(normalised))
     for products in neighbour_products(normalised):
         fit = fit_asymmetric(products)
-        found += [fit.alpha, fit.mean, fit.left.square(), fit.right.square()]
-    return torch.stack(found, dim=1)
+        features += [fit.alpha, fit.mean, fit.left.square(), fit.right.square()]
+    return torch.stack(features, dim=1)

@@ -1,4 +1,4 @@
-"""Depth correlation: whether a depth map has a face's shape, whatever its distance and scale."""
+"""Depth correlation: similarity of the shapes of two depth maps, invariant to shift and scale."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ def depth_correlation(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor
 
     .. math:: r = \frac{\sum_m (p - \bar p)(t - \bar t)}{\sqrt{\sum_m (p - \bar p)^2 \sum_m (t - \bar t)^2}}
 
-    A shift and a positive scale of either map change nothing: it measures shape alone. Crop: the mask.
+    Invariant to a shift and a positive scale of either map: it measures shape only. Crop: the mask.
 
     Args:
         predicted: p, (B, H, W), any unit.
-        target: t, (B, H, W), any unit; what lies outside the mask is not looked at.
+        target: t, (B, H, W), any unit; values outside the mask are ignored.
         mask: m, (B, H, W) bool.
 
     Returns:
-        (B,) float64, one a map; NaN where the mask holds no two different depths of each.
+        (B,) float64, one per map; NaN where either map is constant inside the mask.
 
     Raises:
         ValueError: the shapes differ.
@@ -35,14 +35,14 @@ def depth_correlation(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor
         )
     inside = mask.flatten(1).bool()
     count = inside.sum(dim=1, keepdim=True)
-    ours, theirs = _centred(predicted, inside, count), _centred(target, inside, count)
-    # Each root by itself: the product of two small sums of squares would underflow.
-    return (ours * theirs).sum(dim=1) / (ours.square().sum(dim=1).sqrt() * theirs.square().sum(dim=1).sqrt())
+    p, t = _centred(predicted, inside, count), _centred(target, inside, count)
+    # Separate roots: the product of two small sums of squares would underflow.
+    return (p * t).sum(dim=1) / (p.square().sum(dim=1).sqrt() * t.square().sum(dim=1).sqrt())
 
 
 def _centred(depth: Tensor, inside: Tensor, count: Tensor) -> Tensor:
-    """(B, H·W) float64, less its mean inside the mask; 0 outside, even where there was no number."""
-    # Read from the first pixel inside on, a constant map is exactly 0 and not its mean's rounding error.
+    """(B, H·W) float64, minus its mean inside the mask; 0 outside, even where it was NaN."""
+    # Relative to the first pixel inside: a constant map is then exactly 0, not the mean's rounding error.
     values = depth.flatten(1).double()
     first = values.gather(1, inside.int().argmax(dim=1, keepdim=True))
     values = (values - first).masked_fill(~inside, 0.0)

@@ -1,8 +1,8 @@
-"""Fréchet distance of two sets of pictures: how unlike their features are distributed, no pairs needed.
+"""Fréchet distance of the feature distributions of two sets of pictures, without pairs.
 
-Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash equilibrium". Only
-with the features of one certain Inception network is it the FID; with those of another it is a number of its
-own, which is why each names its backbone.
+Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash equilibrium". It
+is the FID only with the features of one specific Inception network; distances of other backbones are not
+comparable with it, which is why the name contains the backbone.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from lumiface.metrics.lpips import LPIPS
 
 Backbone = Literal["squeezenet", "inception"]
 
-_LEAST_SIDE = 32  # pixels, of a picture
+_MIN_SIDE = 32  # of a picture, pixels
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> Tensor:
-    r"""Squared Fréchet distance of the two normal distributions nearest to two sets of feature vectors.
+    r"""Squared Fréchet distance of the normal distributions fitted to two sets of feature vectors.
 
     .. math:: |\mu_1 - \mu_2|^2 + \mathrm{tr}(\Sigma_1 + \Sigma_2 - 2 (\Sigma_1 \Sigma_2)^{1/2})
 
-    From 0 up; lower is better and 0 means equal means and covariances. A few vectors give too large a
-    number: beside it belongs how many there were, and numbers of other counts do not compare.
+    From 0 up; lower is better and 0 means equal means and covariances. Biased upwards for few vectors: state
+    their number; distances of different numbers of vectors are not comparable.
 
     Args:
         first: (N, D), N at least 2.
@@ -55,11 +55,11 @@ def frechet_distance(first: Tensor, second: Tensor) -> Tensor:
         raise ValueError(f"a distribution needs 2 vectors or more, but has {len(first)} and {len(second)}")
     first, second = first.double(), second.double()
     shift = (first.mean(dim=0) - second.mean(dim=0)).square().sum()
-    one, other = torch.cov(first.mT), torch.cov(second.mT)
+    covariances = torch.cov(first.mT), torch.cov(second.mT)
     # With roots R R^T of both, tr (Σ1 Σ2)^(1/2) is the sum of the singular values of R1^T R2: unlike the
-    # square root of the product it has no small negative or complex parts to be cut off.
-    cross = torch.linalg.svdvals(_root(one).mT @ _root(other)).sum()
-    return (shift + one.trace() + other.trace() - 2 * cross).clamp(min=0.0)
+    # square root of the product it has no small negative or complex parts that must be discarded.
+    cross = torch.linalg.svdvals(_root(covariances[0]).mT @ _root(covariances[1])).sum()
+    return (shift + covariances[0].trace() + covariances[1].trace() - 2 * cross).clamp(min=0.0)
 
 
 class FrechetDistance(nn.Module):
@@ -69,21 +69,21 @@ class FrechetDistance(nn.Module):
 
     Args:
         backbone: "squeezenet": global means of SqueezeNet 1.1's last features (512), each picture at its own
-            size, so that a number belongs to a picture size. "inception": the 2048 features of the FID,
-            pictures rounded to 8 bits and brought to 299x299 as TensorFlow 1 did.
+            size, so that distances of different picture sizes are not comparable. "inception": the 2048
+            features of the FID, pictures rounded to 8 bits and resized to 299x299 as in TensorFlow 1.
 
     Attributes:
         name: "fd_squeezenet", or "fid".
 
     Raises:
-        SettingError: no such backbone.
+        SettingError: unknown backbone.
         AssetMissing: its weights, or the package `torch-fidelity` for Inception, are not on this machine.
     """
 
     def __init__(self, backbone: Backbone = "squeezenet") -> None:
         super().__init__()
         if backbone not in ("squeezenet", "inception"):
-            raise SettingError(f"no Fréchet distance by {backbone}: choose squeezenet or inception")
+            raise SettingError(f"Fréchet distance has no backbone {backbone}: choose squeezenet or inception")
         self.name = "fid" if backbone == "inception" else "fd_squeezenet"
         self.network: nn.Module = _Inception() if backbone == "inception" else _SqueezeNet()
         self.requires_grad_(False)
@@ -91,14 +91,14 @@ class FrechetDistance(nn.Module):
 
     @torch.no_grad()
     def features(self, pictures: Tensor) -> Tensor:
-        """What is compared: (B, 3, H, W), RGB in [0, 1] -> (B, D) float32; collect it batch by batch.
+        """Features to compare: (B, 3, H, W), RGB in [0, 1] -> (B, D) float32; collect them batch by batch.
 
         Raises:
             ValueError: not pictures, or smaller than 32x32.
         """
-        if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[-2:]) < _LEAST_SIDE:
+        if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[-2:]) < _MIN_SIDE:
             raise ValueError(
-                f"{self.name} needs (B, 3, H, W) of {_LEAST_SIDE}x{_LEAST_SIDE} pixels or more, "
+                f"{self.name} needs (B, 3, H, W) of {_MIN_SIDE}x{_MIN_SIDE} pixels or more, "
                 f"but has {tuple(pictures.shape)}"
             )
         return self.network(pictures)
@@ -111,7 +111,7 @@ class FrechetDistance(nn.Module):
 class _SqueezeNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.lpips = LPIPS("squeeze")  # its features, and how it prepares pictures for them
+        self.lpips = LPIPS("squeeze")  # its features and its normalisation of the pictures
 
     def forward(self, pictures: Tensor) -> Tensor:
         maps = (pictures * 2 - 1 - self.lpips.shift) / self.lpips.scale

@@ -1,10 +1,9 @@
-"""Identity: is the face of a result still the same person? The cosine of two networks' embeddings.
+"""Identity: whether the output's face is still the same person, by the cosine of face embeddings.
 
-The faces are cut out alike in both pictures, by the landmarks of the original, so that the number is that of
-the face and not of the detector. Backbones: EdgeFace-XXS (George et al., IEEE TBIOM 2024; timm's
-EdgeNeXt-XX-small with 512 outputs) for scores, and MobileFaceNet (`blocks.mobilefacenet`), which is better
-left to losses: nobody should be judged by what it was trained on. Their numbers do not compare: name the
-backbone.
+Both faces are cropped by the landmarks of the target, so that the score depends on the face and not on the
+detector. Backbones: EdgeFace-XXS (George et al., IEEE TBIOM 2024; timm's EdgeNeXt-XX-small with 512 outputs)
+for scores, and MobileFaceNet (`blocks.mobilefacenet`) for losses: a score is biased by a network that was
+used in training. Scores of the two are not comparable: name the backbone.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from lumiface.metrics.landmarks import TargetFaces
 Backbone = Literal["edgeface", "mobilefacenet"]
 
 SIDE = 112
-"""Of the crops that the networks see, pixels."""
+"""Pixels per side of the crops that the networks receive."""
 
 # Left eye, right eye, nose, left and right mouth corner in such a crop: the template of ArcFace (Deng et al.
-# 2019), which counts from the centre of the first pixel; ours count from its edge.
+# 2019), whose origin is the centre of the first pixel; the origin here is its edge.
 _ARCFACE = (
     (38.2946, 51.6963),
     (73.5318, 51.5014),
@@ -39,26 +38,26 @@ _ARCFACE = (
 
 
 class Identity(nn.Module):
-    """Faces -> vectors of unit length whose cosine tells whether two are the same person.
+    """Face embeddings of unit length, whose cosine measures whether two faces are the same person.
 
     Colour space: sRGB-encoded RGB. Crop: 112x112 by five points, ArcFace's template. Parameters are frozen;
     the gradient flows to the pictures.
 
     Args:
-        backbone: "edgeface" (512 numbers, needs timm) or "mobilefacenet" (128).
+        backbone: "edgeface" (512 dimensions, needs timm) or "mobilefacenet" (128).
 
     Attributes:
         name: "identity_edgeface" or "identity_mobilefacenet".
 
     Raises:
-        SettingError: no such backbone.
+        SettingError: unknown backbone.
         AssetMissing: its weights, or timm, are not on this machine.
     """
 
     def __init__(self, backbone: Backbone = "edgeface") -> None:
         super().__init__()
         if backbone not in ("edgeface", "mobilefacenet"):
-            raise SettingError(f"no identity by {backbone}: choose edgeface or mobilefacenet")
+            raise SettingError(f"identity has no backbone {backbone}: choose edgeface or mobilefacenet")
         self.name = f"identity_{backbone}"
         if backbone == "edgeface":
             self.network, mean, deviation = _edgeface(), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
@@ -70,11 +69,11 @@ class Identity(nn.Module):
         self.eval()
 
     def forward(self, pictures: Tensor, index: Tensor, points: Tensor) -> Tensor:
-        """Embeddings of faces that are pointed out.
+        """Embeddings of faces given by their landmarks.
 
         Args:
             pictures: (B, 3, H, W), RGB in [0, 1].
-            index: (N,) int64, in which picture each face is.
+            index: (N,) int64, the picture of each face.
             points: (N, 5, 2), x, y in pixels, as `faces.Face.landmarks`.
 
         Returns:
@@ -82,8 +81,8 @@ class Identity(nn.Module):
         """
         template = (torch.tensor(_ARCFACE, dtype=torch.float64) + 0.5) / SIDE
         crops = [
-            crop_face(pictures[picture : picture + 1], similarity_transform(place, template), SIDE)
-            for picture, place in zip(index.tolist(), points.cpu(), strict=True)
+            crop_face(pictures[picture : picture + 1], similarity_transform(landmarks, template), SIDE)
+            for picture, landmarks in zip(index.tolist(), points.cpu(), strict=True)
         ]
         return self.embed(torch.cat(crops) if crops else pictures.new_zeros(0, 3, SIDE, SIDE))
 
@@ -101,12 +100,12 @@ class Identity(nn.Module):
 def identity_similarity(outputs: Tensor, targets: Tensor, faces: TargetFaces, identity: Identity) -> Tensor:
     r"""Cosine of the main face's embeddings, :math:`\langle e(S), e(H) \rangle`, -1 to 1; higher is better.
 
-    Two different people give 0.03 on average, with a deviation of 0.1; the same picture gives 1.
+    Two different people have 0.03 on average, with a standard deviation of 0.1; equal pictures have 1.
 
     Args:
         outputs: (B, 3, H, W), RGB in [0, 1].
         targets: (B, 3, H, W), RGB in [0, 1].
-        faces: what `metrics.landmarks.find_target_faces` found in the targets; it places both crops.
+        faces: from `metrics.landmarks.find_target_faces` of the targets; positions of both crops.
         identity: on the pictures' device.
 
     Returns:
@@ -117,11 +116,11 @@ def identity_similarity(outputs: Tensor, targets: Tensor, faces: TargetFaces, id
     """
     require_same_pictures(outputs, targets)
     if targets.shape != faces.pictures:
-        raise ValueError(f"faces were found in {tuple(faces.pictures)}, not in {tuple(targets.shape)}")
+        raise ValueError(f"faces were detected in {tuple(faces.pictures)}, not in {tuple(targets.shape)}")
     cosines = outputs.new_full((len(outputs),), torch.nan)
     if len(faces.index):
-        ours, theirs = (identity(pictures, faces.index, faces.points) for pictures in (outputs, targets))
-        cosines[faces.index] = (ours * theirs).sum(dim=1)
+        output, target = (identity(pictures, faces.index, faces.points) for pictures in (outputs, targets))
+        cosines[faces.index] = (output * target).sum(dim=1)
     return cosines
 
 
@@ -130,7 +129,7 @@ def _edgeface() -> nn.Module:
     try:
         import timm
     except ModuleNotFoundError as error:
-        raise AssetMissing("identity by EdgeFace needs timm: pip install 'lumiface[metrics]'") from error
+        raise AssetMissing("identity with EdgeFace needs timm: pip install 'lumiface[metrics]'") from error
     network: nn.Module = timm.create_model("edgenext_xx_small", num_classes=512)
     network.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})
     return network

@@ -1,4 +1,4 @@
-"""Landmark error: how far the five points of a face have moved, a measure of its structure."""
+"""Landmark error: mean displacement of a face's five points, a metric of its structure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lumiface.faces.detect import FaceDetector
 def landmark_error(output_points: Tensor, target_points: Tensor) -> Tensor:
     r"""Mean distance of the points of a face, :math:`\frac{1}{m} \sum_j ||S^j - H^j||_2`; lower is better.
 
-    Unit: pixels of the pictures, so a number belongs to a picture size.
+    Unit: pixels of the pictures, so that errors of different picture sizes are not comparable.
 
     Args:
         output_points: (N, m, 2) as x, y in pixels, S.
         target_points: (N, m, 2) as x, y in pixels, H.
 
     Returns:
-        (N,), one a face. The paper's number is the mean over the faces.
+        (N,), one per face. The paper reports the mean over the faces.
 
     Raises:
-        ValueError: the shapes differ or are not those of points.
+        ValueError: the shapes differ or are not (N, m, 2).
 
     Source:
         LFSRNet, section 3.5, where the mean of the distances is called RMSE.
@@ -42,10 +42,10 @@ def landmark_error(output_points: Tensor, target_points: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class LandmarkErrors:
-    """Landmark errors of a batch, with the pictures that could not be measured counted, not dropped.
+    """Landmark errors of a batch, and the number of pictures that could not be measured.
 
-    `errors`: (B,) pixels, NaN where either picture has no face. `no_face_in_target`: how many targets have
-    none. `no_face_in_output`: how many outputs have none where the target has one.
+    `errors`: (B,) pixels, NaN where either picture has no face. `no_face_in_target`: number of targets
+    without a face. `no_face_in_output`: number of outputs without a face where the target has one.
     """
 
     errors: Tensor
@@ -60,9 +60,9 @@ class LandmarkErrors:
 
 @dataclass(frozen=True, slots=True)
 class TargetFaces:
-    """The main face of each picture that has one, found once and compared with many outputs.
+    """The main face of each picture that has one, detected once and compared with several outputs.
 
-    `pictures`: shape of the batch (B, 3, H, W). `index`: (N,) which pictures have a face. `boxes`: (N, 4).
+    `pictures`: shape of the batch (B, 3, H, W). `index`: (N,) the pictures that have a face. `boxes`: (N, 4).
     `points`: (N, 5, 2).
     """
 
@@ -75,11 +75,11 @@ class TargetFaces:
 def find_target_faces(targets: Tensor, detector: FaceDetector) -> TargetFaces:
     """The largest face of each of the pictures (B, 3, H, W), RGB in [0, 1], and its five points."""
     main = [max(faces, key=lambda face: face.area, default=None) for faces in detector(targets)]
-    found = [position for position, face in enumerate(main) if face is not None]
-    index = torch.tensor(found, dtype=torch.long, device=targets.device)
+    indices = [index for index, face in enumerate(main) if face is not None]
+    index = torch.tensor(indices, dtype=torch.long, device=targets.device)
     boxes = targets.new_tensor([face.box for face in main if face is not None]).reshape(-1, 4)
     points = targets.new_zeros(0, 5, 2)
-    if found:
+    if indices:
         _, points = detector.rescore_tta(targets, index, boxes)
     return TargetFaces(targets.shape, index, boxes, points)
 
@@ -87,23 +87,23 @@ def find_target_faces(targets: Tensor, detector: FaceDetector) -> TargetFaces:
 def measure_landmark_error(
     outputs: Tensor, targets: Tensor | TargetFaces, detector: FaceDetector
 ) -> LandmarkErrors:
-    """Landmark error by MTCNN's five points, in one and the same box for both pictures.
+    """Landmark error of MTCNN's five points, in the same box for both pictures.
 
-    The box is that of the largest face found in the target. The detector's last network places the points in
-    it, on the output as on the target, so that the difference is the picture's and not the box's; both are
-    means over 14 views of the box (`FaceDetector.rescore_tta`), which scatter less than a single look. The
-    output counts as faceless where the mean score of these views is below the detector's own threshold.
+    The box is that of the largest face detected in the target. The detector's last network predicts the
+    points in it for both output and target, so that the difference is due to the picture and not to the box;
+    both are means over 14 views of the box (`FaceDetector.rescore_tta`), which have a lower variance than a
+    single view. The output has no face where the mean score of these views is below the detector's threshold.
 
     Args:
         outputs: (B, 3, H, W), RGB in [0, 1].
-        targets: (B, 3, H, W), RGB in [0, 1], or what `find_target_faces` found in them.
-        detector: finds the faces; on the pictures' device.
+        targets: (B, 3, H, W), RGB in [0, 1], or their `find_target_faces`.
+        detector: on the pictures' device.
 
     Raises:
         ValueError: the shapes differ.
 
     Source:
-        LFSRNet, section 3.5. The paper leaves open whose box it takes.
+        LFSRNet, section 3.5. The paper does not say which box it uses.
     """
     if isinstance(targets, Tensor):
         require_same_pictures(outputs, targets)

@@ -1,8 +1,8 @@
-"""LPIPS: the distance of two pictures in the features of a network that was trained to see.
+"""LPIPS: perceptual distance of two pictures in the features of an image classification network.
 
 Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", with version
-0.1 of the authors' heads. The features of all three networks are built here from torch's own layers, so that
-the core installation measures; the weights come from the asset table and the authors' `lpips` package.
+0.1 of the authors' heads. The feature networks are built here from torch's layers, so that the core
+installation suffices; the weights come from the asset table and the authors' `lpips` package.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lumiface.core.shapes import require_same_pictures
 
 LPIPSNet = Literal["squeeze", "alex", "vgg"]
 
-# Which layers' outputs are compared, and how many channels they have.
+# The layers whose outputs are compared, and their channels.
 _TAPS: Mapping[str, Mapping[int, int]] = {
     "squeeze": {1: 64, 4: 128, 7: 256, 9: 384, 10: 384, 11: 512, 12: 512},
     "alex": {1: 64, 4: 192, 7: 384, 9: 256, 11: 256},
@@ -37,15 +37,15 @@ class LPIPS(nn.Module):
     .. math:: d = \sum_l \frac{1}{H_l W_l} \sum_{h,w} ||w_l \odot (\hat y^l_{hw} - \hat y^l_{0hw})||_2^2
 
     with features normalised to unit length over the channels and `w_l` squared into the heads. Colour space:
-    sRGB-encoded RGB. Crop: none. Scores of different networks are not comparable: name the network beside
-    each. Parameters are frozen; the gradient flows to the pictures.
+    sRGB-encoded RGB. Crop: none. Scores of different networks are not comparable: name the
+    network. Parameters are frozen; the gradient flows to the pictures.
 
     Args:
         net: "squeeze", "alex" (the papers' choice) or "vgg".
 
     Raises:
-        SettingError: no such network.
-        AssetMissing: its weights are not on this machine. Nothing large is ever downloaded.
+        SettingError: unknown network.
+        AssetMissing: its weights are not on this machine. Large files are never downloaded.
 
     Example:
         >>> ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
@@ -75,7 +75,7 @@ class LPIPS(nn.Module):
             target: (B, 3, H, W), RGB in [0, 1].
 
         Returns:
-            (B,), one a pair.
+            (B,), one per pair.
 
         Raises:
             ValueError: the shapes differ, or the pictures are too small.
@@ -91,24 +91,24 @@ class LPIPS(nn.Module):
             if index in _TAPS[self.net]:
                 # vector_norm has a gradient of 0, not NaN, where all features are 0.
                 unit = maps / (torch.linalg.vector_norm(maps, dim=1, keepdim=True) + 1e-10)
-                ours, theirs = unit.chunk(2)
-                squared = (ours - theirs).square()  # (B, C_l, H_l, W_l)
+                y, y0 = unit.chunk(2)
+                squared = (y - y0).square()  # (B, C_l, H_l, W_l)
                 distance = distance + torch.einsum("bchw,c->bhw", squared, next(heads)).mean(dim=(1, 2))
         return distance
 
 
 class _Fire(nn.Module):
-    """SqueezeNet's block: few channels by 1x1, then many by 1x1 beside 3x3."""
+    """SqueezeNet's block: a 1x1 squeeze, then parallel 1x1 and 3x3 expansions."""
 
-    def __init__(self, channels: int, few: int, many: int) -> None:
+    def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
         super().__init__()
-        self.squeeze = nn.Conv2d(channels, few, 1)
-        self.expand1x1 = nn.Conv2d(few, many, 1)
-        self.expand3x3 = nn.Conv2d(few, many, 3, padding=1)
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        few = self.squeeze(maps).relu()
-        return torch.cat([self.expand1x1(few), self.expand3x3(few)], dim=1).relu()
+        squeezed = self.squeeze(maps).relu()
+        return torch.cat([self.expand1x1(squeezed), self.expand3x3(squeezed)], dim=1).relu()
 
 
 def _squeezenet() -> nn.Sequential:
@@ -135,7 +135,7 @@ def _squeezenet() -> nn.Sequential:
 
 
 def _alexnet() -> nn.Sequential:
-    """Features of AlexNet (Krizhevsky 2014), indexed as torchvision's, up to the last that is compared."""
+    """Features of AlexNet (Krizhevsky 2014), indexed as torchvision's, up to the last compared layer."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 11, stride=4, padding=2),
         nn.ReLU(),
@@ -166,21 +166,21 @@ def _vgg16() -> nn.Sequential:
 
 
 def _load_weights(net: LPIPSNet) -> dict[str, Tensor]:
-    """Weights under our names: from the one file where there is one, else from backbone and heads."""
+    """Weights under this module's names: from a single file if there is one, else from backbone and heads."""
     if net == "squeeze":
         try:
             return convert_weights(_read(find_asset("lpips_squeeze")), {})
         except AssetMissing:
-            pass  # nobody publishes that file; the two that it was made of are tried next
+            pass  # that file is not published; the two from which it was built are tried next
     heads = _heads_file(net)
     return convert_weights(_read(find_asset(_BACKBONE[net])), _read(heads))
 
 
 def convert_weights(features: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename what the `lpips` package or torchvision (`features`) and its heads (`heads`) call otherwise.
+    """Rename weights of the `lpips` package or torchvision (`features`) and its heads (`heads`).
 
     `net.slice2.3.squeeze.weight` and `features.3.squeeze.weight` are the same layer; `lin0.model.1.weight` is
-    the first head, (1, C, 1, 1) there and (C,) here. What LPIPS does not use is left out.
+    the first head, (1, C, 1, 1) there and (C,) here. Weights that LPIPS does not use are dropped.
     """
     weights: dict[str, Tensor] = {}
     for name, value in {**features, **heads}.items():

@@ -1,8 +1,8 @@
-"""Natural scene statistics: what NIQE and BRISQUE both measure of a picture.
+"""Natural scene statistics, shared by NIQE and BRISQUE.
 
 Mittal, Moorthy and Bovik, IEEE TIP 2012 ("BRISQUE"), sections II.A and II.B; Mittal, Soundararajan and Bovik,
-IEEE SPL 2013 ("NIQE"), section II. Where the papers are silent, this follows the authors' MATLAB releases:
-the grid on which shapes are looked up, and products that wrap around at the rim.
+IEEE SPL 2013 ("NIQE"), section II. Where the papers do not specify it, this follows the authors' MATLAB
+releases: the grid of shape parameters, and products that wrap around at the border.
 """
 
 from __future__ import annotations
@@ -54,30 +54,30 @@ def rounded_luma(pictures: Tensor, kind: Luma) -> Tensor:
 
 
 def gaussian_window() -> Tensor:
-    """(7, 7) float64, sums to 1: the window of local means, sigma 7/6."""
+    """(7, 7) float64, sum 1: the Gaussian window of local means, sigma 7/6."""
     offsets = torch.arange(WINDOW_SIDE, dtype=torch.float64) - WINDOW_SIDE // 2
     row = (-0.5 * (offsets / _WINDOW_SIGMA).square()).exp()
     window = row[:, None] * row[None, :]
     return window / window.sum()
 
 
-def normalise_contrast(grey: Tensor, window: Tensor, rim: Literal["replicate", "zeros"]) -> Tensor:
-    r"""Values less their local mean, over local contrast: :math:`(I - \mu) / (\sigma + 1)`, equation 1.
+def normalise_contrast(grey: Tensor, window: Tensor, padding: Literal["replicate", "zeros"]) -> Tensor:
+    r"""Values minus their local mean, over local contrast: :math:`(I - \mu) / (\sigma + 1)`, equation 1.
 
     Args:
         grey: (B, 1, H, W), 0..255.
         window: (7, 7), of the local mean and deviation.
-        rim: what lies beyond the picture: its outermost pixels (NIQE) or black (BRISQUE).
+        padding: beyond the border: the outermost pixels (NIQE) or black (BRISQUE).
     """
-    reach = (WINDOW_SIDE // 2,) * 4
-    padded = F.pad(grey, reach, mode="replicate") if rim == "replicate" else F.pad(grey, reach)
+    widths = (WINDOW_SIDE // 2,) * 4
+    padded = F.pad(grey, widths, mode="replicate") if padding == "replicate" else F.pad(grey, widths)
     mean = F.conv2d(padded, window[None, None])
     variance = F.conv2d(padded.square(), window[None, None]) - mean.square()
     return (grey - mean) / (variance.abs().sqrt() + 1.0)
 
 
 def neighbour_products(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Each value times its neighbour: beside, below, on both diagonals; (..., H, W) each, wrapped around."""
+    """Each value times its neighbour: right, below, on both diagonals; (..., H, W) each, wrapped around."""
     shifts = ((0, 1), (1, 0), (1, 1), (1, -1))
     right, below, falling, rising = (maps * maps.roll(shift, dims=(-2, -1)) for shift in shifts)
     return right, below, falling, rising
@@ -86,7 +86,7 @@ def neighbour_products(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def fit_asymmetric(values: Tensor) -> AsymmetricGaussian:
     """Moment matching of (..., H, W) -> (...).
 
-    Where a side has no value (a flat part of a picture), its deviation is NaN and the shape 0.2, as in the
+    Where one sign has no value (a flat part of a picture), its deviation is NaN and the shape 0.2, as in the
     authors' code.
 
     Source:
@@ -99,9 +99,9 @@ def fit_asymmetric(values: Tensor) -> AsymmetricGaussian:
     right = ((squares * is_right).sum(-1) / is_right.sum(-1)).sqrt()
     ratio = left / right
     moments = samples.abs().mean(-1).square() / squares.mean(-1)
-    wanted = moments * (ratio**3 + 1) * (ratio + 1) / (ratio.square() + 1).square()
+    target = moments * (ratio**3 + 1) * (ratio + 1) / (ratio.square() + 1).square()
     shapes = _shapes(samples)
-    return AsymmetricGaussian(shapes[_nearest(_moment_ratio(shapes), wanted)], left, right)
+    return AsymmetricGaussian(shapes[_nearest(_moment_ratio(shapes), target)], left, right)
 
 
 def fit_symmetric(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,15 +112,15 @@ def fit_symmetric(values: Tensor) -> tuple[Tensor, Tensor]:
     """
     samples = values.flatten(-2)
     variance = samples.square().mean(-1)
-    wanted = variance / samples.abs().mean(-1).square()
+    target = variance / samples.abs().mean(-1).square()
     shapes = _shapes(samples).flip(0)
-    return shapes[_nearest(1 / _moment_ratio(shapes), wanted)], variance
+    return shapes[_nearest(1 / _moment_ratio(shapes), target)], variance
 
 
 def halve(grey: Tensor) -> Tensor:
     """Half the size (rounded up) by antialiased bicubic as in MATLAB; (B, 1, H, W), not clipped.
 
-    An odd side is continued by one pixel first: its last row or column differs a little from MATLAB's.
+    An odd side is first padded by one pixel: its last row or column differs slightly from MATLAB's.
     """
     height, width = grey.shape[-2:]
     even = F.pad(grey, (0, width % 2, 0, height % 2), mode="replicate")
@@ -134,14 +134,14 @@ def _shapes(like: Tensor) -> Tensor:
 
 
 def _moment_ratio(shapes: Tensor) -> Tensor:
-    r""":math:`\Gamma(2/\alpha)^2 / (\Gamma(1/\alpha) \Gamma(3/\alpha))`; grows with the shape."""
+    r""":math:`\Gamma(2/\alpha)^2 / (\Gamma(1/\alpha) \Gamma(3/\alpha))`; increases with the shape."""
     return (2 * (2 / shapes).lgamma() - (1 / shapes).lgamma() - (3 / shapes).lgamma()).exp()
 
 
-def _nearest(table: Tensor, wanted: Tensor) -> Tensor:
-    """Index of the entry of the ascending `table` nearest to each of `wanted`; 0 for NaN."""
-    wanted = wanted.contiguous()
-    above = torch.searchsorted(table, wanted).clamp(1, len(table) - 1)
-    below_is_nearer = wanted - table[above - 1] <= table[above] - wanted
+def _nearest(table: Tensor, values: Tensor) -> Tensor:
+    """Index of the entry of the ascending `table` nearest to each of `values`; 0 for NaN."""
+    values = values.contiguous()
+    above = torch.searchsorted(table, values).clamp(1, len(table) - 1)
+    below_is_nearer = values - table[above - 1] <= table[above] - values
     index = torch.where(below_is_nearer, above - 1, above)
-    return torch.where(wanted.isnan(), 0, index)
+    return torch.where(values.isnan(), 0, index)

@@ -1,9 +1,9 @@
-"""NIQE: how far the statistics of a picture are from those of good photographs; no reference is needed.
+"""NIQE: distance of a picture's statistics from those of pristine photographs, without a reference.
 
 Mittal, Soundararajan and Bovik, IEEE SPL 2013, "Making a 'completely blind' image quality analyzer". Exact:
-features, blocks, second scale and distance of the authors' MATLAB release, on their own pristine parameters.
+features, blocks, second scale and distance of the authors' MATLAB release, with their pristine parameters.
 Not exact: their release converts colour pictures by `rgb2gray`; the super-resolution literature measures Y of
-`rgb2ycbcr`, which is the default here (`luma="limited"`), and moves a score by some hundredths.
+`rgb2ycbcr`, which is the default here (`luma="limited"`) and changes a score by some hundredths.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from lumiface.metrics.natural_scene import (
 )
 
 BLOCK = 96
-"""Side of a block in pixels, the one that the pristine parameters were made with."""
+"""Side of a block in pixels, as for the pristine parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pristine:
-    """The model of good photographs, float64: `mean` (36,), `covariance` (36, 36) and the `window` (7, 7)."""
+    """The model of pristine photographs, float64: `mean` (36,), `covariance` (36, 36), `window` (7, 7)."""
 
     mean: Tensor
     covariance: Tensor
@@ -42,20 +42,20 @@ def niqe(pictures: Tensor, pristine: Pristine, *, luma: Luma = "limited", block_
 
     .. math:: D = \sqrt{(\nu_1 - \nu_2)^T \left(\frac{\Sigma_1 + \Sigma_2}{2}\right)^{-1} (\nu_1 - \nu_2)}
 
-    Colour space: luma of BT.601, rounded to whole numbers. Range: the pictures are taken as 8 bits hold
-    them. Crop: what is left over at the right and at the bottom beyond whole blocks. Scales: the picture and
+    Colour space: luma of BT.601, rounded to whole numbers. Range: that of 8-bit pictures. Crop: the
+    remainder at the right and at the bottom beyond whole blocks. Scales: the picture and
     its half, by antialiased bicubic.
 
     Args:
-        pictures: (B, 3, H, W), RGB in [0, 1], at least two blocks a side: 192x192.
+        pictures: (B, 3, H, W), RGB in [0, 1], at least two blocks per side: 192x192.
         pristine: on the pictures' device.
         luma: "limited" is Y of `rgb2ycbcr`, the convention of super-resolution; "full" is `rgb2gray`, that
-            of the authors' release. Scores differ a little: name it beside the number.
-        block_size: even. Another than 96 allows smaller pictures, but then the statistics are not those
-            that the pristine parameters describe, and scores compare only with others of the same size.
+            of the authors' release. Scores differ slightly: state which.
+        block_size: even. Less than 96 allows smaller pictures, but then the statistics are not those of the
+            pristine parameters, and scores are comparable only with others of the same block size.
 
     Returns:
-        (B,) float64, one a picture; NaN where fewer than two blocks have any structure.
+        (B,) float64, one per picture; NaN where fewer than two blocks have any structure.
 
     Raises:
         ValueError: the pictures are too small, or the block size is odd or below 16.
@@ -69,7 +69,7 @@ def niqe(pictures: Tensor, pristine: Pristine, *, luma: Luma = "limited", block_
     if pictures.ndim != 4 or pictures.shape[1] != 3 or min(rows, columns) < 2:
         raise ValueError(
             f"NIQE needs (B, 3, H, W) of {2 * block_size}x{2 * block_size} pixels or more (two blocks of "
-            f"{block_size} a side), but has {tuple(pictures.shape)}"
+            f"{block_size} per side), but has {tuple(pictures.shape)}"
         )
     grey = rounded_luma(pictures, luma)[..., : rows * block_size, : columns * block_size]
     coarse = halve(grey)
@@ -118,18 +118,18 @@ def _features(normalised: Tensor, side: int) -> Tensor:
     blocks = blocks.flatten(1, 3)  # (B, blocks, side, side)
     whole = fit_asymmetric(blocks)
     left, right = whole.scales
-    found = [whole.alpha, (left + right) / 2]
+    features = [whole.alpha, (left + right) / 2]
     for products in neighbour_products(blocks):
         fit = fit_asymmetric(products)
-        found += [fit.alpha, fit.mean, *fit.scales]
-    return torch.stack(found, dim=2)
+        features += [fit.alpha, fit.mean, *fit.scales]
+    return torch.stack(features, dim=2)
 
 
 def _distance(features: Tensor, pristine: Pristine) -> Tensor:
-    """(blocks, 36) -> (): equation 10; flat blocks, whose features are NaN, are left out as MATLAB does."""
-    whole = features[~features.isnan().any(dim=1)]
-    if len(whole) < 2:
+    """(blocks, 36) -> (): equation 10; flat blocks, whose features are NaN, are ignored as in MATLAB."""
+    valid = features[~features.isnan().any(dim=1)]
+    if len(valid) < 2:
         return features.new_tensor(torch.nan)
-    covariance = (pristine.covariance + torch.cov(whole.mT)) / 2
-    away = pristine.mean - features.nanmean(dim=0)
-    return (away @ torch.linalg.pinv(covariance, hermitian=True) @ away).sqrt()
+    covariance = (pristine.covariance + torch.cov(valid.mT)) / 2
+    difference = pristine.mean - features.nanmean(dim=0)
+    return (difference @ torch.linalg.pinv(covariance, hermitian=True) @ difference).sqrt()

@@ -1,4 +1,4 @@
-"""What the measures do to pictures first: round to 8 bits, cut the rim off."""
+"""Cropping the borders of pictures before they are compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lumiface.core.shapes import require_same_pictures
 
 
 def crop_border(pictures: Tensor, border: int) -> Tensor:
-    """Cut `border` pixels off each of the four sides of (..., H, W).
+    """Crop `border` pixels from each side of (..., H, W).
 
     Raises:
         ValueError: `border` is negative or leaves nothing.
@@ -19,7 +19,7 @@ def crop_border(pictures: Tensor, border: int) -> Tensor:
     return pictures[..., border : height - border, border : width - border]
 
 
-def compared(output: Tensor, target: Tensor, border: int) -> tuple[Tensor, Tensor]:
-    """Both pictures with their borders off, once their shapes are known to agree."""
+def crop_pair(output: Tensor, target: Tensor, border: int) -> tuple[Tensor, Tensor]:
+    """Both pictures without their borders, after a check that their shapes are equal."""
     require_same_pictures(output, target)
     return crop_border(output, border), crop_border(target, border)

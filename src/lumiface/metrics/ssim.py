@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.imaging.color import luma_limited
-from lumiface.metrics.pixels import compared
+from lumiface.metrics.pixels import crop_pair
 
 _WINDOW = 11  # side of the Gaussian window, pixels
 _SIGMA = 1.5  # its standard deviation, pixels
@@ -21,21 +21,21 @@ def ssim_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
         SSIM = \frac{(2 \mu_x \mu_y + C_1) (2 \sigma_{xy} + C_2)}
                     {(\mu_x^2 + \mu_y^2 + C_1) (\sigma_x^2 + \sigma_y^2 + C_2)}
 
-    averaged over the window's places. Colour space: Y of BT.601 in the limited range [16, 235], not
-    rounded, L = 255. Window: Gaussian, 11x11, sigma 1.5. Crop: `border` pixels a side, then only the places
-    where the window lies wholly inside. Pictures are measured as given: put `quantize` before to measure
-    what an 8-bit file holds.
+    averaged over the window's positions. Colour space: Y of BT.601 in the limited range [16, 235], not
+    rounded, L = 255. Window: Gaussian, 11x11, sigma 1.5. Crop: `border` pixels per side, then only positions
+    of the window inside the picture. Pictures are not rounded: apply `quantize` first to measure an 8-bit
+    file.
 
     Args:
         output: (B, 3, H, W), RGB in [0, 1].
         target: (B, 3, H, W), RGB in [0, 1].
-        border: pixels that are left out at each side.
+        border: pixels that are cropped from each side.
 
     Returns:
-        (B,) float64, one a picture.
+        (B,) float64, one per picture.
 
     Raises:
-        ValueError: the shapes differ, or less than 11x11 pixels are left.
+        ValueError: the shapes differ, or less than 11x11 pixels remain.
 
     Source:
         Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
@@ -45,36 +45,36 @@ def ssim_y(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
         >>> ssim_y(torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.6)).item()
         0.987...
     """
-    output, target = compared(output, target, border)
+    output, target = crop_pair(output, target, border)
     return _ssim(luma_limited(output.double()), luma_limited(target.double()), peak=255.0).mean(dim=1)
 
 
 def ssim_rgb(output: Tensor, target: Tensor, *, border: int = 0) -> Tensor:
-    r"""SSIM of each RGB channel alone, averaged over the three, in [-1, 1]; higher is better, 1 means equal.
+    r"""Mean of the SSIM of the three RGB channels, in [-1, 1]; higher is better, 1 means equal.
 
-    Colour space: sRGB-encoded RGB, L = 1. Formula, window and crop as in `ssim_y`; so is everything else.
+    Colour space: sRGB-encoded RGB, L = 1. Formula, window, crop and rounding as in `ssim_y`.
 
     Args:
         output: (B, 3, H, W), RGB in [0, 1].
         target: (B, 3, H, W), RGB in [0, 1].
-        border: pixels that are left out at each side.
+        border: pixels that are cropped from each side.
 
     Returns:
-        (B,) float64, one a picture.
+        (B,) float64, one per picture.
 
     Raises:
-        ValueError: the shapes differ, or less than 11x11 pixels are left.
+        ValueError: the shapes differ, or less than 11x11 pixels remain.
 
     Example:
         >>> ssim_rgb(torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.6)).item()
         0.983...
     """
-    output, target = compared(output, target, border)
+    output, target = crop_pair(output, target, border)
     return _ssim(output.double(), target.double(), peak=1.0).mean(dim=1)
 
 
 def _ssim(x: Tensor, y: Tensor, peak: float) -> Tensor:
-    """(B, C, H, W) each -> (B, C), every channel alone; `peak` is L."""
+    """(B, C, H, W) each -> (B, C), per channel; `peak` is L."""
     if min(x.shape[-2:]) < _WINDOW:
         raise ValueError(f"SSIM needs {_WINDOW}x{_WINDOW} pixels or more, but has {tuple(x.shape[-2:])}")
     c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
@@ -91,7 +91,7 @@ def _ssim(x: Tensor, y: Tensor, peak: float) -> Tensor:
 
 
 def _blur(maps: Tensor) -> Tensor:
-    """Gaussian mean of (N, 1, H, W) at the places where the window lies inside: first columns, then rows."""
+    """Gaussian mean of (N, 1, H, W) at all positions of the window inside: first columns, then rows."""
     offsets = torch.arange(_WINDOW, dtype=maps.dtype, device=maps.device) - _WINDOW // 2
     window = (-0.5 * (offsets / _SIGMA).square()).exp()
     window = window / window.sum()

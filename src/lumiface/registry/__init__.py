@@ -1,9 +1,19 @@
-"""The one table of methods, and the only door to networks for everything outside `papers` and `peers`."""
+"""The registry of methods and their components: the only door to networks for the rooms above `methods`."""
 
 from __future__ import annotations
 
 from lumiface.methods.chain import Chain
-from lumiface.registry.build import build, build_recipe, configure, find_method, needs_training
+from lumiface.registry.build import (
+    COMPONENTS,
+    METHODS,
+    REGISTRY,
+    build,
+    build_recipe,
+    configure,
+    find_capabilities,
+    find_spec,
+    needs_training,
+)
 from lumiface.registry.checkpoints import (
     default_model,
     find_weights,
@@ -14,40 +24,35 @@ from lumiface.registry.checkpoints import (
     shipped_components,
     shipped_weights,
     trained_on_camera,
+    working_sizes,
 )
-from lumiface.registry.components import (
-    COMPONENTS,
-    build_component,
-    build_component_recipe,
-    find_component,
-    load_component,
-)
-from lumiface.registry.spec import Capabilities, Method, Recipe
-from lumiface.registry.table import METHODS
+from lumiface.registry.spec import Capabilities, HasPrior, Recipe, Refinable, Spec, WorkingSizes
 
 __all__ = [
     "COMPONENTS",
     "METHODS",
+    "REGISTRY",
     "Capabilities",
     "Chain",
-    "Method",
+    "HasPrior",
     "Recipe",
+    "Refinable",
+    "Spec",
+    "WorkingSizes",
     "build",
-    "build_component",
-    "build_component_recipe",
     "build_recipe",
     "configure",
     "default_model",
-    "find_component",
-    "find_method",
+    "find_capabilities",
+    "find_spec",
     "find_weights",
     "init_from_checkpoint",
     "list_models",
-    "load_component",
     "load_model",
     "needs_training",
     "read_metadata",
     "shipped_components",
     "shipped_weights",
     "trained_on_camera",
+    "working_sizes",
 ]

@@ -1,4 +1,4 @@
-"""The methods that ours are compared with: rebuilt from their papers, or from before the networks."""
+"""The baselines: networks rebuilt from their papers, zero-reference enhancers, classical methods."""
 
 from __future__ import annotations
 
@@ -33,23 +33,34 @@ from lumiface.methods.baselines.zero_dce import (
     ZeroDCERecipe,
     ZeroDCERecipeConfig,
 )
-from lumiface.registry.spec import FLOATS, Capabilities, Method
+from lumiface.registry.spec import FLOATS, Capabilities, Spec
 
 
 def _retrained(
     name: str, title: str, source: str, network: Any, config: type[BaseModel], **facts: Any
-) -> Method:
-    """A peer that is trained here.
+) -> Spec:
+    """A baseline that is trained here.
 
-    The peers' own papers train with the mean absolute difference, or something close to it; here all do, so
-    that a table compares networks.
+    Their own papers train with the mean absolute difference, or something close to it; here all do, so that
+    a table compares networks.
     """
     known: dict[str, Any] = {"tasks": ENLARGING, "tiling": False, "aligned_face": False} | facts
     can = Capabilities(min_size=1, dtypes=FLOATS, **known)
-    return Method(name, title, source, network, config, L1Recipe, L1RecipeConfig, can, {name: {}})
+    return Spec(
+        name,
+        "baseline",
+        title,
+        network,
+        config,
+        L1Recipe,
+        L1RecipeConfig,
+        {name: {}},
+        capabilities=can,
+        source=source,
+    )
 
 
-PEERS = (
+RETRAINED = (
     _retrained(
         "edsr",
         "EDSR, baseline: residual blocks without batch norm",
@@ -104,10 +115,11 @@ PEERS = (
     ),
 )
 
-# The light alone, by methods that are trained without a bright counterpart, with their authors' weights.
+# Low-light enhancement, trained without ground truth, with the authors' own weights.
 UNPAIRED = (
-    Method(
+    Spec(
         name="zero-dce",
+        kind="baseline",
         title="Zero-DCE: light curves estimated without a reference",
         source="Guo et al.: Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement (CVPR 2020)",
         network=ZeroDCE,
@@ -116,10 +128,11 @@ UNPAIRED = (
         recipe_config=ZeroDCERecipeConfig,
         capabilities=Capabilities(SAME_SIZE, 1, FLOATS, tiling=False, aligned_face=False),
         presets={"zero-dce": {}},
-        published={"zero-dce-published": ("zero_dce", zero_dce.load_official)},
+        official_weights={"zero-dce-published": ("zero_dce", zero_dce.load_official)},
     ),
-    Method(
+    Spec(
         name="sci",
+        kind="baseline",
         title="SCI: self-calibrated illumination",
         source="Ma et al.: Toward Fast, Flexible, and Robust Low-Light Image Enhancement (CVPR 2022)",
         network=SCI,
@@ -128,18 +141,29 @@ UNPAIRED = (
         recipe_config=SCIRecipeConfig,
         capabilities=Capabilities(SAME_SIZE, 1, FLOATS, tiling=False, aligned_face=False),
         presets={"sci": {}},
-        published={"sci-published": ("sci_medium", sci.load_official)},
+        official_weights={"sci-published": ("sci_medium", sci.load_official)},
     ),
 )
 
 
 def _classical(
     name: str, title: str, source: str, network: Any, config: type[BaseModel], **facts: Any
-) -> Method:
-    """A method from before the networks: nothing to learn, no weights."""
+) -> Spec:
+    """A classical method: nothing is trained, no weights."""
     tasks = ENLARGING if name == "bicubic" else SAME_SIZE
     known: dict[str, Any] = {"min_size": 1, "dtypes": FLOATS, "tiling": False, "aligned_face": False} | facts
-    return Method(name, title, source, network, config, None, None, Capabilities(tasks, **known), {name: {}})
+    return Spec(
+        name,
+        "baseline",
+        title,
+        network,
+        config,
+        None,
+        None,
+        {name: {}},
+        capabilities=Capabilities(tasks, **known),
+        source=source,
+    )
 
 
 CLASSICAL = (
@@ -169,3 +193,5 @@ CLASSICAL = (
         LIMEConfig,
     ),
 )
+
+BASELINES = (*RETRAINED, *UNPAIRED, *CLASSICAL)

@@ -1,78 +1,94 @@
-"""What is found in the table, and built from it, by name."""
+"""Entries of the registry found by name, and networks and recipes built from them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from torch import nn
 
 from lumiface.core.errors import SettingError
-from lumiface.registry.spec import Method, Recipe
-from lumiface.registry.table import METHODS
+from lumiface.core.settings import current_spelling, validate
+from lumiface.registry.baselines import BASELINES
+from lumiface.registry.components import COMPONENT_SPECS
+from lumiface.registry.methods import METHOD_SPECS
+from lumiface.registry.spec import Capabilities, Spec
+
+REGISTRY: dict[str, Spec] = {spec.name: spec for spec in (*METHOD_SPECS, *BASELINES, *COMPONENT_SPECS)}
+"""Every network that can be built, by name: methods, baselines, components. To add one, write its folder in
+`methods` (or its file in `methods/baselines`) and its entry in the module of that kind beside this one."""
+
+METHODS = {name: spec for name, spec in REGISTRY.items() if spec.kind != "component"}
+COMPONENTS = {name: spec for name, spec in REGISTRY.items() if spec.kind == "component"}
 
 
-def find_method(name: str) -> tuple[Method, dict[str, Any]]:
-    """A method's or a preset's name -> the method and the preset's settings (none for a method's name).
+def find_spec(name: str) -> tuple[Spec, dict[str, Any]]:
+    """An entry's or a preset's name -> the entry, and the preset's settings (none for an entry's own name).
+
+    A preset may bear the name of its entry; then the name means the preset.
 
     Raises:
-        SettingError: nothing is called so.
+        SettingError: nothing has this name.
     """
-    if name in METHODS:
-        return METHODS[name], {}
-    for method in METHODS.values():
-        if name in method.presets:
-            return method, dict(method.presets[name])
-        if name in method.published:
-            return method, {}
-    known = [preset for method in METHODS.values() for preset in method.presets]
-    raise SettingError(f"no method is called {name!r}; there are {', '.join(sorted(known))}")
+    for spec in REGISTRY.values():
+        if name in spec.presets:
+            return spec, dict(spec.presets[name])
+        if name == spec.name or name in spec.official_weights:
+            return spec, {}
+    known = sorted(preset for spec in REGISTRY.values() for preset in spec.presets)
+    raise SettingError(f"no method or component is called {name!r}; there are {', '.join(known)}")
+
+
+def find_capabilities(name: str) -> Capabilities:
+    """What a caller must know of a method, by its own or a preset's name.
+
+    Raises:
+        SettingError: no method has this name.
+    """
+    spec, _ = find_spec(name)
+    if spec.capabilities is None:
+        raise SettingError(f"{name} is a component of a method; it restores no picture by itself")
+    return spec.capabilities
 
 
 def configure(name: str, settings: dict[str, Any] | None = None) -> BaseModel:
-    """The checked configuration of a method or preset; `settings` overrule the preset's.
+    """The checked configuration of an entry or preset; `settings` overrule the preset's, one level deep.
 
     Raises:
-        SettingError: there is no such method, or a setting is unknown or out of range.
+        SettingError: nothing has this name, or a setting is unknown or out of range.
     """
-    method, preset = find_method(name)
-    return checked(method.config, preset | (settings or {}), name)
+    spec, preset = find_spec(name)
+    given = preset | current_spelling(spec.config, settings or {})
+    return validate(spec.config, given, lambda setting: f"{name}: setting {setting}")
 
 
 def build(name: str, settings: dict[str, Any] | None = None) -> nn.Module:
-    """An untrained network by its method's or preset's name; `settings` overrule the preset's."""
-    return find_method(name)[0].network(configure(name, settings))
-
-
-def build_recipe(name: str, settings: dict[str, Any], seed: int) -> Recipe:
-    """How a method or preset is trained; `settings` overrule the defaults of its losses.
+    """An untrained network by its entry's or preset's name; `settings` overrule the preset's.
 
     Raises:
-        SettingError: a setting is unknown, the method has nothing to learn, or it is trained in parts.
+        SettingError: as `configure`.
     """
-    method, _ = find_method(name)
-    if method.in_components:
-        raise SettingError(f"{name} is trained part by part; name a configuration of one of its parts")
-    if method.recipe is None or method.recipe_config is None:
-        raise SettingError(f"{name} has nothing to learn; use it as it is")
-    return method.recipe(checked(method.recipe_config, settings, f"{name}: recipe"), seed)
+    return find_spec(name)[0].network(configure(name, settings))
+
+
+def build_recipe(name: str, settings: dict[str, Any], seed: int) -> Any:
+    """How a method or component is trained; `settings` overrule the defaults of its losses.
+
+    Raises:
+        SettingError: a setting is unknown, nothing is trained, or the method is trained by components.
+    """
+    spec, _ = find_spec(name)
+    if spec.components:
+        raise SettingError(
+            f"{name} is trained by components ({', '.join(spec.components)}); name a configuration of one"
+        )
+    if spec.recipe is None or spec.recipe_config is None:
+        raise SettingError(f"{name} has no trainable parameters; use it as it is")
+    config = validate(spec.recipe_config, settings, lambda setting: f"{name}: recipe: setting {setting}")
+    return spec.recipe(config, seed)
 
 
 def needs_training(name: str) -> bool:
-    """Whether a method or preset has weights to learn, and none of its authors are meant by the name."""
-    method, _ = find_method(name)
-    return (method.recipe is not None or method.in_components) and name not in method.published
-
-
-def checked(config: type[BaseModel], settings: dict[str, Any], name: str) -> BaseModel:
-    """A configuration from settings.
-
-    Raises:
-        SettingError: one is unknown or out of range; the line begins with `name`.
-    """
-    try:
-        return config(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise SettingError(f"{name}: setting {place}: {first['msg']}") from error
+    """Whether a method or preset has weights to train, and the name does not mean its authors' own."""
+    spec, _ = find_spec(name)
+    return (spec.recipe is not None or bool(spec.components)) and name not in spec.official_weights

@@ -1,4 +1,4 @@
-"""The methods that this project is for: networks, configurations, how they are trained, what they can do."""
+"""The methods of this project: networks, configurations, recipes, capabilities."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ from lumiface.methods.prior3d.model import Prior3D, Prior3DConfig
 from lumiface.methods.prior3d.presets import PAPER, SMALL
 from lumiface.methods.srcnn.model import SRCNN, SRCNNConfig
 from lumiface.methods.srcnn.recipe import SRCNNRecipe, SRCNNRecipeConfig
-from lumiface.registry.spec import FLOATS, Capabilities, Method
+from lumiface.registry.spec import FLOATS, Capabilities, Spec, WorkingSizes
 
-PAPERS = (
-    Method(
+
+def _generator_sizes(config: FusionBFRConfig) -> WorkingSizes:
+    """The generator synthesises faces of one size; a face with more detail than that keeps its own."""
+    side = config.generator.resolution
+    return WorkingSizes(side, side, side)
+
+
+METHOD_SPECS = (
+    Spec(
         name="lfsrnet",
+        kind="method",
         title="LFSRNet: joint low-light enhancement and face super-resolution",
         source="Cong, Zheng, Jia, CAAI Transactions on Intelligent Systems",
         network=LFSRNet,
@@ -35,10 +43,11 @@ PAPERS = (
         },
         widen=widen,
     ),
-    Method(
+    Spec(
         name="lumiface_x4",
-        title="Our own: light as two numbers a colour, detail by a U-Net",
-        source="this project: docs/lumiface-x4.md",
+        kind="method",
+        title="Our own: illumination as two numbers per channel, detail by a U-Net",
+        source="this project: docs/research/lumiface-x4.md",
         network=LumifaceX4,
         config=LumifaceX4Config,
         recipe=LumifaceX4Recipe,
@@ -46,10 +55,10 @@ PAPERS = (
         capabilities=Capabilities(("joint",), 4, FLOATS, tiling=False, aligned_face=True),
         presets={"lumiface-x4": {}},
     ),
-    # Trained part by part (`registry/parts.py`): it has no recipe of its own.
-    Method(
+    Spec(
         name="prior3d",
-        title="Low-light enhancement led by a 3D face that diffusion draws, taught by half-labelled data",
+        kind="method",
+        title="Semi-supervised low-light enhancement guided by a 3D face prior sampled by diffusion",
         source="Semi-supervised low-light face enhancement by a diffusion 3D prior and distillation (2026)",
         network=Prior3D,
         config=Prior3DConfig,
@@ -59,24 +68,32 @@ PAPERS = (
             SAME_SIZE, 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
         ),
         presets={"prior3d-paper": PAPER, "prior3d-small": SMALL},
-        in_components=True,
+        components=("prior3d-lifter", "prior3d-prior", "prior3d-enhancer"),
     ),
-    Method(
+    Spec(
         name="fusion_bfr",
-        title="Blind face restoration by codes that look at the picture, and a generator that they lead",
+        kind="method",
+        title="Blind face restoration: W+ codes refined by cross-attention, SFT into a pretrained generator",
         source="Blind face restoration by feature fusion and embedding optimisation",
         network=FusionBFR,
         config=FusionBFRConfig,
         recipe=None,
         recipe_config=None,
         capabilities=Capabilities(
-            ("blind",), 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
+            ("blind",),
+            8,
+            (torch.float32,),
+            tiling=False,
+            aligned_face=True,
+            onnx=False,
+            sizes=_generator_sizes,
         ),
         presets={f"fusion-bfr-{size}": settings for size, settings in RESTORERS.items()},
-        in_components=True,
+        components=("stylegan2", "fusion-bfr-restorer"),
     ),
-    Method(
+    Spec(
         name="srcnn",
+        kind="method",
         title="SRCNN: the first CNN for super-resolution, the baseline",
         source="Dong, Loy, He, Tang: Image Super-Resolution Using Deep Convolutional Networks (TPAMI 2016)",
         network=SRCNN,

@@ -1,11 +1,11 @@
-"""What the table says of a method: typed facts beside the classes, so that no caller must know a network."""
+"""Entries of the registry: typed facts beside the classes, so that no caller must know a network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import BaseModel
@@ -15,7 +15,35 @@ from lumiface.degradations.camera_pipeline import CameraConfig
 from lumiface.degradations.tasks import PairTask, Task
 
 FLOATS = (torch.float32, torch.bfloat16)
-"""What most networks compute soundly in."""
+"""Floating types in which most networks compute soundly."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingSizes:
+    """Sizes at which a network was trained and may be trusted: sides of its input, an aligned face, pixels.
+
+    Attributes:
+        smallest: smaller faces are enlarged to it.
+        largest: larger faces that are not restored, only relit, are reduced to it.
+        trusted: up to this a face is restored; above, it has more detail of its own than the network gives.
+    """
+
+    smallest: int
+    largest: int
+    trusted: int
+
+    def input_side(self, native: float) -> int:
+        """The input size for a face of `native` pixels: its own, within the limits."""
+        if native > self.trusted:
+            return self.largest
+        return min(max(8 * round(native / 8), self.smallest), max(self.largest, self.trusted))
+
+
+SMALL_FACES = WorkingSizes(smallest=32, largest=64, trusted=96)
+"""Of networks that brighten and enlarge four times, unless their checkpoint says otherwise."""
+
+FACES_OF_256 = WorkingSizes(smallest=256, largest=256, trusted=256)
+"""Of networks that keep the size, unless their checkpoint says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +54,10 @@ class Capabilities:
         tasks: what the method may be trained for; "joint" brightens and enlarges.
         min_size: least side of the input, pixels.
         dtypes: floating types in which inference is sound.
-        tiling: whether a picture may be cut in tiles (never where light is judged from the whole).
-        aligned_face: whether the network wants an upright, aligned face.
-        onnx: whether it exports to ONNX, at a size fixed when it is exported.
+        tiling: whether a picture may be cut into tiles (never where light is judged from the whole).
+        aligned_face: whether the network needs an upright, aligned face.
+        onnx: whether it exports to ONNX, at a size fixed at export.
+        sizes: working sizes of a network with a given configuration, where its checkpoint says none.
     """
 
     tasks: tuple[Task, ...]
@@ -37,14 +66,21 @@ class Capabilities:
     tiling: bool
     aligned_face: bool
     onnx: bool = True
+    sizes: Callable[[Any], WorkingSizes] | None = None
+
+    def sizes_of(self, config: Any) -> WorkingSizes:
+        """Working sizes of a network with this configuration."""
+        if self.sizes is not None:
+            return self.sizes(config)
+        return SMALL_FACES if "joint" in self.tasks else FACES_OF_256
 
 
 class Recipe(Protocol):
-    """How a method is trained: what is done to a bright picture, and what is minimised."""
+    """How a method is trained on pairs: how a bright picture is degraded, and which loss is minimised."""
 
     @property
     def camera(self) -> CameraConfig | None:
-        """With which pairs are made as a camera makes them."""
+        """Set where pairs are made by a simulated camera instead of the benchmark's darkening."""
         ...
 
     def degrade(
@@ -58,32 +94,65 @@ class Recipe(Protocol):
     def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
 
 
+@runtime_checkable
+class Refinable(Protocol):
+    """A network with a fidelity, whose latent codes can be optimised for one face."""
+
+    fidelity: float
+
+    def refine(
+        self,
+        picture: Tensor,
+        steps: int,
+        *,
+        effective_resolution: int,
+        progress: Callable[[int, int, float], None] | None = None,
+    ) -> Tensor: ...
+
+
+@runtime_checkable
+class HasPrior(Protocol):
+    """A network guided by a 3D prior, which can be sampled and rendered from any camera.
+
+    `predict_prior` and `render_prior` return maps with `rendering` (B, 3, h, h), `depth` (B, 1, h, h), and
+    `triplane`: the tri-plane with its `camera` (B, 25), or None where `prior` is None.
+    """
+
+    prior: nn.Module | None
+
+    def predict_prior(self, picture: Tensor) -> Any: ...
+
+    def render_prior(self, triplane: Any, camera: Tensor, size: int | None = None) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Method:
-    """One line of the table. `network` and `recipe` take their configuration (and the recipe a seed).
+class Spec:
+    """One entry of the registry. `network` and `recipe` take their configuration (and the recipe a seed).
 
     Attributes:
-        name: its key in the table.
-        title: what it is, in a line.
+        name: its key in the registry.
+        kind: "method" of ours, "baseline" to compare with, or "component" of a method, trained on its own.
+        title: what it is, in one line.
         source: the paper.
         network, config: the class and its configuration.
-        recipe, recipe_config: how it is trained; None where there is nothing to learn.
-        capabilities: what a caller must know.
+        recipe, recipe_config: how it is trained; None where nothing is trained, or by components.
+        capabilities: what a caller must know; None for components, which no caller feeds with pictures.
         presets: name -> settings of the network.
-        widen: gives a network of it the weights of a narrower one.
-        in_components: it is trained part by part (`COMPONENTS`), and has no recipe of its own.
-        published: name -> the asset with the authors' own weights, and the function that loads it.
+        widen: initialises a network from the weights of a narrower one.
+        components: names of the components by which it is trained, where it has no recipe of its own.
+        official_weights: name -> the asset with the authors' own weights, and the function that loads it.
     """
 
     name: str
+    kind: Literal["method", "baseline", "component"]
     title: str
-    source: str
     network: Callable[[Any], nn.Module]
     config: type[BaseModel]
-    recipe: Callable[[Any, int], Recipe] | None
+    recipe: Callable[[Any, int], Any] | None
     recipe_config: type[BaseModel] | None
-    capabilities: Capabilities
     presets: dict[str, dict[str, Any]]
+    capabilities: Capabilities | None = None
+    source: str = ""
     widen: Callable[[Any, Any], None] | None = None
-    in_components: bool = False
-    published: dict[str, tuple[str, Callable[[Path], nn.Module]]] = field(default_factory=dict)
+    components: tuple[str, ...] = ()
+    official_weights: dict[str, tuple[str, Callable[[Path], nn.Module]]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Many photographs: restore each, skip what is done, go on after a failure, and count everything."""
+"""Batch restoration: finished photographs are skipped, failures are counted and do not stop the batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.imaging.io import MAX_MEGAPIXELS, Picture, read_picture, write_picture
-from lumiface.restore.jobs import SUFFIX, Job, Jobs, plan
+from lumiface.restore.jobs import SUFFIX, Job, Jobs, plan_jobs
 from lumiface.restore.prior_view import save_prior
 
 if TYPE_CHECKING:
@@ -22,23 +22,23 @@ Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
 
 
-class RestoresPictures(Protocol):
-    """What `photo.Restorer` is to this module."""
+class PictureRestorer(Protocol):
+    """The interface of `restorer.Restorer` that this module needs."""
 
     def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored: ...
 
 
 @dataclass(slots=True)
 class Summary:
-    """What became of every input.
+    """The outcome of all inputs.
 
     Attributes:
         restored: files written.
-        skipped: inputs passed over -> why.
-        failed: one line a failure, each naming its file.
-        faults: unexpected errors, which are mistakes of ours; each also has its line in `failed`.
-        faces: what was done to a face ("restored", "lit") -> how many.
-        notes: what the restorer said of pictures -> of how many.
+        skipped: skipped input -> reason.
+        failed: one line per failure, each naming its file.
+        faults: unexpected errors, i.e. bugs in lumiface; each also has its line in `failed`.
+        faces: treatment of a face ("restored", "relit") -> number of faces.
+        notes: note of the restorer -> number of pictures it applies to.
     """
 
     restored: list[Path] = field(default_factory=list[Path])
@@ -49,9 +49,10 @@ class Summary:
     notes: Counter[str] = field(default_factory=Counter[str])
 
     @classmethod
-    def before(cls, jobs: Jobs) -> Summary:
-        """What is known before the first picture is read."""
-        return cls(failed=list(jobs.failures), skipped=dict.fromkeys(jobs.own, "made by lumiface"))
+    def of_jobs(cls, jobs: Jobs) -> Summary:
+        """The summary before the first picture is read: failures and skipped inputs of the planning."""
+        skipped = dict.fromkeys(jobs.previous_results, "made by lumiface")
+        return cls(failed=list(jobs.failures), skipped=skipped)
 
     @property
     def exit_code(self) -> int:
@@ -62,7 +63,7 @@ class Summary:
 def restore_files(
     inputs: Sequence[str],
     output: Path | None,
-    restorer: RestoresPictures,
+    restorer: PictureRestorer,
     *,
     overwrite: bool = False,
     suffix: str = SUFFIX,
@@ -71,14 +72,15 @@ def restore_files(
     max_megapixels: float = MAX_MEGAPIXELS,
     progress: Callable[[int, int, Path], None] | None = None,
 ) -> Summary:
-    """Restore files, folders and globs; see `jobs.plan` for names and `run_jobs` for the rest.
+    """Restore files, folders and globs; see `jobs.plan_jobs` for output names and `run_jobs` for the rest.
 
     Raises:
         SettingError: settings contradict each other.
-        OutputError: the output folder cannot be made. (A single file that cannot be written is a failure.)
+        OutputError: the output folder cannot be created. (A single file that cannot be written counts as a
+            failure of that input.)
     """
     return run_jobs(
-        plan(inputs, output, suffix),
+        plan_jobs(inputs, output, suffix),
         restorer,
         overwrite=overwrite,
         quality=quality,
@@ -90,7 +92,7 @@ def restore_files(
 
 def run_jobs(
     jobs: Jobs,
-    restorer: RestoresPictures,
+    restorer: PictureRestorer,
     *,
     overwrite: bool = False,
     quality: int = 95,
@@ -98,23 +100,23 @@ def run_jobs(
     max_megapixels: float = MAX_MEGAPIXELS,
     progress: Callable[[int, int, Path], None] | None = None,
 ) -> Summary:
-    """Restore what was planned, one picture after the other.
+    """Restore the planned pictures one after the other.
 
-    A result that is there already, and not older than its input, is not made again.
+    An existing result that is not older than its input is kept.
 
     Args:
-        overwrite: make every result again.
+        overwrite: replace existing results.
         quality: 1..100, of JPEG and WebP.
-        boxes: faces pointed out by hand, for a single picture.
-        max_megapixels: larger inputs are refused before they are unpacked.
-        progress: called with (pictures done, pictures in all, the picture just done).
+        boxes: manually specified faces, for a single picture.
+        max_megapixels: larger inputs are refused before they are decoded.
+        progress: called with (number of finished pictures, total number, the picture just finished).
 
     Raises:
-        SettingError: boxes are given, but not exactly one picture.
+        SettingError: boxes are given with more or fewer than one picture.
     """
     if boxes and len(jobs.todo) != 1:
-        raise SettingError(f"boxes belong to one picture, and {len(jobs.todo)} are given; name the one")
-    summary = Summary.before(jobs)
+        raise SettingError(f"boxes belong to one picture, got {len(jobs.todo)}; name that one")
+    summary = Summary.of_jobs(jobs)
     for done, job in enumerate(jobs.todo, start=1):
         if not overwrite and _is_done(job):
             summary.skipped[job.source] = "already there"
@@ -127,7 +129,7 @@ def run_jobs(
 
 def _restore(
     job: Job,
-    restorer: RestoresPictures,
+    restorer: PictureRestorer,
     summary: Summary,
     quality: int,
     boxes: Sequence[Box],
@@ -140,13 +142,13 @@ def _restore(
             save_prior(restored.priors, job.target)
     except LumifaceError as error:
         summary.failed.append(_line(job, str(error)))
-    except Exception as error:  # one strange picture among ten thousand must not stop the others
+    except Exception as error:  # one unusual picture among ten thousand must not stop the others
         if _is_out_of_memory(error):
             summary.failed.append(_line(job, "not enough memory; restore it at a smaller scale"))
         else:
             summary.faults.append(error)
-            what = " ".join(f"{type(error).__name__}: {error}".split())
-            summary.failed.append(_line(job, f"unexpected {what}; this is a mistake in lumiface"))
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            summary.failed.append(_line(job, f"unexpected {reason}; this is a bug in lumiface"))
     else:
         summary.restored.append(job.target)
         summary.faces.update(face.treatment for face in restored.faces)
@@ -156,12 +158,12 @@ def _restore(
 def _is_done(job: Job) -> bool:
     try:
         return job.target.stat().st_mtime >= job.source.stat().st_mtime
-    except OSError:  # no result yet, or an input that has gone: reading it will say so
+    except OSError:  # no result yet, or the input no longer exists: reading it reports that
         return False
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    # On the CPU torch has no class of its own for this.
+    # On the CPU torch raises a plain RuntimeError.
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 

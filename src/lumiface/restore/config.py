@@ -1,4 +1,4 @@
-"""The settings of `restore`, from which command line and documentation are made."""
+"""The options of `restore`; the help texts of the command line are generated from their descriptions."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ from lumiface.restore.tasks import TaskOption
 
 
 class RestoreConfig(Settings):
-    """How photographs are restored."""
+    """Options of the restoration of photographs."""
 
     task: TaskOption | None = Field(
         default=None,
-        description="joint: light and enlarge; enhance: light alone; blind: mend blur, noise, compression; "
-        "auto: what serves the photograph best; default: what the model is for, or joint",
+        description="joint: brighten and enlarge; enhance: brighten only; blind: remove blur, noise and "
+        "compression; auto: choose per photograph; default: the model's task, or joint",
     )
     scale: Literal[1, 2, 4] | None = Field(
-        default=None, description="how many times larger the result is; default: 4 for joint, else 1"
+        default=None, description="enlargement factor; default: 4 for joint, else 1"
     )
     strength: float = Field(
-        default=1.0, ge=0, le=1, description="0: the photograph, only enlarged; 1: fully restored"
+        default=1.0,
+        ge=0,
+        le=1,
+        description="0: the input, only enlarged; 1: fully restored; between: a blend",
     )
     fidelity: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="blind: 0: a likely face; 1: as near to the photograph as learnt; default: the model's",
+        description="weight of the image features, 0 to 1, blind only; default: the model's",
     )
-    refine: int = Field(
-        default=0, ge=0, description="blind: so many steps of seeking each face's own codes; slow"
-    )
-    colour: bool = Field(default=False, description="blind: give faces of a grey photograph colours")
+    refine: int = Field(default=0, ge=0, description="latent-optimisation steps per face, blind only (slow)")
+    colour: bool = Field(default=False, description="colourise the faces of a grey photograph, blind only")
     background: Literal["keep", "light"] = Field(
         default="light",
-        description="light: the rest is lit as the faces were; keep: outside the faces nothing changes",
+        description="light: relight the background to match the faces; keep: leave it unchanged",
     )
-    faces: Literal["all", "largest", "none"] = Field(default="all", description="which faces are restored")
-    min_face: float = Field(default=16.0, ge=12, description="side of the smallest face looked for, pixels")
+    faces: Literal["all", "largest", "none"] = Field(default="all", description="which faces to restore")
+    min_face: float = Field(default=16.0, ge=12, description="size of the smallest face to detect, pixels")
     save_prior: bool = Field(
         default=False,
-        description="show the 3D face that led (enhance): a sheet, and a turntable, beside the result",
+        description="save the 3D prior as a contact sheet and a turntable GIF (enhance)",
     )
     max_output_megapixels: float = Field(
-        default=50.0, gt=0, description="a result that would be larger is made at the next smaller scale"
+        default=50.0,
+        gt=0,
+        description="limit of the result's size; a larger result gets the next smaller scale",
     )

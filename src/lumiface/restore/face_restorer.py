@@ -1,4 +1,4 @@
-"""The faces of one photograph: cut out, put through a network in batches, given back what is their own."""
+"""The faces of one photograph: cropped, restored in batches, with their own light and colour preserved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lumiface.core.errors import SettingError
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight
-from lumiface.registry import load_model, trained_on_camera
+from lumiface.registry import Refinable, load_model, trained_on_camera, working_sizes
 from lumiface.restore.config import RestoreConfig
 from lumiface.restore.preserve import preserve_chroma, preserve_illumination
 from lumiface.restore.prior_view import PriorView, render_prior_views
@@ -23,8 +23,8 @@ from lumiface.restore.tasks import FaceTask
 
 BATCH = 16
 
-Told = Callable[[str], None]
-"""Hears, in a few words, how far slow work is."""
+Log = Callable[[str], None]
+"""Takes one line of text on the progress of slow work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class FaceReport:
 
     Attributes:
         box: x1, y1, x2, y2 in pixels of the photograph.
-        score: the detector's certainty, 0 to 1.
+        score: the detector's confidence, 0 to 1.
         before: size, light and detail of the face in the photograph.
-        way: "restored" by the network; "lit": a large face, which keeps its own detail.
-        own_light: 0 to 1, how much of its own light a well-lit face was left.
+        treatment: "restored" by the network; "relit": a large face, which keeps its own detail.
+        own_light: 0 to 1, how much of its own light a well-exposed face kept.
     """
 
     box: tuple[float, float, float, float]
     score: float
     before: FaceMeasures
-    treatment: Literal["restored", "lit"]
+    treatment: Literal["restored", "relit"]
     own_light: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RestoredFace:
-    """A restored face (1, 3, S, S), aligned, what was done to it, and the 3D prior where it was asked for."""
+    """A restored face (1, 3, S, S), aligned, what was done to it, and its 3D prior if requested."""
 
     patch: Tensor
     report: FaceReport
@@ -71,88 +71,98 @@ class FaceRestorer:
 
     def __init__(self, task: FaceTask, model: str, config: RestoreConfig, device: torch.device) -> None:
         self.task, self.model, self.config = task, model, config
-        asked = {
+        generative_options = {
             "fidelity": config.fidelity is not None,
             "refine": config.refine > 0,
             "colour": config.colour,
         }
-        given = [name for name, is_given in asked.items() if is_given]
-        if given and not task.generative and config.task != "auto":
-            raise SettingError(f"--{given[0]} is for --task blind, not for {task.name}")
+        requested = [name for name, is_set in generative_options.items() if is_set]
+        if requested and not task.generative and config.task != "auto":
+            raise SettingError(f"--{requested[0]} is for --task blind, not for {task.name}")
         self.network: Any = load_model(model, device)
-        if config.fidelity is not None and task.generative:
-            self.network.fidelity = config.fidelity
-        self.refine = config.refine if task.generative else 0
-        self.quiet = task.quiet and not trained_on_camera(model)
+        self.sizes = working_sizes(model)
+        self.refinable = self.network if task.generative and isinstance(self.network, Refinable) else None
+        if config.fidelity is not None and self.refinable is not None:
+            self.refinable.fidelity = config.fidelity
+        self.denoise = task.denoise and not trained_on_camera(model)
 
     def __call__(
         self,
         rgb: Tensor,
-        quiet: Tensor,
+        denoised: Tensor,
         faces: list[Face],
         measures: list[FaceMeasures],
-        tell: Told | None = None,
+        log: Log | None = None,
     ) -> list[RestoredFace]:
         """Every face restored; all faces of one size go through the network together.
 
         Args:
             rgb: the photograph (1, 3, H, W).
-            quiet: the same without its noise.
-            measures: of each face, as `measure_face` gives them.
-            tell: hears how far slow work is.
+            denoised: the same without its noise.
+            measures: of each face, as returned by `measure_face`.
+            log: takes the progress of slow work.
         """
-        source = quiet if self.quiet else rgb
+        source = denoised if self.denoise else rgb
         crops = [
-            crop_face(source, face_matrix(face), self.task.side(seen.side))
-            for face, seen in zip(faces, measures, strict=True)
+            crop_face(source, face_matrix(face), self.sizes.input_side(measured.side))
+            for face, measured in zip(faces, measures, strict=True)
         ]
-        outputs = self._refined(crops, measures, tell) if self.refine else self._through(crops)
-        done: list[RestoredFace] = []
-        for i, (face, seen) in enumerate(zip(faces, measures, strict=True)):
-            patch, report = self._finish(rgb, quiet, face, seen, crops[i], outputs[i])
+        if self.refinable is not None and self.config.refine:
+            outputs = self._refine(self.refinable, crops, measures, log)
+        else:
+            outputs = self._run_batched(crops)
+        restored: list[RestoredFace] = []
+        for i, (face, measured) in enumerate(zip(faces, measures, strict=True)):
+            patch, report = self._finish(rgb, denoised, face, measured, crops[i], outputs[i])
             prior = render_prior_views(self.network, crops[i], outputs[i]) if self.config.save_prior else None
-            done.append(RestoredFace(patch, report, prior))
-        return done
+            restored.append(RestoredFace(patch, report, prior))
+        return restored
 
-    def _through(self, crops: list[Tensor]) -> dict[int, Tensor]:
+    def _run_batched(self, crops: list[Tensor]) -> dict[int, Tensor]:
         outputs: dict[int, Tensor] = {}
         for side in sorted({crop.shape[-1] for crop in crops}):
             members = [i for i, crop in enumerate(crops) if crop.shape[-1] == side]
             for start in range(0, len(members), BATCH):
                 chunk = members[start : start + BATCH]
-                lit = self.network(torch.cat([crops[i] for i in chunk])).clamp(0.0, 1.0)
-                outputs.update((i, lit[k : k + 1]) for k, i in enumerate(chunk))
+                batch = self.network(torch.cat([crops[i] for i in chunk])).clamp(0.0, 1.0)
+                outputs.update((i, batch[k : k + 1]) for k, i in enumerate(chunk))
         return outputs
 
-    def _refined(
-        self, crops: list[Tensor], measures: list[FaceMeasures], tell: Told | None
+    def _refine(
+        self, network: Refinable, crops: list[Tensor], measures: list[FaceMeasures], log: Log | None
     ) -> dict[int, Tensor]:
         outputs: dict[int, Tensor] = {}
-        for i, (crop, seen) in enumerate(zip(crops, measures, strict=True)):
+        for i, (crop, measured) in enumerate(zip(crops, measures, strict=True)):
 
-            def told(step: int, steps: int, best: float, face: int = i + 1) -> None:
-                if tell is not None:
-                    tell(
-                        f"face {face} of {len(crops)}: step {step} of {steps}, {best:.4f} from the photograph"
-                    )
+            def progress(step: int, steps: int, best: float, face: int = i + 1) -> None:
+                if log is not None:
+                    log(f"face {face} of {len(crops)}: step {step} of {steps}, objective {best:.4f}")
 
-            refined = self.network.refine(crop, self.refine, detail=round(seen.detail), tell=told)
+            refined = network.refine(
+                crop, self.config.refine, effective_resolution=round(measured.detail), progress=progress
+            )
             outputs[i] = refined.clamp(0.0, 1.0)
         return outputs
 
     def _finish(
-        self, rgb: Tensor, quiet: Tensor, face: Face, seen: FaceMeasures, crop: Tensor, output: Tensor
+        self,
+        rgb: Tensor,
+        denoised: Tensor,
+        face: Face,
+        measured: FaceMeasures,
+        crop: Tensor,
+        output: Tensor,
     ) -> tuple[Tensor, FaceReport]:
-        own_light = exposure_weight(seen.light)
+        own_light = exposure_weight(measured.light)
         output = preserve_illumination(crop, output, own_light)
         if not self.config.colour:
             output = preserve_chroma(crop, output)
         # Light and size are restored up to a size; blur, up to where a face has more detail than that.
-        large = (seen.detail if self.task.generative else seen.side) > self.task.largest
-        if large:
-            matrix, size = face_matrix(face), round(seen.side)
-            small_lit = F.interpolate(output, size=crop.shape[-2:], mode="area")
-            lit = transfer_light(crop_face(quiet, matrix, size), crop, small_lit)
-            output = lit.lerp(crop_face(rgb, matrix, size), own_light)
-        way = "lit" if large else "restored"
-        return output, FaceReport(face.box, face.score, seen, way, own_light)
+        native = measured.detail if self.task.generative else measured.side
+        if native <= self.sizes.trusted:
+            return output, FaceReport(face.box, face.score, measured, "restored", own_light)
+        matrix, size = face_matrix(face), round(measured.side)
+        small = F.interpolate(output, size=crop.shape[-2:], mode="area")
+        relit = transfer_light(crop_face(denoised, matrix, size), crop, small)
+        output = relit.lerp(crop_face(rgb, matrix, size), own_light)
+        return output, FaceReport(face.box, face.score, measured, "relit", own_light)

@@ -1,4 +1,4 @@
-"""Which files are to be restored, and where their results go."""
+"""Planning of a batch: the input files, and the output file of each."""
 
 from __future__ import annotations
 
@@ -25,62 +25,70 @@ class Job:
 
 @dataclass(slots=True)
 class Jobs:
-    """What there is to do. `own` are earlier results, passed over; `failures` are lines, one an input."""
+    """The plan of a batch.
+
+    Attributes:
+        todo: the pictures to restore.
+        previous_results: results of earlier runs among the inputs, which are skipped.
+        failures: one line per input that cannot be restored.
+    """
 
     todo: list[Job] = field(default_factory=list[Job])
-    own: list[Path] = field(default_factory=list[Path])
+    previous_results: list[Path] = field(default_factory=list[Path])
     failures: list[str] = field(default_factory=list[str])
 
 
-def plan(inputs: Sequence[str], output: Path | None = None, suffix: str = SUFFIX) -> Jobs:
-    """Expand files, folders (with all below them) and globs, and name each result.
+def plan_jobs(inputs: Sequence[str], output: Path | None = None, suffix: str = SUFFIX) -> Jobs:
+    """Expand files, folders (recursively) and globs, and assign an output file to each input.
 
-    Without `output` a result lies beside its input: party.jpg -> party_lumiface.jpg. With a folder as
-    `output` the names stay, and a folder's tree is kept; several input folders keep their own names, too.
-    With a single input file, `output` may also be a file's name.
+    Without `output` the result is written next to its input: party.jpg -> party_lumiface.jpg. With a folder
+    as `output` file names are kept, and so is the tree of an input folder; if there are several input
+    folders, their names are kept, too. With a single input file, `output` may also be a file name.
 
-    Our own results are never inputs: files whose name ends in `suffix`, and what lies in the output folder.
-    In folders, what is no picture by its name, and what is hidden, is passed over.
+    Results of lumiface are never inputs: files whose name ends in `suffix`, and files in the output folder.
+    In folders, files without an image suffix and hidden files are skipped.
 
     Raises:
         SettingError: the suffix would overwrite the inputs, or `output` names a file for several inputs.
-        OutputError: the output folder cannot be made.
+        OutputError: the output folder cannot be created.
     """
     if output is None and not suffix:
         raise SettingError("an empty suffix would overwrite the inputs; give a suffix or an output folder")
     if suffix and (os.sep in suffix or "/" in suffix):
-        raise SettingError(f"suffix {suffix!r} holds a slash; name the output folder with --output instead")
+        raise SettingError(f"suffix {suffix!r} contains a slash; use --output for the output folder")
     jobs = Jobs()
-    found = [entry for given in inputs for entry in _expand(given, jobs.failures)]
+    found = [entry for pattern in inputs for entry in _expand(pattern, jobs.failures)]
     roots = {root for _, root in found if root is not None}
     as_file = output is not None and output.suffix.lower() in PICTURE_SUFFIXES and not output.is_dir()
     if as_file and (roots or len(found) > 1):
-        raise SettingError(f"{output} is one file, but there are several inputs; name a folder")
+        raise SettingError(f"{output} is one file, but there are several inputs; name an output folder")
     if output is not None and not as_file:
         _make_folder(output)
-    seen: set[Path] = set()
-    makers: dict[Path, Path] = {}
+    visited: set[Path] = set()
+    sources: dict[Path, Path] = {}  # target -> source
     for source, root in found:
         real = source.resolve()
-        if real in seen:
+        if real in visited:
             continue
-        seen.add(real)
-        if _is_own(source, root, output, suffix):
-            jobs.own.append(source)
+        visited.add(real)
+        if _is_previous_result(source, root, output, suffix):
+            jobs.previous_results.append(source)
             continue
         target = output if as_file and output else _target(source, root, output, suffix, len(roots) > 1)
         if target.resolve() == real:
             raise SettingError(f"{target} would overwrite its own input; choose another output folder")
-        if target in makers:
-            jobs.failures.append(f"{source}: {target} is {makers[target]}'s result; restore it by itself")
+        if target in sources:
+            jobs.failures.append(
+                f"{source}: {target} is the result of {sources[target]}; restore it separately"
+            )
             continue
-        makers[target] = source
+        sources[target] = source
         jobs.todo.append(Job(source, target))
     return jobs
 
 
-def _is_own(source: Path, root: Path | None, output: Path | None, suffix: str) -> bool:
-    """Is it an earlier result: by its name, or because it lies in an output folder inside the input's?"""
+def _is_previous_result(source: Path, root: Path | None, output: Path | None, suffix: str) -> bool:
+    """Whether a file is an earlier result: by its name, or in an output folder inside the input folder."""
     if suffix and source.stem.endswith(suffix):
         return True
     if root is None or output is None:
@@ -89,20 +97,20 @@ def _is_own(source: Path, root: Path | None, output: Path | None, suffix: str) -
     return root.resolve() in results.parents and results in source.resolve().parents
 
 
-def _expand(given: str, failures: list[str]) -> Iterator[tuple[Path, Path | None]]:
-    """Each file that one input stands for, with the folder that it was found in (None: named itself)."""
-    path = Path(given)
-    # A name that exists is not taken for a glob: it may hold brackets.
-    matches = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(given, recursive=True))]
+def _expand(pattern: str, failures: list[str]) -> Iterator[tuple[Path, Path | None]]:
+    """The files of one input, each with the input folder that contains it (None: the input is the file)."""
+    path = Path(pattern)
+    # A name that exists is not treated as a glob: it may contain brackets.
+    matches = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
     if not matches:
-        failures.append(f"{given}: there is no such file or folder; check the name")
+        failures.append(f"{pattern}: there is no such file or folder; check the name")
     for match in matches:
         if not match.is_dir():
             yield match, None
             continue
         inside = sorted(file for file in match.rglob("*") if is_picture_name(file.name) and file.is_file())
         if not inside:
-            failures.append(f"{match}: no picture in this folder; looked for {' '.join(PICTURE_SUFFIXES)}")
+            failures.append(f"{match}: no picture in this folder; supported are {' '.join(PICTURE_SUFFIXES)}")
         for file in inside:
             yield file, match
 
@@ -121,5 +129,5 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise OutputError(
-            f"{folder} cannot be made a folder ({fault.strerror or fault}); choose another output folder"
+            f"folder {folder} cannot be created ({fault.strerror or fault}); choose another output folder"
         ) from fault

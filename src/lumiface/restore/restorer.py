@@ -1,4 +1,4 @@
-"""Whole photographs: find the faces, restore them in batches, light the rest alike, put it all together."""
+"""Whole photographs: detect faces, restore them in batches, relight the background, paste the faces back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lumiface.imaging.io import Picture, read_picture, write_picture
 from lumiface.registry import default_model
 from lumiface.restore.config import RestoreConfig
 from lumiface.restore.face_restorer import FaceReport as FaceReport
-from lumiface.restore.face_restorer import FaceRestorer, Told
+from lumiface.restore.face_restorer import FaceRestorer, Log
 from lumiface.restore.face_restorer import RestoredFace as RestoredFace
 from lumiface.restore.prior_view import PriorView
 from lumiface.restore.relight import ToneCurve, fallback_curve, fit_curve, relight
@@ -35,12 +35,12 @@ class Restored:
     """A restored photograph.
 
     Attributes:
-        picture: the photograph.
-        scale: how many times larger it is.
-        task: what was done.
-        faces: what was done to each face.
-        notes: what a person should know about it.
-        priors: the 3D priors that led, where they were asked for.
+        picture: the result.
+        scale: size of the result over size of the input.
+        task: the task that was performed.
+        faces: one report per face.
+        notes: remarks for the user, such as "no face found".
+        priors: the 3D prior of each face, if `save_prior` is set and the model has one.
     """
 
     picture: Picture
@@ -55,18 +55,18 @@ class Restorer:
     """Restores photographs; loads its networks once.
 
     Args:
-        model: a name of `list_models()`, or a file that `lumiface train` wrote; None takes the best that
-            ships for the task.
-        config: how; see `RestoreConfig`.
+        model: a name of `list_models()`, or a file written by `lumiface train`; None takes the best shipped
+            model for the task.
+        config: options; see `RestoreConfig`.
         device: where the networks run, e.g. "cpu" or "cuda".
 
     Attributes:
-        worker: the one task and its network; None where each photograph chooses (`task="auto"`).
-        tell: hears how far slow work (`refine`) is; None, until it is set.
+        face_restorer: the task and its network; None if the task is chosen per photograph (`task="auto"`).
+        log: takes one line of text on the progress of slow work (`refine`); None (default): none is sent.
 
     Raises:
         InputError: there is no such model.
-        SettingError: the model was trained for another task, or is named where the task is to be chosen.
+        SettingError: the model was trained for another task, or a model is named together with `task="auto"`.
     """
 
     def __init__(
@@ -74,84 +74,90 @@ class Restorer:
     ) -> None:
         self.config = config or RestoreConfig()
         self.device = torch.device(device)
-        self.tell: Told | None = None
-        self.worker: FaceRestorer | None = None
+        self.log: Log | None = None
+        self.face_restorer: FaceRestorer | None = None
         if self.config.task != "auto":
-            self.worker = FaceRestorer(*resolve_task(self.config.task, model), self.config, self.device)
+            self.face_restorer = FaceRestorer(
+                *resolve_task(self.config.task, model), self.config, self.device
+            )
         elif model is not None:
-            raise SettingError(f"--task auto chooses the model by itself; leave out {model}, or name a task")
-        # What there is to choose from, and what was chosen before.
-        self._served = available_tasks() if self.worker is None else []
-        self._workers: dict[FaceTaskName, FaceRestorer] = {}
+            raise SettingError(f"--task auto chooses the model itself; leave out {model}, or name a task")
+        # For `task="auto"`: the tasks to choose from, and the networks loaded so far.
+        self._available_tasks = available_tasks() if self.face_restorer is None else {}
+        self._loaded: dict[FaceTaskName, FaceRestorer] = {}
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
 
     @torch.inference_mode()
     def __call__(self, picture: Picture, boxes: Sequence[tuple[float, float, float, float]] = ()) -> Restored:
-        """One photograph in, the same photograph bright, sharp and larger out.
+        """Restore one photograph: brighter, sharper and, by the scale, larger.
 
         Args:
-            picture: as `read_picture` gives it.
-            boxes: faces pointed out by hand, x, y, width, height in pixels; the detector is not asked then.
+            picture: as returned by `read_picture`.
+            boxes: manually specified faces, x, y, width, height in pixels; they replace detection.
         """
         config = self.config
         notes: list[str] = []
         rgb = picture.rgb.to(self.device)
         faces: list[Face] = []
-        if config.strength > 0.0 or self.worker is None:
+        if config.strength > 0.0 or self.face_restorer is None:
             faces = find_faces(
                 rgb, self.detector, which=config.faces, min_face=config.min_face, boxes=list(boxes) or None
             )
         measures = [measure_face(rgb, face) for face in faces]
-        worker = self.worker or self._advised(measures, notes)
-        scale = self._affordable_scale(picture, worker, notes)
-        grey = picture.kind.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
-        plain = _enlarge(rgb, scale)
+        face_restorer = self.face_restorer or self._select(measures, notes)
+        scale = self._limit_scale(picture, face_restorer, notes)
+        grey = picture.info.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
+        enlarged = _enlarge(rgb, scale)
+        task = face_restorer.task.name
         if config.strength == 0.0:
-            return Restored(_with(picture, plain, scale), scale, worker.task.name, [], notes)
+            return Restored(_replace_pixels(picture, enlarged, scale), scale, task, [], notes)
 
         if not faces:
-            notes.append("no face found" if config.faces != "none" else "faces left alone, as asked")
-        quiet = denoise_shadows(rgb)
-        done = worker(rgb, quiet, faces, measures, self.tell)
+            notes.append("no face found" if config.faces != "none" else "faces not restored, as requested")
+        denoised = denoise_shadows(rgb)
+        restored = face_restorer(rgb, denoised, faces, measures, self.log)
         if config.background == "keep":
-            canvas = plain.clone()
+            canvas = enlarged.clone()
         else:
-            curve = _shared_curve(quiet, faces, done) if faces else fallback_curve(rgb)
-            canvas = _enlarge(relight(rgb, curve, quiet), scale)
-        for face, one in zip(faces, done, strict=True):
+            curve = _shared_curve(denoised, faces, restored) if faces else fallback_curve(rgb)
+            canvas = _enlarge(relight(rgb, curve, denoised), scale)
+        for face, result in zip(faces, restored, strict=True):
             match = config.background == "light"
-            pasted = paste_face(canvas, one.patch, face_matrix(face), scale=scale, match=match, into=True)
+            pasted = paste_face(
+                canvas, result.patch, face_matrix(face), scale=scale, match=match, in_place=True
+            )
             canvas = pasted.canvas
         if config.strength < 1.0:
-            canvas = plain.lerp(canvas, config.strength)
+            canvas = enlarged.lerp(canvas, config.strength)
         if grey and not config.colour:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
-        priors = [one.prior for one in done if one.prior is not None]
+        priors = [result.prior for result in restored if result.prior is not None]
         if config.save_prior and faces and not priors:
             notes.append("no 3D prior to save: the model has none")
-        reports = [one.report for one in done]
-        return Restored(_with(picture, canvas, scale), scale, worker.task.name, reports, notes, priors)
+        reports = [result.report for result in restored]
+        return Restored(_replace_pixels(picture, canvas, scale), scale, task, reports, notes, priors)
 
-    def _advised(self, faces: list[FaceMeasures], notes: list[str]) -> FaceRestorer:
-        """The worker that serves the photograph's main face best, of those that a model ships for."""
-        advice = select_task(max(faces, key=lambda face: face.side, default=None), self._served)
-        notes.append(f"auto: {advice.task} ({advice.why})")
-        if advice.task not in self._workers:
-            task = FACE_TASKS[advice.task]
-            self._workers[advice.task] = FaceRestorer(
+    def _select(self, faces: list[FaceMeasures], notes: list[str]) -> FaceRestorer:
+        """`task="auto"`: the task that suits the photograph's main face, among those with a shipped model."""
+        choice = select_task(max(faces, key=lambda face: face.side, default=None), self._available_tasks)
+        notes.append(f"auto: {choice.task} ({choice.why})")
+        if choice.task not in self._loaded:
+            task = FACE_TASKS[choice.task]
+            self._loaded[choice.task] = FaceRestorer(
                 task, default_model(task.training_task), self.config, self.device
             )
-        return self._workers[advice.task]
+        return self._loaded[choice.task]
 
-    def _affordable_scale(self, picture: Picture, worker: FaceRestorer, notes: list[str]) -> int:
+    def _limit_scale(self, picture: Picture, face_restorer: FaceRestorer, notes: list[str]) -> int:
+        """The requested scale, halved until the result fits `max_output_megapixels`."""
         height, width = picture.rgb.shape[-2:]
-        wanted: int = self.config.scale or worker.task.scale
-        scale = wanted
+        requested: int = self.config.scale or face_restorer.task.scale
+        scale = requested
         while scale > 1 and height * width * scale**2 > self.config.max_output_megapixels * 1e6:
             scale //= 2
-        if scale != wanted:
+        if scale != requested:
             notes.append(
-                f"enlarged x{scale}, not x{wanted}, which would be over "
+                f"enlarged x{scale} instead of x{requested}, which would exceed "
                 f"{self.config.max_output_megapixels:g} megapixels"
             )
         return scale
@@ -166,12 +172,12 @@ def restore(
     """Restore one photograph: `restore("party.jpg", "party-bright.jpg")`.
 
     Args:
-        source: a picture file.
-        target: where the result goes, in the format of its suffix; None writes nothing.
+        source: an image file.
+        target: output file, in the format of its suffix; None writes nothing.
         model, config: see `Restorer`.
 
     Raises:
-        InputError: `source` cannot be used; the line says why and what to do.
+        InputError: `source` cannot be used; the message gives the reason and the fix.
         OutputError: `target` cannot be written.
     """
     result = Restorer(model, config)(read_picture(source))
@@ -180,12 +186,12 @@ def restore(
     return result
 
 
-def _shared_curve(rgb: Tensor, faces: list[Face], done: list[RestoredFace]) -> ToneCurve:
-    """The one curve that did to the faces' light what the network did, from all faces together."""
+def _shared_curve(rgb: Tensor, faces: list[Face], restored: list[RestoredFace]) -> ToneCurve:
+    """One tone curve fitted to the network's change of brightness over all faces together."""
     before: list[Tensor] = []
     after: list[Tensor] = []
-    for face, one in zip(faces, done, strict=True):
-        small = F.interpolate(one.patch, size=(24, 24), mode="area")
+    for face, result in zip(faces, restored, strict=True):
+        small = F.interpolate(result.patch, size=(24, 24), mode="area")
         native = crop_face(rgb, face_matrix(face), 24)
         before.append(native.flatten(2)[0].T)
         after.append(small.flatten(2)[0].T)
@@ -193,14 +199,14 @@ def _shared_curve(rgb: Tensor, faces: list[Face], done: list[RestoredFace]) -> T
 
 
 def _enlarge(rgb: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement; the picture itself at scale 1."""
+    """Bicubic enlargement; the input itself at scale 1."""
     if scale == 1:
         return rgb
     size = (rgb.shape[-2] * scale, rgb.shape[-1] * scale)
     return F.interpolate(rgb, size=size, mode="bicubic", align_corners=False).clamp(0.0, 1.0)
 
 
-def _with(picture: Picture, rgb: Tensor, scale: int) -> Picture:
-    """The picture with other pixels; its alpha grows along."""
+def _replace_pixels(picture: Picture, rgb: Tensor, scale: int) -> Picture:
+    """The picture with other pixels and the alpha channel enlarged to match."""
     alpha = None if picture.alpha is None else _enlarge(picture.alpha, scale)
-    return Picture(rgb.cpu(), alpha, picture.kind)
+    return Picture(rgb.cpu(), alpha, picture.info)

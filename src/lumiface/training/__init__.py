@@ -1,3 +1,3 @@
-"""One training loop; a task says what is learnt."""
+"""One training loop; a task defines networks, batches and losses."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a training run is made of; the YAML files in `configs/` are exactly this.
 
-Here stand what all runs have, and the run that trains a method on pairs; the runs that train parts stand in
-`part_config`, and both are read from files by `read_config`.
+Here stand the settings of every run, those of a run that trains a method on pairs, and the base of runs that
+train a component; the latter stand beside their tasks. All are read from files by `read_config`.
 """
 
 from __future__ import annotations
@@ -19,47 +19,44 @@ Compile = Literal["never", "gpu", "always"]
 
 
 class SizeSchedule(Settings):
-    """One size of input that training draws, and how often."""
+    """One input size of training: how often it is sampled, and in which part of the run."""
 
-    side: int = Field(ge=8, description="side of the small picture, pixels")
+    old_names = {"share": "weight", "since": "start", "until": "end"}
+
+    side: int = Field(ge=8, description="side of the network's input, pixels")
     weight: float = Field(gt=0, description="relative frequency of batches of this size")
-    start: float = Field(
-        default=0.0, ge=0, lt=1, description="part of the run, 0 to 1, from which it is drawn"
-    )
-    end: float = Field(default=1.0, gt=0, le=1, description="part of the run until which it is drawn")
+    start: float = Field(default=0.0, ge=0, lt=1, description="fraction of the run from which it is sampled")
+    end: float = Field(default=1.0, gt=0, le=1, description="fraction of the run until which it is sampled")
 
 
 class RunConfig(Settings):
-    """What all runs have. Paths may hold `{data}`, the folder that is named when the run is started."""
+    """Settings of every run. Paths may hold `{data}`, the data folder given when the run is started."""
 
-    name: str = Field(description="the run's name, and that of the weights it makes")
-    train: list[str] = Field(description="folders or tars of square, aligned faces to learn from")
+    name: str = Field(description="name of the run and of the weights it writes")
+    train: list[str] = Field(description="folders or tars of square, aligned faces to train on")
     validate_on: str = Field(description="folder or tar of faces on which the best checkpoint is chosen")
-    batch: int = Field(default=8, ge=1, description="faces a step, over all devices")
-    steps: int = Field(
-        default=20_000, ge=1, description="length of the run; the schedule is laid out over it"
-    )
+    batch: int = Field(default=8, ge=1, description="batch size over all devices")
+    steps: int = Field(default=20_000, ge=1, description="length of the run and of its LR schedule, in steps")
     minutes: float | None = Field(
-        default=None,
-        gt=0,
-        description="length of the run by the clock, in place of `steps`: the schedule is laid out over it",
+        default=None, gt=0, description="length of the run and of its LR schedule by the clock, minutes"
     )
     lr: float = Field(default=2e-4, gt=0, description="Adam's learning rate")
-    warmup: int = Field(default=200, ge=0, description="steps over which the rate rises to `lr`")
+    warmup: int = Field(default=200, ge=0, description="steps of linear learning-rate warm-up")
     schedule: Literal["cosine", "milestones", "constant"] = Field(
         default="cosine",
-        description="cosine: falls to 1 %% of lr; milestones: halved at 50, 75, 90 %% of the run; constant",
+        description="cosine: decays to 1 %% of lr; milestones: halved at 50, 75, 90 %% of the run; constant",
     )
-    clip: float = Field(default=1.0, gt=0, description="the gradient's norm is cut at this")
-    ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which ship")
-    precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="arithmetic")
+    clip: float = Field(default=1.0, gt=0, description="gradient-norm clipping threshold")
+    ema: float = Field(
+        default=0.999, ge=0, lt=1, description="decay of the moving average of the weights, which is shipped"
+    )
+    precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="arithmetic precision")
     compile: Compile = Field(
-        default="never", description="where networks' forward passes are compiled (torch.compile)"
+        default="never", description="where the networks' forward passes are compiled (torch.compile)"
     )
     seed: int = Field(
-        default=0, ge=0, description="decides the order of the data, augmentation, darkening and masks"
+        default=0, ge=0, description="seed of data order, augmentation, degradation and initial weights"
     )
-
     validate_every: int = Field(default=500, ge=1, description="steps between validations")
     save_every: int = Field(
         default=250, ge=1, description="steps between states from which the run can resume"
@@ -73,60 +70,88 @@ class RunConfig(Settings):
 
 
 class TrainConfig(RunConfig):
-    """A run that learns from pairs: a bright face, and the same made dark, small, or both."""
+    """A run that trains a method on pairs: a bright face, and the same made dark, small, or both."""
 
-    method: str = Field(description="method or preset, as `lumiface models` lists them")
+    old_names = {"taught": "distill_weight", "zoom": "min_crop", "reduction": "downscale"}
+    old_values = {
+        "task": {
+            "enlarge": "sr",
+            "enlarge-dark": "sr-dark",
+            "lighten": "enhance",
+            "lighten-small": "enhance-small",
+        }
+    }
+
+    method: str = Field(description="method or preset, as listed by `lumiface models`")
     network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
     recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the method's losses")
 
     task: PairTask = Field(
         default="joint",
-        description="joint, or one half of a chain: enlarge, sr-dark, lighten, enhance-small",
+        description="joint, or one stage of a chain: sr, sr-dark, enhance, enhance-small",
     )
     downscale: int = Field(
         default=4,
         ge=2,
-        description="side of the bright picture over the small one's, where a network keeps size",
+        description="downscaling factor of the small picture, for networks that keep the size",
     )
-
     hr_size: int = Field(default=128, ge=32, description="side of the bright pictures in validation, pixels")
     sizes: list[SizeSchedule] = Field(
         default_factory=lambda: [SizeSchedule(side=32, weight=1.0)],
-        description="sides of the small pictures; a step has the pixels of `batch` pictures of the first",
+        description="input sizes; each step has as many pixels as `batch` pictures of the first size",
     )
     teacher: str | None = Field(
-        default=None, description="model whose outputs are learnt from besides the truth (distillation)"
+        default=None, description="model whose outputs are a second target (distillation)"
     )
     distill_weight: float = Field(
-        default=1.0, gt=0, description="weight of the mean distance to the teacher's outputs"
+        default=1.0, gt=0, description="weight of the L1 distance to the teacher's outputs"
     )
     lpips: float = Field(
-        default=0.0, ge=0, description="weight of LPIPS-squeeze between output and truth: sharper, less exact"
+        default=0.0,
+        ge=0,
+        description="weight of LPIPS-squeeze between output and target: sharper, lower PSNR",
     )
     min_crop: float = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="least share of a picture's side, around its middle, that is taken of large pictures",
+        description="smallest centre crop, as a fraction of the side, of pictures larger than needed",
     )
-    rotate: bool = Field(default=False, description="random turns by 90° (the paper's), besides the flips")
+    rotate: bool = Field(
+        default=False, description="random rotations by 90° (the paper's), in addition to the flips"
+    )
 
     @model_validator(mode="after")
     def _sizes_at_all_times(self) -> Self:
-        # Sizes are drawn in [since, until): nothing new begins between these points.
-        for point in {size.start for size in self.sizes} | {0.0} | {s.end for s in self.sizes if s.end < 1}:
+        # Sizes are sampled in [start, end): the set changes only at these points.
+        ends = {size.end for size in self.sizes if size.end < 1}
+        for point in {size.start for size in self.sizes} | {0.0} | ends:
             if not any(size.start <= point < size.end for size in self.sizes):
-                raise ValueError(f"sizes: none is drawn when {point:.0%} of the run are over")
+                raise ValueError(f"sizes: none is sampled at {point:.0%} of the run")
         return self
 
 
+class ComponentRun(RunConfig):
+    """A run that trains one component of a method."""
+
+    old_names = {"part": "component"}
+
+    component: str = Field(description="name of a component or of one of its presets")
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
+    recipe: dict[str, Any] = Field(
+        default_factory=dict, description="how it is trained: loss weights, degradation of the faces"
+    )
+
+
 def scale_factor(config: TrainConfig, network_scale: int) -> int:
-    """Side of the bright picture over that of the small one: the network's scale, where it enlarges.
+    """Side of the bright picture divided by that of the small one: the network's scale, if it enlarges.
 
     Raises:
         SettingError: the network's scale and the task contradict one another.
     """
     if (network_scale > 1) != (config.task in ENLARGING):
-        can = ", ".join(ENLARGING if network_scale > 1 else SAME_SIZE)
-        raise SettingError(f"{config.method} cannot be trained for the task {config.task}; it can for {can}")
+        possible = ", ".join(ENLARGING if network_scale > 1 else SAME_SIZE)
+        raise SettingError(
+            f"{config.method} cannot be trained for the task {config.task}; it can for {possible}"
+        )
     return network_scale if network_scale > 1 else config.downscale

@@ -1,35 +1,41 @@
-"""What lessons share: where they run and where their data lie, and that most of them remember nothing."""
+"""The context of a training task: devices, data folder, initial weights; and a base for stateless tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lumiface.core.errors import InputError
 from lumiface.data.training.face_tensor import load_face_tensor, resize_faces
-from lumiface.registry import load_component
+from lumiface.registry import load_model
+
+if TYPE_CHECKING:  # `lumiface train --dry-run` needs no lightning
+    from lightning.fabric import Fabric
+
+    from lumiface.data.training.face_set import FaceSet
 
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """Where a lesson is held.
+    """Where a task runs.
 
     Attributes:
         fabric: the devices.
-        data_root: what `{data}` stands for in a configuration's paths.
+        data_root: replaces `{data}` in the paths of a configuration.
         init_from: weights to start from instead of random ones.
-        tell: hears what a person should know.
+        log: takes one line of text for the user.
+        preloaded: training faces that the caller has loaded already (comparisons of many runs).
     """
 
     fabric: Fabric
     data_root: str = "."
     init_from: str | None = None
-    tell: Callable[[str], None] = print
+    log: Callable[[str], None] = print
+    preloaded: FaceSet | None = None
 
     @property
     def device(self) -> torch.device:
@@ -37,24 +43,31 @@ class TaskContext:
 
     @property
     def rank(self) -> int:
-        """Which of the processes this is."""
+        """This process's number."""
         return self.fabric.global_rank
 
-    def share(self, batch: int) -> int:
-        """How many of a batch's pictures are this process's."""
+    @property
+    def world_size(self) -> int:
+        """The number of processes."""
+        return self.fabric.world_size
+
+    def per_rank_batch(self, batch: int) -> int:
+        """The images of a batch that this process takes."""
         return max(1, batch // self.fabric.world_size)
 
     def path(self, source: str) -> str:
-        """A path as a configuration has it, with the folder of the data filled in."""
+        """A path of the configuration with the data folder filled in."""
         return source.format(data=self.data_root)
 
-    def faces(self, sources: Sequence[str], *, limit: int | None = None, side: int | None = None) -> Tensor:
+    def face_tensor(
+        self, sources: Sequence[str], *, limit: int | None = None, side: int | None = None
+    ) -> Tensor:
         """Square faces of folders and tars, (N, 3, H, H) uint8, on the CPU; see `load_face_tensor`.
 
         Args:
-            sources: of one size, unless a side is named; they are decoded one after the other then.
-            limit: so many at most.
-            side: what they are reduced to.
+            sources: of one size, unless `side` is given; then they are decoded one after the other.
+            limit: the most faces that are read.
+            side: the size that all are reduced to, pixels.
 
         Raises:
             InputError: a source cannot be used, or its faces are smaller than `side`.
@@ -70,20 +83,20 @@ class TaskContext:
             reduced.append(resize_faces(faces, side))
         return torch.cat(reduced)[:limit]
 
-    def part(self, name: str, kind: str) -> Any:
-        """A trained part of a kind, by the name of one that ships or by its file, on the device."""
-        return load_component(self.path(name), kind, self.device)
+    def load_component(self, name: str, kind: str) -> Any:
+        """A trained component of a kind, by the name of one that ships or by its file, on the device."""
+        return load_model(self.path(name), self.device, kind=kind)
 
-    def start(self, network: nn.Module, kind: str) -> bool:
-        """Fill a part of a kind with the weights to start from; whether there are any."""
+    def init_component(self, network: nn.Module, kind: str) -> bool:
+        """Load the initial weights into a component of a kind; returns whether there are any."""
         if self.init_from is None:
             return False
-        network.load_state_dict(load_component(self.init_from, kind).state_dict())
+        network.load_state_dict(load_model(self.init_from, kind=kind).state_dict())
         return True
 
 
 class StatelessTask:
-    """A lesson whose steps hang on nothing but the networks and the step's number."""
+    """A task whose steps depend on nothing but the networks and the step's number."""
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -10,7 +10,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class EMA:
-    """Exponential moving average of a network's weights; it is what is validated and shipped.
+    """Exponential moving average of a network's weights: what is validated and shipped.
 
     The decay rises from 0.1 to its final value, so that the random start is soon forgotten.
     """
@@ -21,8 +21,11 @@ class EMA:
 
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor]) -> None:
-        """Go on from stored weights. Copied in place: another memory layout would take other kernels, whose
-        results differ in the last bit."""
+        """Continue from stored weights.
+
+        They are copied in place: another memory layout would select other kernels, whose results differ in
+        the last bit.
+        """
         for key, value in self.weights.items():
             value.copy_(weights[key])
 

@@ -1,8 +1,8 @@
-"""Several processes, one run: their gradients are averaged once a turn.
+"""Gradients of several processes, averaged once per optimizer step.
 
-DDP averages while it goes back through a network, and counts on every parameter to be met exactly once. In a
-game that is not so: a critic is asked twice, or asked and not taught, and a penalty on slopes passes by the
-biases. So DDP is told to wait, and the averaging is done here, of whatever gradients a turn has left.
+DDP averages during the backward pass and expects each parameter to be used exactly once. In adversarial
+training that does not hold: a discriminator is evaluated twice, or evaluated and not trained, and a gradient
+penalty does not reach the biases. So DDP's own synchronisation is off, and gradients are averaged here.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def apart(fabric: Fabric, networks: Iterable[nn.Module]) -> Generator[None]:
-    """Within, networks that Fabric has set up keep their gradients to themselves; see `average_gradients`."""
+def no_gradient_sync(fabric: Fabric, networks: Iterable[nn.Module]) -> Generator[None]:
+    """Within, networks that Fabric has set up do not average their gradients; see `average_gradients`."""
     with ExitStack() as stack:
-        for network in networks if _by_ddp(fabric) else ():
+        for network in networks if _uses_ddp(fabric) else ():
             stack.enter_context(fabric.no_backward_sync(network))  # pyright: ignore[reportArgumentType]
         yield
 
 
 def average_gradients(fabric: Fabric, network: nn.Module) -> None:
-    """Each parameter's gradient becomes the mean over all processes; all of them call this, or none does."""
-    if not _by_ddp(fabric):
+    """Each parameter's gradient becomes the mean over all processes; all of them must call this."""
+    if not _uses_ddp(fabric):
         return
-    slopes = [value.grad for value in network.parameters() if value.grad is not None]
-    together: Tensor = torch.cat([slope.flatten() for slope in slopes])  # one message, not hundreds
-    fabric.all_reduce(together, reduce_op="mean")
-    for slope, mean in zip(slopes, together.split([slope.numel() for slope in slopes]), strict=True):
-        slope.copy_(mean.view_as(slope))
+    grads = [value.grad for value in network.parameters() if value.grad is not None]
+    flat: Tensor = torch.cat([grad.flatten() for grad in grads])  # one message, not hundreds
+    fabric.all_reduce(flat, reduce_op="mean")
+    for grad, mean in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+        grad.copy_(mean.view_as(grad))
 
 
-def _by_ddp(fabric: Fabric) -> bool:
-    """Other strategies have their own ways, which must not be stopped (FSDP), or have one process."""
+def _uses_ddp(fabric: Fabric) -> bool:
+    """Other strategies must synchronise in their own way (FSDP), or have one process."""
     return isinstance(fabric.strategy, DDPStrategy)

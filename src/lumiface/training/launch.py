@@ -53,19 +53,19 @@ def start_fabric(
         raise SettingError(f"training cannot start on {accelerator}, devices {devices}: {what}") from error
     fabric.launch()
     if fabric.world_size > 1:
-        atexit.register(_part)
+        atexit.register(_leave_process_group)
     if fabric.device.type == "cuda":  # the fastest kernels, though not the same bits twice
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
     return fabric
 
 
-def _part() -> None:
-    """Leave the other processes while Python still lives.
+def _leave_process_group() -> None:
+    """Destroy the process group before the interpreter shuts down.
 
-    Threads of gloo that meet an interpreter in its last moments abort the process: a run that has ended well
-    would end in SIGABRT now and then. They end when nothing holds their group any more; wrapped networks do.
-    Lightning sees to this for NCCL only.
+    Threads of gloo that still run during shutdown abort the process, so a run that has ended well would now
+    and then exit with SIGABRT. They end when nothing holds their group any more; wrapped networks hold it.
+    Lightning does this for NCCL only.
     """
     if torch.distributed.is_initialized():
         for wrapped in [thing for thing in gc.get_objects() if type(thing) is DistributedDataParallel]:
@@ -76,7 +76,7 @@ def _part() -> None:
 
 def _has_bf16() -> bool:
     """Whether this CPU computes in bf16; others convert every number back and forth."""
-    if not hasattr(torch.cpu, "get_capabilities"):  # before torch 2.11 nobody tells
+    if not hasattr(torch.cpu, "get_capabilities"):  # unknown before torch 2.11
         return True
-    told = torch.cpu.get_capabilities()
-    return bool(told.get("avx512_bf16") or told.get("amx_bf16") or told.get("bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

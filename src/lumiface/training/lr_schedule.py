@@ -8,10 +8,10 @@ from lumiface.training.config import RunConfig
 
 
 def learning_rate(step: int, config: RunConfig, progress: float = 0.0) -> float:
-    """The rate at `step` (from 0): linear rise; then a cosine to 1 %, halvings at 50, 75, 90 %, or level.
+    """The rate at `step` (from 0): linear warm-up; then cosine to 1 %, halvings at 50, 75, 90 %, or constant.
 
     Args:
-        progress: how much of the run is over, 0 to 1; asked of runs by the clock alone.
+        progress: fraction of the run that is done, 0 to 1; used only for runs of a fixed duration.
     """
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup

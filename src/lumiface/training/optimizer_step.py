@@ -1,8 +1,7 @@
-"""One optimizer's step, left out where the gradient is not finite, without asking the device which it is.
+"""One optimizer step, skipped where the gradient is not finite, without synchronising with the device.
 
-To ask a GPU for a truth value is to wait until it has done all that it was given; then it waits in turn for
-what comes next. So fused optimizers are told by a number on the device whether to move (as gradient scalers
-tell them), and what was left out is counted there and read now and then.
+Reading a truth value from a GPU waits for all that was queued on it. So fused optimizers are given the flag
+as a tensor on the device (as gradient scalers do), and skipped steps are counted there and read now and then.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from torch import Tensor
 from lumiface.core.errors import LumifaceError
 
 MAX_NONFINITE_STEPS = 20
-"""So many steps in a row may end in infinities or NaN, and be skipped, before the run is given up."""
+"""Consecutive steps with infinite or NaN gradients after which a run is stopped."""
 
 
-def take_step(fabric: Fabric, network: Any, optimizer: Any, clip: float) -> Tensor:
-    """Cut the gradient's norm at `clip` and move the weights, unless it is infinite or NaN.
+def optimizer_step(fabric: Fabric, network: Any, optimizer: Any, clip: float) -> Tensor:
+    """Clip the gradient's norm at `clip` and update the weights, unless the norm is infinite or NaN.
 
     Args:
         network, optimizer: as Fabric has set them up.
 
     Returns:
-        Scalar bool on the device: whether the weights moved.
+        Scalar bool on the device: whether the weights were updated.
     """
     norm = fabric.clip_gradients(network, optimizer, max_norm=clip, error_if_nonfinite=False)
-    if norm is None:  # strategies that clip by themselves do not tell
+    if norm is None:  # strategies that clip by themselves return no norm
         optimizer.step()
         return torch.ones((), dtype=torch.bool, device=fabric.device)
     finite = torch.isfinite(norm)
@@ -45,29 +44,30 @@ def take_step(fabric: Fabric, network: Any, optimizer: Any, clip: float) -> Tens
 
 
 class NonFiniteCounter:
-    """Counts the steps that were left out, on the device."""
+    """Counts skipped steps on the device."""
 
     def __init__(self, device: torch.device) -> None:
-        self.row = torch.zeros((), dtype=torch.int64, device=device)
-        self.longest = torch.zeros_like(self.row)
+        self.consecutive = torch.zeros((), dtype=torch.int64, device=device)
+        self.longest = torch.zeros_like(self.consecutive)
 
-    def saw(self, finite: Tensor) -> None:
+    def update(self, finite: Tensor) -> None:
         """After each step: whether all its gradients were finite."""
-        self.row = torch.where(finite, torch.zeros_like(self.row), self.row + 1)
-        self.longest = torch.maximum(self.longest, self.row)
+        self.consecutive = torch.where(finite, torch.zeros_like(self.consecutive), self.consecutive + 1)
+        self.longest = torch.maximum(self.longest, self.consecutive)
 
-    def tell(self, folder: Path, step: int, tell: Callable[[str], None]) -> None:
-        """Say what was left out since it was last asked; this waits for the device.
+    def report(self, folder: Path, step: int, log: Callable[[str], None]) -> None:
+        """Log the steps skipped since the last report; this synchronises with the device.
 
         Raises:
-            LumifaceError: `MAX_NONFINITE_STEPS` steps in a row were.
+            LumifaceError: `MAX_NONFINITE_STEPS` consecutive steps were skipped.
         """
         longest = int(self.longest)
         self.longest = torch.zeros_like(self.longest)
         if longest == 0:
             return
-        tell(f"step {step}: the gradient is not finite; step skipped ({longest} in a row)")
+        log(f"step {step}: the gradient is not finite; step skipped ({longest} in a row)")
         if longest >= MAX_NONFINITE_STEPS:
             raise LumifaceError(
-                f"{folder}: {MAX_NONFINITE_STEPS} steps in a row were not finite; lower lr in the configuration"
+                f"{folder}: {MAX_NONFINITE_STEPS} steps in a row were not finite; lower lr in the "
+                "configuration"
             )

@@ -1,4 +1,4 @@
-"""Which kind of run a configuration is of: the one place that knows them all."""
+"""One training run, from a checked configuration to weights."""
 
 from __future__ import annotations
 
@@ -6,57 +6,40 @@ from pathlib import Path
 
 from lightning.fabric import Fabric
 
-from lumiface.training.config import RunConfig, TrainConfig
+from lumiface.data.training.face_set import FaceSet
+from lumiface.training.config import RunConfig
 from lumiface.training.context import TaskContext
 from lumiface.training.logger import RunLogger
-from lumiface.training.loop import run
-from lumiface.training.part_config import (
-    AutoencoderRun,
-    BlindRestorerRun,
-    DiffusionPriorRun,
-    EnhancerRun,
-    LifterRun,
-    StyleGAN2Run,
-)
-from lumiface.training.task import NO_LIMITS, Limits, TrainingTask, TrainResult
-from lumiface.training.tasks.autoencoder import AutoencoderTask
-from lumiface.training.tasks.blind_restorer import BlindRestorerTask
-from lumiface.training.tasks.diffusion_prior import DiffusionPriorTask
-from lumiface.training.tasks.enhancer import EnhancerTask
-from lumiface.training.tasks.lifter import LifterTask
-from lumiface.training.tasks.paired import train
-from lumiface.training.tasks.stylegan2 import StyleGAN2Task
+from lumiface.training.loop import training_loop
+from lumiface.training.task import NO_LIMITS, Limits, TrainResult
+from lumiface.training.tasks.table import entry_of
 
 
-def start(
-    config: RunConfig, folder: Path, fabric: Fabric, *, data_root: str = ".", limits: Limits = NO_LIMITS
+def train(
+    config: RunConfig,
+    folder: Path,
+    fabric: Fabric,
+    *,
+    data_root: str = ".",
+    limits: Limits = NO_LIMITS,
+    faces: FaceSet | None = None,
 ) -> TrainResult:
-    """Train, or go on with, whatever `config` is of; see `lumiface.training.loop.run`.
+    """Train, or resume, one run of any kind; see `loop.training_loop` for what its folder holds.
+
+    Args:
+        config: of a method on pairs, or of a component.
+        folder: of the run.
+        fabric: the devices.
+        data_root: replaces `{data}` in the paths of the configuration.
+        limits: where to stop early, and which weights to start from.
+        faces: training faces for a run on pairs, where a caller of many runs has loaded them already.
 
     Raises:
-        TypeError: there is no such kind of run.
-        LumifaceError: see there; or faces, their points, or a trained part cannot be read.
+        LumifaceError: data or a trained component cannot be read, the loss stays infinite or NaN, or the
+            folder holds a run of another network.
+        TypeError: no task has this class of configuration.
     """
-    if isinstance(config, TrainConfig):
-        return train(config, folder, fabric, data_root=data_root, limits=limits)
-    observer = RunLogger(folder, config, enabled=fabric.is_global_zero)
-    lesson = _open(config, TaskContext(fabric, data_root, limits.init_from, observer.tell))
-    return run(lesson, config, folder, fabric, observer, limits)
-
-
-def _open(config: RunConfig, place: TaskContext) -> TrainingTask:
-    match config:
-        case LifterRun():
-            return LifterTask(config, place)
-        case DiffusionPriorRun():
-            return DiffusionPriorTask(config, place)
-        case EnhancerRun():
-            return EnhancerTask(config, place)
-        case AutoencoderRun():
-            return AutoencoderTask(config, place)
-        case StyleGAN2Run():
-            return StyleGAN2Task(config, place)
-        case BlindRestorerRun():
-            return BlindRestorerTask(config, place)
-        case _:
-            raise TypeError(f"no run is of the kind {type(config).__name__}")
+    logger = RunLogger(folder, config, enabled=fabric.is_global_zero)
+    context = TaskContext(fabric, data_root, limits.init_from, logger.log, faces)
+    task = entry_of(config).task(config, context)
+    return training_loop(task, config, folder, fabric, logger, limits)

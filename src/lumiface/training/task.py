@@ -1,16 +1,18 @@
-"""What the loop and its lessons have agreed on; see `loop` for who calls what, and when."""
+"""The contract between the training loop and a training task; see `loop` for who calls what, and when."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from lumiface.registry import WorkingSizes
+from lumiface.training.checkpoint import TrainedOn
 from lumiface.training.ema import EMA
 
 
@@ -19,9 +21,9 @@ class Limits:
     """Where a run stops before its schedule's end, and how it starts.
 
     Attributes:
-        max_steps: stop at this step; the state is kept and a later call goes on.
-        max_minutes: the same, by the clock, counted from this call.
-        init_from: weights to start from instead of random ones (only at step 0).
+        max_steps: stop at this step; the state is kept, and a later call resumes.
+        max_minutes: the same by the clock, counted from this call.
+        init_from: weights to start from instead of random ones (at step 0 only).
     """
 
     max_steps: int | None = None
@@ -34,67 +36,80 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """Where a run stands: the last step done, the best score in validation, and its weights."""
+    """The last step, the best validation score, the name of that score, and the file of the weights."""
 
     step: int
     best: float
+    monitor: str
     weights: Path
 
 
 @dataclass(slots=True)
 class TrainState:
-    """The networks as they sit in a run.
+    """The networks of a run while it trains.
 
     Attributes:
         models: as Fabric wraps them: call these in a step.
-        averages: moving averages of their weights: what is validated and shipped, or what teachers are.
-        progress: how much of the run is behind them, from 0 to 1.
+        ema: moving averages of their weights: what is validated and shipped, or what teachers are.
+        progress: fraction of the run that is done, 0 to 1.
     """
 
     models: dict[str, Any]
-    averages: dict[str, EMA]
+    ema: dict[str, EMA]
     progress: float = 0.0
 
 
+class LossTerms(NamedTuple):
+    """One optimizer step: the network that takes it, its weighted loss terms, and the images they saw."""
+
+    network: str
+    terms: dict[str, Tensor]
+    images: int
+
+
 class TrainingTask(Protocol):
-    """What a run learns.
+    """What a run trains: networks, batches, losses, validation.
 
     Attributes:
-        score: what validation measures (higher is better), as the log names it.
-        examples: how many pictures there are to learn from.
-        method: the registry's name of what is shipped.
+        monitor: name of the validation score (higher is better).
+        num_samples: number of training images.
+        method: the registry's name of the network that is shipped.
+        trained_on: simulated camera images, or a benchmark's degradation.
+        sizes: sizes of a face at which the network may be trusted; None for components.
     """
 
-    score: str
-    examples: int
+    monitor: str
+    num_samples: int
     method: str
+    trained_on: TrainedOn
+    sizes: WorkingSizes | None
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """Those that are trained, by name; the first one's weights are what the run is for."""
+        """The trained networks by name; the run is for the weights of the first."""
         ...
 
     @property
-    def settings(self) -> BaseModel:
-        """The configuration of what is shipped."""
+    def model_config(self) -> BaseModel:
+        """The configuration of the network that is shipped."""
         ...
 
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer: ...
 
-    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        """One step: whose turn it is, the weighted parts of its loss, and the pictures it saw.
+    def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
+        """The optimizer steps of one training step, in order (several in adversarial training).
 
-        When the iterator is resumed, that network has taken its step. A pure function of the networks and
-        `step`, but for what `state_dict` holds.
+        When the iterator is resumed, the network it named has been updated. A pure function of the networks
+        and `step`, except for what `state_dict` holds.
         """
         ...
 
-    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
-        """The score, and pictures (3·n, 3, H, W): inputs, outputs, truths."""
+    def validate(self, state: TrainState) -> tuple[float, Tensor]:
+        """The score, and images (3·n, 3, H, W) in [0, 1]: inputs, outputs, targets."""
         ...
 
-    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
-        """What is saved to be shipped; `settings` builds the network that it fills."""
+    def weights(self, state: TrainState) -> dict[str, Tensor]:
+        """The weights that are saved to be shipped; `model_config` builds the network that takes them."""
         ...
 
     def state_dict(self) -> dict[str, Any]: ...

@@ -1,4 +1,4 @@
-"""The report of a comparison: one page, and the same numbers as Markdown, CSV and JSON."""
+"""The report of a comparison: an HTML page, and the same scores as Markdown, CSV and JSON."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from lumiface.comparison.html.formats import finite, fixed, short
+from lumiface.comparison.html.formats import finite, format_fixed, format_short
 from lumiface.comparison.html.labels import Box, place_labels, text_width
 from lumiface.comparison.html.markup import Markup, join
 from lumiface.comparison.html.svg import (
@@ -27,8 +27,8 @@ from lumiface.comparison.html.views import COST, ORACLE, PSNR, Column, Row, SetV
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 570.0, 370.0, 44.0, 12.0, 14.0, 42.0
 _NAMES = {
     "params": "parameters",
-    "gflops": "GFLOPs for a face",
-    "ms_per_face": "milliseconds for a face",
+    "gflops": "GFLOPs per face",
+    "ms_per_face": "milliseconds per face",
     "peak_mib": "peak memory, MiB",
 }
 
@@ -36,13 +36,13 @@ Point = tuple[float, float, Row]
 
 
 def cost_charts(view: SetView) -> tuple[list[Markup], list[str]]:
-    """A chart for each cost that was measured, and the names that found no room in some of them.
+    """A chart for each cost that was measured, and the names of points that have no label in some of them.
 
-    SampledTriplane are the trained methods; bicubic and its like, which cost next to nothing and lie many decibels
-    below, would squeeze all others into a line. The oracle is a dashed line where it lies among them.
+    Only trained methods are plotted: bicubic and similar references, which cost almost nothing and score many
+    decibels less, would compress the others into a line. The oracle is a dashed line if it is in their range.
     """
     charts: list[Markup] = []
-    homeless: list[str] = []
+    unlabelled: list[str] = []
     for column in COST:
         points = [
             (cost, psnr, row)
@@ -52,14 +52,14 @@ def cost_charts(view: SetView) -> tuple[list[Markup], list[str]]:
             and cost > 0
         ]
         if points:
-            drawn, missing = _chart(view, column, points)
-            charts.append(drawn)
-            homeless += missing
-    return charts, list(dict.fromkeys(homeless))
+            svg, missing = _chart(view, column, points)
+            charts.append(svg)
+            unlabelled += missing
+    return charts, list(dict.fromkeys(unlabelled))
 
 
 def pareto(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats: none is cheaper and at least as good. Cheapest first."""
+    """The Pareto front, cheapest first: no other point is at most as expensive and at least as good."""
     front: list[Point] = []
     for point in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or point[1] > front[-1][1]:
@@ -80,7 +80,7 @@ def _chart(view: SetView, column: Column, points: list[Point]) -> tuple[Markup, 
     ]
     parts: list[Markup | None] = [
         y_axis(y, y_ticks, frame[0], frame[2], [f"{tick:g}" for tick in y_ticks]),
-        x_axis(x, x_ticks, frame[1], frame[3], [short(tick) for tick in x_ticks]),
+        x_axis(x, x_ticks, frame[1], frame[3], [format_short(tick) for tick in x_ticks]),
         None if oracle is None else oracle[0],
         path(steps, "front-line"),
         text(frame[2], _HEIGHT - 8, f"{_NAMES[column.key]} →", "axis-name", "end"),
@@ -88,26 +88,26 @@ def _chart(view: SetView, column: Column, points: list[Point]) -> tuple[Markup, 
     ]
     front = {id(row) for _, _, row in pareto(points)}
     points = sorted(points, key=lambda point: -point[1])
-    places = [(x(cost), y(psnr)) for cost, psnr, _ in points]
+    positions = [(x(cost), y(psnr)) for cost, psnr, _ in points]
     names = [shortened(str(row["method"]), 30) for _, _, row in points]
-    homeless: list[str] = []
-    labels = place_labels(places, names, frame, obstacles + ([] if oracle is None else [oracle[1]]))
-    for label, place, name, (cost, psnr, row) in zip(labels, places, names, points, strict=True):
-        kind = "best" if view.standing(row, PSNR) == "best" else "front" if id(row) in front else "other"
+    unlabelled: list[str] = []
+    labels = place_labels(positions, names, frame, obstacles + ([] if oracle is None else [oracle[1]]))
+    for label, position, name, (cost, psnr, row) in zip(labels, positions, names, points, strict=True):
+        kind = "best" if view.rank(row, PSNR) == "best" else "front" if id(row) in front else "other"
         if label is None:
-            homeless.append(name)
+            unlabelled.append(name)
         else:
             if label.far:
-                parts.append(line(*place, label.x, label.y, "leader"))
+                parts.append(line(*position, label.x, label.y, "leader"))
             parts.append(text(label.x, label.y, name, f"name {kind}", label.anchor))
-        says = f"{name}: {fixed(psnr, 2)} dB, {short(cost)} {_NAMES[column.key]}"
-        parts.append(circle(*place, 4.5, f"point {kind}", says))
-    title = f"PSNR-Y over {_NAMES[column.key]}, one point a method"
-    return chart(_WIDTH, _HEIGHT, title, *parts), homeless
+        tooltip = f"{name}: {format_fixed(psnr, 2)} dB, {format_short(cost)} {_NAMES[column.key]}"
+        parts.append(circle(*position, 4.5, f"point {kind}", tooltip))
+    title = f"PSNR-Y over {_NAMES[column.key]}, one point per method"
+    return chart(_WIDTH, _HEIGHT, title, *parts), unlabelled
 
 
 def _front(front: list[Point], x: Scale, y: Scale) -> list[tuple[float, float]]:
-    """Steps along the best that each cost can buy."""
+    """The stepped line of the best PSNR at each cost."""
     steps: list[tuple[float, float]] = []
     for cost, psnr, _ in front:
         if steps:
@@ -117,13 +117,13 @@ def _front(front: list[Point], x: Scale, y: Scale) -> list[tuple[float, float]]:
 
 
 def _oracle(view: SetView, y: Scale, frame: Box) -> tuple[Markup, Box] | None:
-    """The oracle's level, and the place of its name."""
+    """The line at the oracle's PSNR, and the box of its label."""
     psnr = next((finite(row.get("psnr_y")) for row in view.rows if row["method"] == ORACLE), None)
     if psnr is None or not y.low <= psnr <= y.high:
         return None
     level = y(psnr)
-    drawn = join(
+    svg = join(
         line(frame[0], level, frame[2], level, "oracle"),
         text(frame[2] - 4, level - 9, ORACLE, "tick", "end"),
     )
-    return drawn, (frame[2] - 4 - text_width(ORACLE), level - 16, frame[2], level + 2)
+    return svg, (frame[2] - 4 - text_width(ORACLE), level - 16, frame[2], level + 2)

@@ -1,4 +1,4 @@
-"""The report as CSV: one line a method and set, numbers unrounded, empty where nothing was measured."""
+"""The report as CSV: one line per method and set, scores unrounded, empty where nothing was measured."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _INTERVALS = ("psnr_y_ci", "psnr_y_behind_best_ci")
 
 
 def to_csv(views: Sequence[SetView]) -> str:
-    """Columns: set, method, stages (their methods, " > " between), the measures, intervals as _low and _high,
-    psnr_y_standing ("best", "close" or empty), and of the stages together `minutes` and the least
+    """Columns: set, method, stages (their methods, joined by " > "), metrics, intervals as _low and _high,
+    psnr_y_standing ("best", "close" or empty), and of all stages the sum of `minutes` and the minimum of
     `trained_images`.
     """
     lines = [_line(view, row) for view in views for row in view.rows]
@@ -29,22 +29,22 @@ def to_csv(views: Sequence[SetView]) -> str:
 
 def _header() -> list[str]:
     ends = [f"{name}_{end}" for name in _INTERVALS for end in ("low", "high")]
-    measures = [column.key for column in (*QUALITY, *COST)]
+    metrics = [column.key for column in (*QUALITY, *COST)]
     last = ["minutes", "trained_images", *_COUNTS]
-    return ["set", "method", "stages", *measures, "psnr_y_standing", "psnr_y_behind_best", *ends, *last]
+    return ["set", "method", "stages", *metrics, "psnr_y_standing", "psnr_y_behind_best", *ends, *last]
 
 
 def _line(view: SetView, row: Row) -> dict[str, Any]:
     stages = row.get("stages") or []
     minutes = [value for stage in stages if (value := finite(stage.get("minutes"))) is not None]
-    seen = [stage["trained_images"] for stage in stages if finite(stage.get("trained_images")) is not None]
+    images = [stage["trained_images"] for stage in stages if finite(stage.get("trained_images")) is not None]
     line: dict[str, Any] = {
         "set": view.name,
         "method": row["method"],
         "stages": " > ".join(str(stage.get("method") or "") for stage in stages),
-        "psnr_y_standing": view.standing(row, PSNR),
+        "psnr_y_standing": view.rank(row, PSNR),
         "minutes": sum(minutes) if minutes else None,
-        "trained_images": min(seen, default=None),
+        "trained_images": min(images, default=None),
     }
     for key in (*(column.key for column in (*QUALITY, *COST)), "psnr_y_behind_best", *_COUNTS):
         line[key] = row.get(key) if finite(row.get(key)) is not None else None

@@ -1,8 +1,8 @@
-"""Forest plot: how far each method's PSNR lies from the best, with its paired 95 % interval."""
+"""Forest plot: the difference of each method's PSNR from the best, with its paired 95 % interval."""
 
 from __future__ import annotations
 
-from lumiface.comparison.html.formats import ABSENT, finite, fixed, signed, span
+from lumiface.comparison.html.formats import ABSENT, finite, format_fixed, format_interval, format_signed
 from lumiface.comparison.html.markup import Markup, join
 from lumiface.comparison.html.svg import (
     CHARACTER,
@@ -16,7 +16,7 @@ from lumiface.comparison.html.svg import (
     text,
     x_axis,
 )
-from lumiface.comparison.html.views import ORACLE, PSNR, Row, SetView, to_best
+from lumiface.comparison.html.views import ORACLE, PSNR, Row, SetView, delta_to_best
 
 _ROW, _TOP, _BOTTOM, _WIDTH, _VALUES = 24.0, 8.0, 40.0, 1120.0, 180.0
 
@@ -24,10 +24,10 @@ _ROW, _TOP, _BOTTOM, _WIDTH, _VALUES = 24.0, 8.0, 40.0, 1120.0, 180.0
 def forest(view: SetView) -> Markup | None:
     """The best first; None where no difference is known.
 
-    The axis spans the trained methods and the oracle. What lies beyond it (the dark
-    picture, only enlarged, is 10 dB behind) is an arrow at the rim, its number still beside it.
+    The axis spans the trained methods and the oracle. A method outside its range (bicubic is 10 dB below) is
+    an arrow at the edge, with its value beside it.
     """
-    rows = [row for row in view.rows if to_best(row)[0] is not None or view.standing(row, PSNR) == "best"]
+    rows = [row for row in view.rows if delta_to_best(row)[0] is not None or view.rank(row, PSNR) == "best"]
     if not rows or view.best is None:
         return None
     rows.sort(key=lambda row: -_difference(row))
@@ -37,35 +37,36 @@ def forest(view: SetView) -> Markup | None:
     bottom = _TOP + _ROW * len(rows)
     ticks = linear_ticks(scale.low, scale.high, 8)
     digits = 0 if all(tick == round(tick) for tick in ticks) else 1 if all(_tenths(t) for t in ticks) else 2
-    axis = x_axis(scale, ticks, _TOP, bottom, [signed(tick, digits) for tick in ticks])
+    axis = x_axis(scale, ticks, _TOP, bottom, [format_signed(tick, digits) for tick in ticks])
     zero = line(scale(0.0), _TOP, scale(0.0), bottom, "rule")
     name = text((left + right) / 2, bottom + 31, "PSNR-Y minus the best, dB", "axis-name", "middle")
-    marks = [_row(view, row, scale, _TOP + _ROW * (place + 0.5)) for place, row in enumerate(rows)]
+    marks = [_row(view, row, scale, _TOP + _ROW * (index + 0.5)) for index, row in enumerate(rows)]
     title = f"PSNR-Y of each method minus that of {view.best['method']}, with 95 % intervals"
     return chart(_WIDTH, bottom + _BOTTOM, title, axis, zero, *marks, name, class_="chart forest")
 
 
 def _row(view: SetView, row: Row, scale: Scale, y: float) -> Markup:
-    value, (_, ends), standing = _difference(row), to_best(row), view.standing(row, PSNR)
-    kind = standing or "other"
-    number = "best" if standing == "best" else f"{signed(value, 2)} {span(ends, 2, sign=True)}".strip()
+    value, (_, ends), rank = _difference(row), delta_to_best(row), view.rank(row, PSNR)
+    kind = rank or "other"
+    difference = f"{format_signed(value, 2)} {format_interval(ends, 2, sign=True)}".strip()
+    label = "best" if rank == "best" else difference
     parts = [text(scale.start - 14, y, _name(row), f"name {kind}", "end")]
-    parts.append(text(scale.end + 14, y, number, f"value {kind}"))
-    says = f"{row['method']}: {fixed(finite(row.get('psnr_y')), 2)} dB, {number or ABSENT}"
+    parts.append(text(scale.end + 14, y, label, f"value {kind}"))
+    tooltip = f"{row['method']}: {format_fixed(finite(row.get('psnr_y')), 2)} dB, {label or ABSENT}"
     if not scale.low <= value <= scale.high:
         parts.append(_arrow(scale, y, to_right=value > scale.high))
         return join(*parts)
-    if ends is not None and standing != "best":
+    if ends is not None and rank != "best":
         low, high = (scale(min(max(end, scale.low), scale.high)) for end in ends)
         parts += [line(low, y, high, y, f"whisker {kind}"), line(low, y - 4, low, y + 4, f"whisker {kind}")]
         parts.append(line(high, y - 4, high, y + 4, f"whisker {kind}"))
-    parts.append(circle(scale(value), y, 4.5, f"point {kind}", says))
+    parts.append(circle(scale(value), y, 4.5, f"point {kind}", tooltip))
     return join(*parts)
 
 
 def _arrow(scale: Scale, y: float, *, to_right: bool) -> Markup:
-    tip, way = (scale.end, 1.0) if to_right else (scale.start, -1.0)
-    return path([(tip, y), (tip - 8 * way, y - 4.5), (tip - 8 * way, y + 4.5)], "arrow", closed=True)
+    tip, sign = (scale.end, 1.0) if to_right else (scale.start, -1.0)
+    return path([(tip, y), (tip - 8 * sign, y - 4.5), (tip - 8 * sign, y + 4.5)], "arrow", closed=True)
 
 
 def _name(row: Row) -> str:
@@ -73,18 +74,18 @@ def _name(row: Row) -> str:
 
 
 def _difference(row: Row) -> float:
-    return to_best(row)[0] or 0.0
+    return delta_to_best(row)[0] or 0.0
 
 
 def _range(view: SetView) -> tuple[float, float]:
-    """From the trained methods' intervals to zero and the oracle, with air."""
+    """The range of the trained methods' intervals, zero and the oracle, with a margin."""
     ends = [0.0]
     for row in [*view.trained, *(row for row in view.rows if row["method"] == ORACLE)]:
-        value, interval = to_best(row)
+        value, interval = delta_to_best(row)
         ends += [] if value is None else [value, *(interval or ())]
     low, high = min(ends), max(ends)
-    air = max(0.05 * (high - low), 0.05)
-    return low - air, high + air
+    margin = max(0.05 * (high - low), 0.05)
+    return low - margin, high + margin
 
 
 def _tenths(value: float) -> bool:

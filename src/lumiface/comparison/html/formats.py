@@ -1,4 +1,4 @@
-"""Numbers as people read them: a true minus sign, a dash for what was not measured."""
+"""Numbers as text: a true minus sign, a dash for what was not measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ABSENT = "–"
 
 
 def finite(value: Any) -> float | None:
-    """The value as a number; None for what is missing, infinite or no number at all."""
+    """The value as a float; None if it is missing, infinite, NaN or not a number."""
     if value is None or isinstance(value, bool | str):
         return None
     number = float(value)
@@ -27,7 +27,7 @@ def bounds(value: Any) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def fixed(value: float | None, digits: int) -> str:
+def format_fixed(value: float | None, digits: int) -> str:
     """24.4954, 2 -> "24.50"."""
     if value is None:
         return ABSENT
@@ -35,27 +35,27 @@ def fixed(value: float | None, digits: int) -> str:
     return text.replace("-", "−") if float(text) else text.removeprefix("-")
 
 
-def signed(value: float | None, digits: int) -> str:
+def format_signed(value: float | None, digits: int) -> str:
     """0.35, 2 -> "+0.35"; zero has no sign."""
-    text = fixed(value, digits)
+    text = format_fixed(value, digits)
     return f"+{text}" if value is not None and value > 0 and float(text) else text
 
 
-def span(ends: tuple[float, float] | None, digits: int, *, sign: bool = False) -> str:
-    """(24.31, 24.68), 2 -> "[24.31, 24.68]"; nothing where there is no interval."""
+def format_interval(ends: tuple[float, float] | None, digits: int, *, sign: bool = False) -> str:
+    """(24.31, 24.68), 2 -> "[24.31, 24.68]"; empty where there is no interval."""
     if ends is None:
         return ""
-    show = signed if sign else fixed
-    return f"[{show(ends[0], digits)}, {show(ends[1], digits)}]"
+    form = format_signed if sign else format_fixed
+    return f"[{form(ends[0], digits)}, {form(ends[1], digits)}]"
 
 
-def short(value: float | None) -> str:
+def format_short(value: float | None) -> str:
     """1_234_567 -> "1.23 M", 0.0513 -> "0.0513"."""
     return ABSENT if value is None else amount(value)
 
 
-def plain(value: Any) -> str:
-    """Any value of a report's settings in one line."""
+def format_value(value: Any) -> str:
+    """Any value of a report's settings, in one line."""
     if value is None:
         return ABSENT
     if isinstance(value, bool):
@@ -72,10 +72,10 @@ def plain(value: Any) -> str:
 
 
 def _inner(value: Any) -> str:
-    """A value within another: mappings stand in brackets."""
-    return f"({plain(value)})" if isinstance(value, Mapping) else plain(value)
+    """A nested value: mappings in brackets."""
+    return f"({format_value(value)})" if isinstance(value, Mapping) else format_value(value)
 
 
-def words(key: str) -> str:
+def humanize(key: str) -> str:
     """ "trained_images" -> "trained images"."""
     return key.replace("_", " ")

@@ -1,4 +1,4 @@
-"""HTML and SVG by function calls: what is not markup already is escaped, so a name can never become a tag."""
+"""HTML and SVG by function calls: all text is escaped unless it is markup, so a name never becomes a tag."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ _VOID = frozenset({"br", "col", "img", "meta"})
 
 
 class Markup(str):
-    """Text that is HTML already and goes out as it is."""
+    """Text that is HTML already and is not escaped."""
 
     __slots__ = ()
 
 
 Child = str | int | float | None
-"""A part of an element: markup, or a text that is escaped; None is nothing."""
+"""Content of an element: markup, or a text that is escaped; None is omitted."""
 
 Attribute = str | int | float | bool | None
-"""True is an attribute without a value; None and False leave the attribute out."""
+"""True is an attribute without a value; None and False omit the attribute."""
 
 
 def tag(name: str, *children: Child, **attributes: Attribute) -> Markup:
@@ -34,7 +34,7 @@ def tag(name: str, *children: Child, **attributes: Attribute) -> Markup:
 
 
 def join(*children: Child) -> Markup:
-    """Several parts after one another, each escaped unless it is markup."""
+    """Concatenation; each part is escaped unless it is markup."""
     parts = (
         child if isinstance(child, Markup) else escape(str(child)) for child in children if child is not None
     )

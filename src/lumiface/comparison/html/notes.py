@@ -1,59 +1,64 @@
-"""The words that explain the numbers, the same on the page and in Markdown."""
+"""Headings and notes that explain the scores, for the page and for Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lumiface.comparison.html.formats import plain, words
-from lumiface.comparison.html.views import ORACLE, SetView, faceless
+from lumiface.comparison.html.formats import format_value, humanize
+from lumiface.comparison.html.views import ORACLE, SetView, num_without_face
 
-PUBLISHED_HEADING = "The paper's own table"
+PUBLISHED_HEADING = "The paper's table"
 PUBLISHED = (
-    "The paper's numbers beside ours where a method has both. Pictures, training data and budget differ, so "
-    "it is the order of the methods that can be compared, not the numbers."
+    "Published scores beside the measured ones, for methods that have both. Test images, training data and "
+    "budget differ: compare the order of the methods, not the values."
 )
-TRAINED_HEADING = "How each method was trained"
-CONVENTIONS_HEADING = "What the columns mean"
-ORIGIN_HEADING = "Where the numbers come from"
+TRAINED_HEADING = "Training of each method"
+CONVENTIONS_HEADING = "Conventions"
+PROVENANCE_HEADING = "Provenance"
 
 
-def of_scores(view: SetView) -> list[str]:
-    """What a reader of a set's table must know; only what applies to it."""
-    said = [
-        "Brackets: 95 % intervals over the choice of pictures; those to the best are paired by picture.",
-        "≈ marks what cannot be told from the best: the paired interval includes zero.",
+def score_notes(view: SetView) -> list[str]:
+    """Notes on a set's table; only those that apply to it."""
+    notes = [
+        "Brackets: 95 % bootstrap intervals over the images; differences to the best are paired by image.",
+        "≈: not significantly different from the best (the paired interval includes zero).",
     ]
     if view.trained != view.rows:
-        said.append("References, in grey on the page, are not counted: they show what a number is worth.")
+        notes.append("Reference rows (grey on the page) are not ranked.")
     if any(row["method"] == ORACLE for row in view.rows):
-        said.append("The oracle is told how each picture was darkened.")
-    if any(faceless(row) for row in view.rows):
-        said.append("After a landmark error, in brackets: pictures without a face to measure.")
+        notes.append("The oracle inverts the true darkening of each image.")
+    if any(num_without_face(row) for row in view.rows):
+        notes.append("In brackets after a landmark error: number of images without a detected face.")
     if any(view.is_undertrained(row) for row in view.rows):
         budget = f"the budget of {view.budget_images:,.0f}"
-        said.append(f"† a stage has seen fewer pictures than {budget}; more training may still help it.")
-    return said
+        notes.append(
+            f"† a stage was trained on fewer images than {budget}; it may improve with more training."
+        )
+    return notes
 
 
-def description(report: Mapping[str, Any]) -> str:
-    """What the budget says of itself; empty where it says nothing."""
+def budget_description(report: Mapping[str, Any]) -> str:
+    """The budget's description; empty where it has none."""
     return str((report.get("budget") or {}).get("description") or "")
 
 
-def budget(report: Mapping[str, Any]) -> dict[str, str]:
+def budget_settings(report: Mapping[str, Any]) -> dict[str, str]:
     """The budget's other settings: name -> text."""
-    given = {key: value for key, value in (report.get("budget") or {}).items() if key != "description"}
-    return {("budget" if key == "name" else words(str(key))): plain(value) for key, value in given.items()}
+    settings = {key: value for key, value in (report.get("budget") or {}).items() if key != "description"}
+    return {
+        ("budget" if key == "name" else humanize(str(key))): format_value(value)
+        for key, value in settings.items()
+    }
 
 
-def origin(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the numbers come from: tools, machine, and how each set was made."""
+def provenance(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions, machine, and how each set was built."""
     return {**(report.get("origin") or {}), **({"sets": report["sets"]} if report.get("sets") else {})}
 
 
-def stages(views: Sequence[SetView]) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
-    """(method, stage, task, facts) of every trained stage; once, though a method is measured on many sets."""
+def trained_stages(views: Sequence[SetView]) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    """(method, stage, task, entry) of every trained stage; once per method, although it has several sets."""
     done: set[str] = set()
     for row in (row for view in views for row in view.rows):
         if row["method"] in done:

@@ -1,6 +1,6 @@
 "use strict";
 
-// Tables: a heading's button sorts by its column; what was not measured stays last either way.
+// Tables: a heading's button sorts by its column; missing values stay last in both directions.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const headings = [...table.tHead.rows[0].cells];
@@ -10,10 +10,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.addEventListener("click", () => {
       const first = heading.dataset.first === "descending" ? "descending" : "ascending";
       const other = first === "ascending" ? "descending" : "ascending";
-      const way = heading.getAttribute("aria-sort") === first ? other : first;
+      const direction = heading.getAttribute("aria-sort") === first ? other : first;
       headings.forEach((each) => each.removeAttribute("aria-sort"));
-      heading.setAttribute("aria-sort", way);
-      const sign = way === "ascending" ? 1 : -1;
+      heading.setAttribute("aria-sort", direction);
+      const sign = direction === "ascending" ? 1 : -1;
       const rows = [...body.rows].map((row) => ({ row, key: keyOf(row.cells[column], heading) }));
       rows.sort((a, b) => {
         if (a.key === null || b.key === null) return (a.key === null) - (b.key === null);
@@ -29,7 +29,7 @@ function keyOf(cell, heading) {
   return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
 }
 
-// Faces: a picture opens large, between the input and the truth; the arrow keys walk on.
+// Faces: an image opens enlarged, between the input and the ground truth; the arrow keys move on.
 const dialog = document.querySelector("dialog");
 let opened = null;
 
@@ -37,8 +37,8 @@ function show(button) {
   opened = button;
   const row = button.closest("tr");
   const all = [...row.querySelectorAll("button")];
-  const wanted = [...new Set([all[0], button, all[all.length - 1]])];
-  const figures = wanted.map((each) => {
+  const shown = [...new Set([all[0], button, all[all.length - 1]])];
+  const figures = shown.map((each) => {
     const figure = document.createElement("figure");
     const image = each.querySelector("img").cloneNode();
     const caption = document.createElement("figcaption");
@@ -61,13 +61,13 @@ dialog.addEventListener("click", (event) => {
 });
 dialog.addEventListener("close", () => opened && opened.focus());
 dialog.addEventListener("keydown", (event) => {
-  if (walk(event.key)) event.preventDefault();
+  if (move(event.key)) event.preventDefault();
 });
 for (const button of dialog.querySelectorAll("button")) {
-  button.addEventListener("click", () => walk(button.value));
+  button.addEventListener("click", () => move(button.value));
 }
 
-function walk(key) {
+function move(key) {
   const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   const step = steps[key];
   if (!step) return false;

@@ -1,4 +1,4 @@
-"""The page's tables: scores that can be sorted, the paper's own, the trainings, and lists of facts."""
+"""The page's tables: sortable scores, published scores, training of each method, and definition lists."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lumiface.comparison.html.formats import (
     ABSENT,
     bounds,
     finite,
-    fixed,
-    plain,
-    short,
-    signed,
-    span,
+    format_fixed,
+    format_interval,
+    format_short,
+    format_signed,
+    format_value,
 )
 from lumiface.comparison.html.markup import Markup, join, tag
 from lumiface.comparison.html.published import Published
@@ -25,70 +25,73 @@ from lumiface.comparison.html.views import (
     Column,
     Row,
     SetView,
-    faceless,
-    title_of,
-    to_best,
+    column_title,
+    delta_to_best,
+    num_without_face,
 )
 
 
 def score_table(view: SetView) -> Markup:
-    """The set's rows; a button in each heading sorts, and the best of each column is marked."""
+    """The set's rows; a button in each heading sorts by it, and the best of each column is marked."""
     costs = [column for column in COST if any(finite(row.get(column.key)) is not None for row in view.rows)]
     headings = [_sorter("method", "", "text"), _heading(PSNR), _plain_heading("95 %", "interval of-mean")]
-    headings += [_sorter("to the best", "dB", "descending"), _plain_heading("95 %, paired")]
+    headings += [_sorter("Δ to best", "dB", "descending"), _plain_heading("95 %, paired")]
     headings += [_heading(column) for column in (*QUALITY[1:], *costs)]
     rows = [_score_row(view, row, costs) for row in view.rows]
-    caption = tag("caption", f"Scores on {view.name}", class_="unseen")
+    caption = tag("caption", f"Scores on {view.name}", class_="visually-hidden")
     return tag(
         "table", caption, tag("thead", tag("tr", *headings)), tag("tbody", *rows), class_="scores sortable"
     )
 
 
 def published_table(published: Published, views: Sequence[SetView]) -> Markup:
-    """The paper's columns first, then ours for every set, under headings that say which is which."""
-    own = QUALITY[:3]
+    """The published columns first, then the measured ones of every set, under common headings."""
+    compared = QUALITY[:3]
     others = len(published.columns) - 1
     above = [tag("th", published.columns[0], scope="col", rowspan=2)]
     above.append(tag("th", "published", scope="colgroup", colspan=max(1, others), class_="group"))
     above += [
-        tag("th", f"here, {view.name}", scope="colgroup", colspan=len(own), class_="group") for view in views
+        tag("th", f"here, {view.name}", scope="colgroup", colspan=len(compared), class_="group")
+        for view in views
     ]
     below = [tag("th", name, scope="col") for name in published.columns[1:]]
-    below += [tag("th", column.heading, scope="col") for _ in views for column in own]
+    below += [tag("th", column.heading, scope="col") for _ in views for column in compared]
     rows: list[Markup] = []
     for name, cells in published.rows:
-        theirs = [tag("td", cell, class_="first" if place == 0 else None) for place, cell in enumerate(cells)]
-        ours = [
+        printed = [
+            tag("td", cell, class_="first" if index == 0 else None) for index, cell in enumerate(cells)
+        ]
+        measured = [
             tag(
                 "td",
-                column.show(published.ours(name, view, column)),
-                class_="first" if column is own[0] else None,
+                column.format(published.measured(name, view, column)),
+                class_="first" if column is compared[0] else None,
             )
             for view in views
-            for column in own
+            for column in compared
         ]
-        known = None if published.has(name, views) else "absent"
-        rows.append(tag("tr", tag("th", name, scope="row"), *theirs, *ours, class_=known))
+        kind = None if published.has(name, views) else "absent"
+        rows.append(tag("tr", tag("th", name, scope="row"), *printed, *measured, class_=kind))
     head = tag("thead", tag("tr", *above), tag("tr", *below))
     return tag("table", head, tag("tbody", *rows), class_="published")
 
 
 def training_table(views: Sequence[SetView]) -> Markup | None:
-    """A line for every trained stage of every method; None where nothing was trained."""
+    """One row per trained stage of every method; None where nothing was trained."""
     rows: list[Markup] = []
     previous = ""
-    for method, name, task, stage in notes.stages(views):
-        seen = finite(stage.get("trained_images"))
+    for method, name, task, stage in notes.trained_stages(views):
+        images = finite(stage.get("trained_images"))
         cells = [
             tag("th", method if method != previous else "", scope="row"),
             tag("td", name, class_="text"),
             tag("td", task, class_="text"),
-            tag("td", short(finite(stage.get("params")))),
-            tag("td", ABSENT if seen is None else f"{seen:,.0f}"),
-            tag("td", fixed(finite(stage.get("minutes")), 1)),
-            tag("td", plain(stage.get("machine")), class_="text"),
-            tag("td", fixed(finite(stage.get("validation_psnr_y")), 2)),
-            tag("td", plain(stage.get("settings") or None), class_="text settings"),
+            tag("td", format_short(finite(stage.get("params")))),
+            tag("td", ABSENT if images is None else f"{images:,.0f}"),
+            tag("td", format_fixed(finite(stage.get("minutes")), 1)),
+            tag("td", format_value(stage.get("machine")), class_="text"),
+            tag("td", format_fixed(finite(stage.get("validation_psnr_y")), 2)),
+            tag("td", format_value(stage.get("settings") or None), class_="text settings"),
         ]
         rows.append(tag("tr", *cells))
         previous = method
@@ -99,7 +102,7 @@ def training_table(views: Sequence[SetView]) -> Markup | None:
         "stage",
         "task",
         "params",
-        "pictures seen",
+        "training images",
         "minutes",
         "machine",
         "validation, dB",
@@ -110,23 +113,23 @@ def training_table(views: Sequence[SetView]) -> Markup | None:
     return tag("table", tag("thead", tag("tr", *headings)), tag("tbody", *rows), class_="training")
 
 
-def facts(given: Mapping[str, Any] | None) -> Markup | None:
-    """A list of names and what they stand for; mappings inside become lists of their own."""
-    if not given:
+def definition_list(entries: Mapping[str, Any] | None) -> Markup | None:
+    """Names and values; nested mappings become nested lists."""
+    if not entries:
         return None
     items: list[Markup] = []
-    for key, value in given.items():
-        said = facts(value) if isinstance(value, Mapping) and value else plain(value)
-        items += [tag("dt", title_of(str(key))), tag("dd", said)]
+    for key, value in entries.items():
+        text = definition_list(value) if isinstance(value, Mapping) and value else format_value(value)
+        items += [tag("dt", column_title(str(key))), tag("dd", text)]
     return tag("dl", *items)
 
 
 def _heading(column: Column) -> Markup:
-    return _sorter(column.heading, column.unit, "descending" if column.better == "more" else "ascending")
+    return _sorter(column.heading, column.unit, "descending" if column.better == "higher" else "ascending")
 
 
 def _sorter(heading: str, unit: str, first: str) -> Markup:
-    """A heading that sorts, at first the way that `first` says."""
+    """A heading that sorts; `first`: the direction of the first click."""
     name = join(heading, tag("small", unit) if unit else None)
     return tag("th", tag("button", name, type="button"), scope="col", data_first=first)
 
@@ -136,13 +139,16 @@ def _plain_heading(heading: str, kind: str = "interval") -> Markup:
 
 
 def _score_row(view: SetView, row: Row, costs: Sequence[Column]) -> Markup:
-    name = [str(row["method"]), tag("abbr", " †", title="a stage saw fewer pictures than its budget")]
+    name = [
+        str(row["method"]),
+        tag("abbr", " †", title="a stage was trained on fewer images than the budget"),
+    ]
     cells = [tag("th", *name[: 2 if view.is_undertrained(row) else 1], scope="row")]
     cells += [
         _cell(view, row, PSNR),
-        tag("td", span(bounds(row.get("psnr_y_ci")), 2), class_="interval of-mean"),
+        tag("td", format_interval(bounds(row.get("psnr_y_ci")), 2), class_="interval of-mean"),
     ]
-    cells += _gap(view, row)
+    cells += _delta_cells(view, row)
     cells += [_cell(view, row, column) for column in (*QUALITY[1:], *costs)]
     kind = "reference" if not row.get("stages") else None
     return tag("tr", *cells, class_=kind)
@@ -150,25 +156,25 @@ def _score_row(view: SetView, row: Row, costs: Sequence[Column]) -> Markup:
 
 def _cell(view: SetView, row: Row, column: Column) -> Markup:
     value = finite(row.get(column.key))
-    standing = view.standing(row, column)
-    text = column.show(value)
-    content = tag("strong", text) if standing == "best" else text
-    if standing == "close" and column is not PSNR:
-        content = join(tag("abbr", "≈", title="cannot be told from the best"), " ", text)
-    if column.key == "landmark_px" and (missed := faceless(row)):
-        content = join(content, tag("small", f" ({missed})"))
-    return tag("td", content, data_value=value, class_=standing or None)
+    rank = view.rank(row, column)
+    text = column.format(value)
+    content = tag("strong", text) if rank == "best" else text
+    if rank == "close" and column is not PSNR:
+        content = join(tag("abbr", "≈", title="not significantly different from the best"), " ", text)
+    if column.key == "landmark_px" and (missing := num_without_face(row)):
+        content = join(content, tag("small", f" ({missing})"))
+    return tag("td", content, data_value=value, class_=rank or None)
 
 
-def _gap(view: SetView, row: Row) -> list[Markup]:
-    standing = view.standing(row, PSNR)
-    difference, ends = to_best(row)
-    if standing == "best":
+def _delta_cells(view: SetView, row: Row) -> list[Markup]:
+    rank = view.rank(row, PSNR)
+    difference, ends = delta_to_best(row)
+    if rank == "best":
         return [
             tag("td", tag("strong", "best"), data_value=0, class_="best"),
             tag("td", "", class_="interval"),
         ]
-    text = signed(difference, 2)
-    content = join(tag("span", "≈ best", class_="mark"), " ", text) if standing == "close" else text
-    between = tag("td", span(ends, 2, sign=True), class_="interval")
-    return [tag("td", content, data_value=difference, class_=standing or None), between]
+    text = format_signed(difference, 2)
+    content = join(tag("span", "≈ best", class_="mark"), " ", text) if rank == "close" else text
+    interval = tag("td", format_interval(ends, 2, sign=True), class_="interval")
+    return [tag("td", content, data_value=difference, class_=rank or None), interval]

@@ -1,4 +1,4 @@
-"""Everything that a comparison leaves behind, written together."""
+"""The report's files, written together."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from lumiface.core.files import write_bytes
 def write_report(
     report: Mapping[str, Any], pictures: Mapping[str, Sequence[Face]], folder: Path
 ) -> list[Path]:
-    """Write report.md, report.csv, report.json and report.html, a page that needs nothing beside itself.
+    """Write report.md, report.csv, report.json and report.html, a self-contained page.
 
     Args:
-        report: plain data. `title`; `budget`, `origin` and `conventions`, mappings that are listed as they
-            are; `rows`, one a method and set, with `method`, `set`, `stages` (empty for references) and the
-            measures, each of which may be None or absent; `per_image`, set → method → lists `names`, `gamma`,
-            `psnr_y`, `ssim_y`, `lpips_squeeze`; `published`, the paper's table as `columns` and `rows`, or
-            None; `sets`, how each was made. `psnr_y_behind_best` is positive for a method behind the best
-            trained one.
-        pictures: set → the faces of its figures: `name`, `gamma`, `low` (h, w, 3), `high` (H, W, 3) and
+        report: plain data. `title`; `budget`, `origin` (provenance) and `conventions`, mappings that are
+            listed as they are; `rows`, one per method and set, with `method`, `set`, `stages` (empty for
+            references) and the metrics, each of which may be None or absent; `per_image`, set → method →
+            lists `names`, `gamma`, `psnr_y`, `ssim_y`, `lpips_squeeze`; `published`, the paper's table as
+            `columns` and `rows`, or None; `sets`, how each was built. `psnr_y_behind_best` is positive for a
+            method below the best trained one.
+        pictures: set → the faces of its figures: `name`, `gamma`, `input` (h, w, 3), `target` (H, W, 3) and
             `outputs`, method → (H, W, 3), all uint8. Sets without faces may be left out.
-        folder: made where it is missing.
+        folder: created if missing.
 
     Returns:
-        The four files. Each is written whole or not at all, and none before all four are made.
+        The four files. Each is written completely or not at all, and only after all four are rendered.
 
     Raises:
         OutputError: nothing can be written there.
     """
     views = set_views(report, pictures)
-    made = {
+    files = {
         "report.md": to_markdown(report, views),
         "report.csv": to_csv(views),
         "report.json": json.dumps(_finite(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "report.html": to_page(report, views),
     }
-    for name, text in made.items():
+    for name, text in files.items():
         write_bytes(folder / name, text.encode())
-    return [folder / name for name in made]
+    return [folder / name for name in files]
 
 
 def _finite(value: Any) -> Any:
-    """The same data with None for what JSON cannot hold: infinity and NaN."""
+    """The same data with None instead of infinity and NaN, which JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):

@@ -1,3 +1,3 @@
-"""Test sets that anyone rebuilds to the byte."""
+"""Benchmark sets, reproducible byte for byte."""
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""Test sets of damage that keeps the size: good faces, and the same made bad.
+"""Test sets whose degradation keeps the size: pairs of a clean and a degraded face.
 
-Pair by pair, as the LLF benchmark does: decode; crop the middle square and reduce it to `size` (or keep the
-native size); round to 8 bits: this is the good side. Damage it by a protocol: this is the bad side.
+For each picture, as for the LLF benchmark: decode; crop the centre square and reduce it to `size` (or keep
+the native size); round to 8 bits: the clean image. Degrade it by a protocol: the degraded image.
 
     frr     dark, blurred, noisy, compressed (`degradations.frr`)
     blind   blurred, reduced, noisy, compressed, shifted in colour (`degradations.blind`)
 
-Every picture has a random generator of its own, seeded by (seed, name): neither order nor subset matters.
-The arithmetic is float64 on the CPU, and its results are rounded to 8 bits before JPEG and after. One
-installation therefore builds equal bytes always; another processor or torch differs in the sixteenth digit,
-which a rounding would have to meet by chance: then, and only then, one level or one JPEG coefficient moves.
+Every picture has its own random generator, seeded by (seed, name), so pictures do not depend on their order
+or on the subset. The arithmetic is float64 on the CPU, rounded to 8 bits before and after JPEG. One
+installation therefore always builds equal bytes; another processor or version of torch differs in the
+sixteenth digit, which changes a level or a JPEG coefficient only in the rare case of a value at a rounding
+boundary.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import BaseModel
 from torch import Tensor
@@ -32,25 +32,26 @@ from lumiface.data.sources import Paths, PictureSource
 from lumiface.degradations import blind, frr
 from lumiface.degradations.parameters import SampledParameters
 from lumiface.imaging.io import decode_rgb8
+from lumiface.imaging.quantize import to_uint8
 
 ProtocolName = Literal["frr", "blind"]
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One kind of damage.
+    """One kind of degradation.
 
     Attributes:
-        sides: what the folders of good and bad pictures are called.
-        config: the class of its ranges.
-        draw: side of the picture, ranges and generator -> the damage of one picture, in float64.
-        apply: a picture (1, 3, H, W), its damage and the generator -> the bad picture.
-        parameters: names of what is drawn.
+        sides: names of the folders of clean and degraded images.
+        config: class of its ranges.
+        sample: size of the picture, ranges and generator -> parameters of one picture, in float64.
+        apply: picture (1, 3, H, W), its parameters and the generator -> the degraded picture.
+        parameters: names of the sampled parameters.
     """
 
     sides: tuple[str, str]
     config: type[BaseModel]
-    draw: Callable[[int, Any, torch.Generator], SampledParameters]
+    sample: Callable[[int, Any, torch.Generator], SampledParameters]
     apply: Callable[[Tensor, Any, torch.Generator], Tensor]
     parameters: tuple[str, ...]
 
@@ -66,7 +67,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
     "blind": Protocol(
         ("good", "bad"),
         blind.BlindConfig,
-        lambda side, config, generator: blind.sample_blind(1, side, config, generator, "cpu", torch.float64),
+        lambda size, config, generator: blind.sample_blind(1, size, config, generator, "cpu", torch.float64),
         blind.apply_blind,
         blind.PARAMETERS,
     ),
@@ -75,13 +76,13 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
 
 @dataclass(frozen=True, slots=True)
 class DamageSettings:
-    """What a set is built with.
+    """The settings of a set.
 
     Attributes:
-        protocol: kind of the damage.
-        size: side of the square pictures in pixels; None keeps the native size and shape.
-        seed: of the whole set; every picture's generator is made from it and the picture's name.
-        config: the ranges of the damage; None: the protocol's own.
+        protocol: kind of degradation.
+        size: of the square pictures, pixels; None keeps the native size and shape.
+        seed: of the whole set; every picture's generator is seeded by it and the picture's name.
+        config: the ranges of the degradation; None: the protocol's defaults.
     """
 
     protocol: ProtocolName
@@ -94,21 +95,21 @@ class DamageSettings:
             raise SettingError(f"size must be 1 or more, got {self.size}")
         expected = PROTOCOLS[self.protocol].config
         if self.config is not None and not isinstance(self.config, expected):
-            raise SettingError(f"{self.protocol} takes its ranges from {expected.__name__}")
+            raise SettingError(f"the ranges of {self.protocol} must be a {expected.__name__}")
 
     @property
     def ranges(self) -> BaseModel:
-        """Those of the damage."""
+        """The ranges of the degradation."""
         return PROTOCOLS[self.protocol].config() if self.config is None else self.config
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DamagedPair:
-    """One pair: `good` and `bad`, (H, W, 3) uint8 RGB, and the numbers that made the one of the other."""
+    """One pair: `clean` and `degraded`, (H, W, 3) uint8 RGB, and the parameters of the degradation."""
 
     name: str
-    good: Pixels
-    bad: Pixels
+    clean: Pixels
+    degraded: Pixels
     parameters: Mapping[str, float | int]
     source_sha256: str
 
@@ -117,20 +118,19 @@ def build_damaged_pair(data: bytes, name: str, settings: DamageSettings) -> Dama
     """Build the pair of one picture.
 
     Args:
-        data: the bytes of the picture file.
-        name: its path inside the source; seeds the damage, together with `settings.seed`.
+        data: the bytes of the image file.
+        name: its path inside the source; seeds the degradation, together with `settings.seed`.
 
     Raises:
-        InputError: not a picture, or smaller than `size` (an enlarged picture is no ground truth).
+        InputError: not an image, or smaller than `size` (an enlarged picture is no ground truth).
     """
     protocol = PROTOCOLS[settings.protocol]
-    good = ground_truth(decode_rgb8(data, name), name, settings.size)
-    generator = torch.Generator().manual_seed(picture_seed(settings.seed, name) >> 192)  # it takes 64 bits
-    parameters = protocol.draw(max(good.shape[:2]), settings.ranges, generator)
-    exact = torch.from_numpy(good.copy()).permute(2, 0, 1)[None].double() / 255.0
-    levels = protocol.apply(exact, parameters, generator)[0] * 255.0
-    bad = levels.round().permute(1, 2, 0).numpy().astype(np.uint8)
-    return DamagedPair(name, good, bad, parameters.of(0), hashlib.sha256(data).hexdigest())
+    clean = ground_truth(decode_rgb8(data, name), name, settings.size)
+    generator = torch.Generator().manual_seed(picture_seed(settings.seed, name) >> 192)  # 64 of 256 bits
+    parameters = protocol.sample(max(clean.shape[:2]), settings.ranges, generator)
+    exact = torch.from_numpy(clean.copy()).permute(2, 0, 1)[None].double() / 255.0
+    degraded = to_uint8(protocol.apply(exact, parameters, generator)[0]).permute(1, 2, 0).numpy()
+    return DamagedPair(name, clean, degraded, parameters.as_dict(0), hashlib.sha256(data).hexdigest())
 
 
 def damaged_pairs(source: PictureSource, settings: DamageSettings) -> Iterator[DamagedPair]:
@@ -145,13 +145,13 @@ def build_damaged(
     settings: DamageSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Build OUT/GOOD/*.png, OUT/BAD/*.png and OUT/manifest.jsonl, the folders called as the protocol's sides;
-    see `pair_files.build_pairs`."""
-    good, bad = sides = PROTOCOLS[settings.protocol].sides
+    """Build OUT/CLEAN/*.png, OUT/DEGRADED/*.png and OUT/manifest.jsonl; the folders have the names of the
+    protocol's `sides`; see `pair_files.build_pairs`."""
+    clean, degraded = sides = PROTOCOLS[settings.protocol].sides
 
     def build(data: bytes, name: str) -> tuple[Mapping[str, Pixels], Record]:
         pair = build_damaged_pair(data, name, settings)
-        return {good: pair.good, bad: pair.bad}, dict(pair.parameters)
+        return {clean: pair.clean, degraded: pair.degraded}, dict(pair.parameters)
 
     record = {
         "protocol": settings.protocol,
@@ -166,10 +166,10 @@ def load_damaged(folder: str | Path, protocol: ProtocolName) -> Iterator[Damaged
     """The pairs of a set on disk, in the manifest's order, each checked against its hashes.
 
     Raises:
-        InputError: no manifest, a set of another kind, or pixels that are not those of the manifest.
+        InputError: no manifest, a set of another kind, or pixels that do not match the manifest.
     """
-    known = PROTOCOLS[protocol]
-    good, bad = known.sides
-    for record, pixels in load_pairs(folder, known.sides):
-        parameters = {name: record[name] for name in known.parameters}
-        yield DamagedPair(record["source"], pixels[good], pixels[bad], parameters, record["source_sha256"])
+    sides = clean, degraded = PROTOCOLS[protocol].sides
+    for record, pixels in load_pairs(folder, sides):
+        parameters = {name: record[name] for name in PROTOCOLS[protocol].parameters}
+        source_sha256 = record["source_sha256"]
+        yield DamagedPair(record["source"], pixels[clean], pixels[degraded], parameters, source_sha256)

@@ -1,4 +1,4 @@
-"""What every benchmark set begins with: an 8-bit original of known size, its hash, and a seed of its own."""
+"""The common basis of the benchmark sets: the 8-bit ground truth, its hash, and a seed per picture."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from lumiface.degradations.resample import resize_exact, round_to_8_bit, to_grid
 def ground_truth(
     picture: npt.NDArray[np.uint8], name: str, size: int | None, multiple: int = 1
 ) -> npt.NDArray[np.uint8]:
-    """The original as the set holds it: the middle square, reduced, alike on every machine.
+    """The ground truth of a set: the centre square, reduced, with equal bits on every machine.
 
     Args:
         picture: (H, W, 3) uint8.
-        name: what the messages call it.
-        size: side of the result in pixels; None keeps the native size and shape.
-        multiple: then it is cropped in the middle to multiples of this.
+        name: its name in error messages.
+        size: of the result, pixels; None keeps the native size and shape.
+        multiple: if `size` is None, height and width are cropped to multiples of this.
 
     Returns:
         (size, size, 3) uint8, or the native size.
 
     Raises:
-        InputError: the picture is smaller than asked for (an enlarged picture is no ground truth).
+        InputError: the picture is smaller than `size` (an enlarged picture is no ground truth).
     """
     height, width = picture.shape[:2]
     if size is None:
         kept = (height // multiple * multiple, width // multiple * multiple)
         if min(kept) == 0:
-            raise InputError(f"{name} is {width}×{height}, less than scale {multiple}; leave it out")
+            raise InputError(f"{name} is {width}×{height}, smaller than the scale {multiple}; remove it")
         return _crop_middle(picture, *kept)
     side = min(height, width)
     if side < size:

@@ -1,14 +1,15 @@
 """The LLF benchmark (CelebA-LLF, Helen-LLF): dark small pictures with their bright large originals.
 
-From any set of faces, pair by pair: decode; crop the middle square and resize it to `hr_size` (or keep the
-native size); round to 8 bits — this is HR; darken; shrink by `scale`; round to 8 bits — this is LR.
+For each picture of any set of faces: decode; crop the centre square and resize it to `hr_size` (or keep the
+native size); round to 8 bits — this is HR; darken; downscale by `scale`; round to 8 bits — this is LR.
 LFSRNet, data section: `I_LR = Dark(I_HR)↓s`. From CelebA-HQ and Helen this rebuilds the paper's sets, up to
 the paper's unpublished random numbers.
 
-Every picture has a random generator of its own, seeded by (seed, name): neither order nor subset matters.
-All arithmetic is exact (see `degradations.resample`), so two machines build equal pixels from equal pixels.
-Hashes are over the raw pixels, (H, W, 3) uint8 in row order, and not over the PNG files, whose bytes change
-with the version of zlib. A JPEG source is as exact as its decoder; libjpeg-turbo, which Pillow carries, is.
+Every picture has its own random generator, seeded by (seed, name), so pictures do not depend on their order
+or on the subset. All arithmetic is exact (see `degradations.resample`), so two machines build equal pixels
+from equal pixels. Hashes are over the raw pixels, (H, W, 3) uint8 in row order, and not over the PNG files,
+whose bytes change with the version of zlib. A JPEG source is as exact as its decoder; libjpeg-turbo, which
+Pillow bundles, is exact.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ from lumiface.imaging.io import decode_rgb8
 
 @dataclass(frozen=True, slots=True)
 class LLFSettings:
-    """What a set is built with.
+    """The settings of a set.
 
     Attributes:
-        hr_size: side of the square HR picture in pixels; None keeps the native size and shape, cropped in the
-            middle to a multiple of `scale`.
-        scale: HR side over LR side.
-        seed: of the whole set; every picture's generator is made from it and the picture's name.
+        hr_size: of the square HR picture, pixels; None keeps the native size and shape, cropped at the centre
+            to a multiple of `scale`.
+        scale: HR size over LR size.
+        seed: of the whole set; every picture's generator is seeded by it and the picture's name.
         ranges: of α, β, γ; the defaults are the paper's.
     """
 
@@ -62,7 +63,7 @@ class LLFSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LLFPair:
-    """One pair: `hr` (H, W, 3) and `lr` (H/s, W/s, 3), uint8 RGB, and how the one became the other."""
+    """One pair: `hr` (H, W, 3) and `lr` (H/s, W/s, 3), uint8 RGB, and the darkening's parameters."""
 
     name: str
     hr: npt.NDArray[np.uint8]
@@ -75,13 +76,13 @@ def build_pair(data: bytes, name: str, settings: LLFSettings) -> LLFPair:
     """Build the pair of one picture.
 
     Args:
-        data: the bytes of the picture file.
+        data: the bytes of the image file.
         name: its path inside the source; seeds the darkening, together with `settings.seed`.
 
     Raises:
-        InputError: not a picture, or smaller than `hr_size` (an enlarged picture is no ground truth).
+        InputError: not an image, or smaller than `hr_size` (an enlarged picture is no ground truth).
     """
-    hr, dark, darkening = _light_and_dark(data, name, settings)
+    hr, dark, darkening = _bright_and_dark(data, name, settings)
     lr = round_to_8_bit(resize_exact(dark, _small(hr, settings)))
     return LLFPair(name, hr, lr, darkening, hashlib.sha256(data).hexdigest())
 
@@ -89,7 +90,7 @@ def build_pair(data: bytes, name: str, settings: LLFSettings) -> LLFPair:
 def build_task_pair(
     data: bytes, name: str, settings: LLFSettings, task: PairTask
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Input and target of one half of a chain, (H, W, 3) uint8 each; darkened as the pair is.
+    """Input and target of a task, (H, W, 3) uint8 each; darkened as in `build_pair`.
 
     Args:
         data, name, settings: as for `build_pair`.
@@ -98,21 +99,21 @@ def build_task_pair(
     Raises:
         InputError: as for `build_pair`.
     """
-    hr, dark, _ = _light_and_dark(data, name, settings)
+    hr, dark, _ = _bright_and_dark(data, name, settings)
     if task == "enhance":
         return round_to_8_bit(dark), hr
     small = _small(hr, settings)
-    light_small = round_to_8_bit(resize_exact(to_grid(hr), small))
+    bright_small = round_to_8_bit(resize_exact(to_grid(hr), small))
     if task == "sr":
-        return light_small, hr
+        return bright_small, hr
     lr = round_to_8_bit(resize_exact(dark, small))
-    return lr, {"joint": hr, "sr-dark": round_to_8_bit(dark), "enhance-small": light_small}[task]
+    return lr, {"joint": hr, "sr-dark": round_to_8_bit(dark), "enhance-small": bright_small}[task]
 
 
-def _light_and_dark(
+def _bright_and_dark(
     data: bytes, name: str, settings: LLFSettings
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], Darkening]:
-    """HR as 8 bits, and dark on the fixed-point grid; the generator is the picture's own."""
+    """HR in 8 bits, and the darkened picture on the fixed-point grid, from the picture's own generator."""
     hr = ground_truth(decode_rgb8(data, name), name, settings.hr_size, settings.scale)
     rng = generator_for(settings.seed, name)
     darkening = sample_darkening_exact(rng, settings.ranges)

@@ -1,7 +1,7 @@
-"""An LLF set on disk: OUT/hr/*.png, OUT/lr/*.png and OUT/manifest.jsonl, one line a pair; see `pair_files`.
+"""An LLF set on disk: OUT/hr/*.png, OUT/lr/*.png and OUT/manifest.jsonl, one line per pair; see `pair_files`.
 
-A line holds the file's name, α, β, γ, the noise, the settings, and SHA-256 of the source file's bytes and of
-the pixels of HR and LR.
+A line contains the file's name, α, β, γ, the noise, the settings, and SHA-256 of the source file's bytes and
+of the pixels of HR and LR.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def build_llf(
     settings: LLFSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Build a set, or finish one that was begun; see `pair_files.build_pairs`."""
+    """Build a set, or resume an interrupted build; see `pair_files.build_pairs`."""
 
     def build(data: bytes, name: str) -> tuple[Mapping[str, Pixels], Record]:
         pair = build_pair(data, name, settings)
-        drawn = {name: getattr(pair.darkening, name) for name in ("alpha", "beta", "gamma")}
-        return {"hr": pair.hr, "lr": pair.lr}, drawn
+        parameters = {name: getattr(pair.darkening, name) for name in ("alpha", "beta", "gamma")}
+        return {"hr": pair.hr, "lr": pair.lr}, parameters
 
     return build_pairs(source, out, PairKind(SIDES, _settings_record(settings), build), progress)
 
@@ -46,7 +46,7 @@ def load_llf(folder: str | Path) -> Iterator[LLFPair]:
     """The pairs of a set on disk, in the manifest's order, each checked against its hashes.
 
     Raises:
-        InputError: no manifest, a file that is missing, or pixels that are not those of the manifest.
+        InputError: no manifest, a missing file, or pixels that do not match the manifest.
     """
     for record, pixels in load_pairs(folder, SIDES):
         darkening = Darkening(record["alpha"], record["beta"], record["gamma"], record["noise"])
@@ -54,7 +54,7 @@ def load_llf(folder: str | Path) -> Iterator[LLFPair]:
 
 
 def built_settings(folder: str | Path) -> tuple[LLFSettings, int]:
-    """What a set on disk was built with, and how many pairs it has.
+    """The settings of a set on disk, and the number of its pairs.
 
     Raises:
         InputError: no manifest, an empty or a damaged one, or one of another protocol.

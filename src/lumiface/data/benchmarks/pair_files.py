@@ -1,8 +1,8 @@
-"""A set of pairs on disk: a folder of PNG files for each side, and manifest.jsonl, one line a pair.
+"""A set of pairs on disk: a folder of PNG files per side, and manifest.jsonl, one line per pair.
 
-A line holds the file's name, its source with SHA-256 of that file's bytes, the settings, what was drawn, and
-SHA-256 of each side's pixels. While a set is being built its lines gather in manifest.jsonl.part, so a build
-that was stopped goes on where it was.
+A line contains the file's name, its source with SHA-256 of that file's bytes, the settings, the sampled
+parameters, and SHA-256 of each side's pixels. During a build lines are collected in manifest.jsonl.part, so
+an interrupted build resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PART = "manifest.jsonl.part"
 Record = dict[str, Any]
 Pixels = npt.NDArray[np.uint8]
 Build = Callable[[bytes, str], tuple[Mapping[str, Pixels], Record]]
-"""A picture file's bytes and its name -> the picture of each side, (H, W, 3), and what was drawn."""
+"""Bytes and name of an image file -> the picture of each side, (H, W, 3), and the sampled parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class PairKind:
 
     Attributes:
         sides: the names of its folders, such as ("hr", "lr").
-        settings: what the whole set is built with, as it goes into every line.
-        build: makes one pair.
+        settings: of the whole set, as written into every line.
+        build: builds one pair.
     """
 
     sides: tuple[str, ...]
@@ -53,42 +53,42 @@ def build_pairs(
     kind: PairKind,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Build a set, or finish one that was begun. A set that is complete and the same is left as it is.
+    """Build a set, or resume an interrupted build. A complete set with equal content is not changed.
 
     Args:
         source: pictures, or paths for `open_source`.
-        out: the folder; made if need be.
-        progress: called with (pairs done, pairs in all) after each pair.
+        out: the folder; created if needed.
+        progress: called with (number of finished pairs, total number) after each pair.
 
     Returns:
         The path of the manifest.
 
     Raises:
-        InputError: a picture that cannot be used, or two that would share one file.
-        OutputError: `out` holds a set of other pictures or other settings; nothing of it is touched.
+        InputError: a picture cannot be used, or two pictures would share one file.
+        OutputError: `out` holds a set of other pictures or other settings; it is not changed.
     """
     pictures = source if isinstance(source, PictureSource) else open_source(source)
     out = Path(out)
     files = _output_names(pictures)
     complete = (out / MANIFEST).exists()
     records = read_records(out / (MANIFEST if complete else PART), unfinished=not complete)
-    strangers = records.keys() ^ set(files) if complete else records.keys() - set(files)
-    if strangers:
-        raise _other_set(out, min(strangers))
+    unexpected = records.keys() ^ set(files) if complete else records.keys() - set(files)
+    if unexpected:
+        raise _other_set(out, min(unexpected))
     for index, file in enumerate(files):
         data, name = pictures.read(index), pictures.names[index]
-        # What is known before building must agree with a line that is already there.
-        wanted = {"source": name, "source_sha256": hashlib.sha256(data).hexdigest(), **kind.settings}
-        if file in records and not wanted.items() <= records[file].items():
+        # An existing line must agree with the source and the settings, even if nothing is built.
+        inputs = {"source": name, "source_sha256": hashlib.sha256(data).hexdigest(), **kind.settings}
+        if file in records and not inputs.items() <= records[file].items():
             raise _other_set(out, file)
         if file not in records or not all((out / side / file).exists() for side in kind.sides):
-            made, drawn = kind.build(data, name)
-            hashes = {f"{side}_sha256": pixel_sha256(made[side]) for side in kind.sides}
-            record = {"file": file, **wanted, **drawn, **hashes}
+            images, parameters = kind.build(data, name)
+            hashes = {f"{side}_sha256": pixel_sha256(images[side]) for side in kind.sides}
+            record = {"file": file, **inputs, **parameters, **hashes}
             if records.get(file, record) != record:
                 raise _other_set(out, file)
             for side in kind.sides:
-                write_bytes(out / side / file, encode_png(made[side]))
+                write_bytes(out / side / file, encode_png(images[side]))
             if file not in records:
                 append_record(out / PART, record)
             records[file] = record
@@ -104,12 +104,12 @@ def load_pairs(folder: str | Path, sides: tuple[str, ...]) -> Iterator[tuple[Rec
     """The manifest's lines with each side's picture, in order, each checked against its hash.
 
     Raises:
-        InputError: no manifest, a file that is missing, or pixels that are not those of the manifest.
+        InputError: no manifest, a missing file, or pixels that do not match the manifest.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
-        unfinished = "its build was not finished; run it again" if (folder / PART).exists() else "no set"
-        raise InputError(f"{folder} has no {MANIFEST}: {unfinished}")
+        reason = "its build was interrupted; run it again" if (folder / PART).exists() else "it is no set"
+        raise InputError(f"{folder} has no {MANIFEST}: {reason}")
     for file, record in read_records(folder / MANIFEST).items():
         yield (
             record,
@@ -118,21 +118,21 @@ def load_pairs(folder: str | Path, sides: tuple[str, ...]) -> Iterator[tuple[Rec
 
 
 def read_records(path: Path, *, unfinished: bool = False, key: str = "file") -> dict[str, Record]:
-    """The lines of a manifest by `key`; of two alike the later counts.
+    """The lines of a manifest by `key`; of two with the same key the later one is used.
 
-    An unfinished one may be absent, or end in half a line, which goes.
+    An unfinished manifest may be absent, or end in an incomplete line, which is removed.
 
     Raises:
         InputError: it is missing, or a line is damaged.
     """
     if unfinished:
         text = path.read_bytes() if path.exists() else b""
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:
-            write_bytes(path, whole)
+        complete = text[: text.rfind(b"\n") + 1]
+        if complete != text:
+            write_bytes(path, complete)
     else:
-        whole = read_bytes(path)
-    lines = whole.decode().split("\n")
+        complete = read_bytes(path)
+    lines = complete.decode().split("\n")
     records: dict[str, Record] = {}
     for number, line in enumerate(lines[:-1], start=1):
         try:
@@ -141,12 +141,12 @@ def read_records(path: Path, *, unfinished: bool = False, key: str = "file") -> 
         except (ValueError, KeyError, TypeError) as fault:
             raise InputError(f"{path}, line {number} is damaged ({fault}); remove the set") from fault
     if lines[-1]:
-        raise InputError(f"{path} is cut off in its last line; remove the set and build it again")
+        raise InputError(f"{path} is truncated in its last line; remove the set and build it again")
     return records
 
 
 def append_record(path: Path, record: Record) -> None:
-    """Add one line to a manifest that is being built.
+    """Append one line to a manifest during a build.
 
     Raises:
         OutputError: it cannot be written.
@@ -160,33 +160,33 @@ def append_record(path: Path, record: Record) -> None:
 
 
 def inside(file: str, name: str) -> str:
-    """The file's name, if it stays inside the set's folder.
+    """The file's name, if it is inside the set's folder.
 
     Raises:
-        InputError: an archive's member that would leave it.
+        InputError: the archive member `name` would be written outside of it.
     """
     if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
-        raise InputError(f"{name} leads out of the set's folder; rename it in the archive")
+        raise InputError(f"{name} is outside of the set's folder; rename it in the archive")
     return file
 
 
 def _output_names(pictures: PictureSource) -> list[str]:
     files = [inside(str(PurePosixPath(name).with_suffix(".png")), name) for name in pictures.names]
-    taken: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for file, name in zip(files, pictures.names, strict=True):
-        if file in taken:
-            raise InputError(f"{taken[file]} and {name} would both become {file}; build them as two sets")
-        taken[file] = name
+        if file in sources:
+            raise InputError(f"{sources[file]} and {name} would both become {file}; build them as two sets")
+        sources[file] = name
     return files
 
 
 def _read_side(folder: Path, side: str, file: str, sha256: str | None) -> Pixels:
     path = folder / side / file
     if sha256 is None:
-        raise InputError(f"{folder / MANIFEST} knows no {side} pictures: this is a set of another kind")
+        raise InputError(f"{folder / MANIFEST} lists no {side} pictures: this is a set of another kind")
     picture = decode_rgb8(read_bytes(path), str(path))
     if pixel_sha256(picture) != sha256:
-        raise InputError(f"{path} is not the picture of the manifest; delete it and build the set again")
+        raise InputError(f"{path} does not match the manifest; delete it and build the set again")
     return picture
 
 
@@ -195,4 +195,4 @@ def _line(record: Record) -> str:
 
 
 def _other_set(out: Path, file: str) -> OutputError:
-    return OutputError(f"{out} holds another set ({file} differs); choose another folder or remove this one")
+    return OutputError(f"{out} holds another set ({file} differs); choose another folder or remove this set")

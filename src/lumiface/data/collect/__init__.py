@@ -1,3 +1,3 @@
-"""Mining dark faces from videos and folders."""
+"""Collection of dark faces from videos and folders."""
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Which frames hold a really dark face worth learning from, and that face cut out.
+"""Selection of frames with a dark face suitable for training, and the aligned crop of that face.
 
-The semi-supervised 3D-prior enhancer learns from unpaired dark faces (its section 4.1): frames of CelebV-HQ
-whose mean brightness is below 0.2, without strong blur or odd exposure. CelebV-HQ's frames are already cut to
-the face; here any video is taken, so the light is asked of the whole frame first, which is quick, and of the
-aligned face again.
+The semi-supervised 3D-prior enhancer is trained on unpaired dark faces (its section 4.1): frames of CelebV-HQ
+whose mean brightness is below 0.2, without strong blur or abnormal exposure. CelebV-HQ's frames are already
+cropped to the face; here any video is accepted, so the luma of the whole frame is tested first, which is
+fast, and that of the aligned face afterwards.
 
-NOTE(paper): blurred, hidden and badly exposed faces were sorted out by hand there; here by measures, whose
-limits are settings, and hidden faces only as far as the detector does not see them.
+NOTE(paper): blurred, occluded and badly exposed faces were removed by hand there; here by measures, whose
+limits are settings, and occluded faces only as far as the detector does not find them.
 """
 
 from __future__ import annotations
@@ -36,34 +36,36 @@ HASH_BITS = 143
 
 
 class DarkFrameConfig(Settings):
-    """What is looked for. The defaults are the paper's limit of light, and ours for the rest."""
+    """The selection criteria. `max_luma` is the paper's limit; the other defaults are our choice."""
 
-    every: float = Field(default=0.5, ge=0, description="seconds between looks at a video; 0: every frame")
+    every: float = Field(default=0.5, ge=0, description="seconds between examined frames; 0: every frame")
     max_luma: float = Field(
-        default=0.2, gt=0, le=1, description="mean luma of frame and face must be below this; 0 to 1"
+        default=0.2, gt=0, le=1, description="upper limit of the mean luma of frame and face, 0 to 1"
     )
     min_luma: float = Field(
-        default=0.02, ge=0, le=1, description="mean luma of the face must reach this; below, all is black"
+        default=0.02, ge=0, le=1, description="lower limit of the face's mean luma, 0 to 1"
     )
-    size: int = Field(default=256, ge=32, description="side of the faces that are written, pixels")
+    size: int = Field(default=256, ge=32, description="size of the faces written, pixels")
     min_side: int = Field(
-        default=192, ge=32, description="least side of an aligned face in the frame, pixels; less is enlarged"
+        default=192, ge=32, description="minimum size of an aligned face in the frame, pixels"
     )
     max_outside: float = Field(
-        default=0.1, ge=0, le=1, description="largest share of an aligned face beyond the frame's rim"
+        default=0.1, ge=0, le=1, description="largest fraction of an aligned face outside of the frame"
     )
     min_sharpness: float = Field(
-        default=0.01, ge=0, description="least sharpness; blur of 3 pixels leaves less, 1 pixel more; 0: any"
+        default=0.01,
+        ge=0,
+        description="minimum sharpness; a blur of 3 pixels is below the default, 1 pixel above; 0: any",
     )
     min_distance: int = Field(
         default=20,
         ge=0,
         le=HASH_BITS,
-        description="least number of unlike bits of 143 between two faces kept",
+        description="minimum Hamming distance of the 143-bit hashes of two faces",
     )
 
     @model_validator(mode="after")
-    def _some_light_is_left(self) -> DarkFrameConfig:
+    def _check_limits(self) -> DarkFrameConfig:
         if self.min_luma >= self.max_luma:
             raise ValueError(f"min_luma {self.min_luma:g} must be below max_luma {self.max_luma:g}")
         return self
@@ -71,7 +73,7 @@ class DarkFrameConfig(Settings):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DarkFace:
-    """A face that was chosen.
+    """A selected face.
 
     Attributes:
         picture: (size, size, 3) uint8 RGB, aligned as FFHQ is.
@@ -79,7 +81,7 @@ class DarkFace:
         sharpness: see `sharpness`.
         side: of its aligned square in the frame, pixels.
         score: the detector's.
-        code: see `picture_hash`.
+        hash: see `picture_hash`.
     """
 
     picture: npt.NDArray[np.uint8]
@@ -87,21 +89,21 @@ class DarkFace:
     sharpness: float
     side: float
     score: float
-    code: int
+    hash: int
 
 
 class DarkFaceSelector:
-    """Looks at frames one by one and remembers the hashes of the faces that it chose, 18 bytes each."""
+    """Examines frames one by one; stores the selected faces' hashes, 18 bytes each, to find duplicates."""
 
     def __init__(self, config: DarkFrameConfig, device: torch.device | str = "cpu") -> None:
         self.config = config
         self.device = device
-        # A face's box is about half of its aligned square; large pictures are shrunk before the detector.
+        # A face's box is about half of its aligned square; large pictures are downscaled for the detector.
         self.detector = FaceDetector(min_face=max(20.0, 0.2 * config.min_side)).to(device).eval()
-        self.codes: list[int] = []
+        self.hashes: list[int] = []
 
     def __call__(self, frame: npt.NDArray[np.uint8]) -> DarkFace | Reason:
-        """The largest face of a frame (H, W, 3) uint8, or why there is none to take; cheap reasons first."""
+        """The largest face of a frame (H, W, 3) uint8, or the reason for rejecting it; cheap tests first."""
         config = self.config
         if mean_luma(frame) >= config.max_luma:
             return "bright"
@@ -123,11 +125,11 @@ class DarkFaceSelector:
         edges = sharpness(planes)
         if edges < config.min_sharpness:
             return "blurred"
-        code = picture_hash(planes)
-        if any((code ^ other).bit_count() < config.min_distance for other in self.codes):
+        bits = picture_hash(planes)
+        if any((bits ^ other).bit_count() < config.min_distance for other in self.hashes):
             return "duplicate"
-        self.codes.append(code)
-        return DarkFace(picture, light, edges, side, faces[0].score, code)
+        self.hashes.append(bits)
+        return DarkFace(picture, light, edges, side, faces[0].score, bits)
 
 
 def mean_luma(picture: npt.NDArray[np.uint8]) -> float:
@@ -137,14 +139,14 @@ def mean_luma(picture: npt.NDArray[np.uint8]) -> float:
 
 
 def sharpness(face: Tensor) -> float:
-    """How much fine structure a face has for its light; 0 for none.
+    """Sharpness of a face: its fine structure relative to its brightness; 0 for none.
 
     `(var(∇²y) - 5σ²) / mean(y)²`, y the luma of the face reduced to 128 x 128, ∇² the Laplacian of the four
-    neighbours, σ the noise of the face (`noise.noise_level`): noise alone would count as 20σ² at the full
-    size, a quarter of that after the reduction, and in a dark picture it would hide any blur. Divided by the
-    squared light, so that a darker copy of a face is as sharp as the face. Measured on 40 darkened faces of
-    256 pixels, with noise of 0 to 2.5 levels: 0.13 as they are (0.06 for 95 %), 0.043, 0.012, 0.005 and 0.002
-    after a blur of 1, 2, 3 and 4 pixels; 30 really dark faces 0.049 (0.013 for 95 %).
+    neighbours, σ the noise of the face (`denoise.noise_level`): noise alone contributes 20σ² at the full
+    size, a quarter of that after the reduction, and would mask any blur in a dark picture. The division by
+    the squared mean makes the measure independent of brightness. Measured on 40 darkened faces of 256
+    pixels, with noise of 0 to 2.5 levels: 0.13 (95 % above 0.06), and 0.043, 0.012, 0.005 and 0.002 after a
+    blur of 1, 2, 3 and 4 pixels; on 30 really dark faces 0.049 (95 % above 0.013).
 
     Args:
         face: (1, 3, H, W) in [0, 1], 256 pixels for the numbers above to hold.
@@ -157,12 +159,12 @@ def sharpness(face: Tensor) -> float:
 
 
 def picture_hash(face: Tensor) -> int:
-    """143 bits that stay when a picture is darkened, made noisy or moved a little: pHash (Zauner 2010).
+    """Perceptual hash of 143 bits, robust to darkening, noise and small shifts: pHash (Zauner 2010).
 
-    Which of the 12 x 12 lowest frequencies of the cosine transform of the luma, reduced to 32 x 32, lie above
-    their median; the mean is left out. Between 36,000 pairs of aligned faces 66 bits differ on average and
-    34 at least, save one; with noise of 5 levels the same face differs in up to 8, moved by 2 pixels in up
-    to 18.
+    The bits mark which of the 12 x 12 lowest frequencies of the cosine transform of the luma, reduced to
+    32 x 32, exceed their median; the mean is excluded. Among 36,000 pairs of aligned faces 66 bits differ on
+    average and, except for one pair, at least 34; the same face with noise of 5 levels differs in up to 8
+    bits, moved by 2 pixels in up to 18.
 
     Args:
         face: (1, 3, H, W) in [0, 1].
@@ -172,11 +174,11 @@ def picture_hash(face: Tensor) -> int:
     cosines = torch.cos((2.0 * n + 1.0) * k * (math.pi / 64.0))
     frequencies = (cosines @ small @ cosines.mT).flatten()[1:]
     bits = (frequencies > frequencies.median()).tolist()
-    return sum(1 << place for place, bit in enumerate(bits) if bit)
+    return sum(1 << index for index, bit in enumerate(bits) if bit)
 
 
 def _outside(matrix: Tensor, height: int, width: int) -> float:
-    """The share of the aligned square beyond the frame; `matrix` takes pixels to the unit square."""
+    """The fraction of the aligned square outside of the frame; `matrix` maps pixels to the unit square."""
     step = (torch.arange(32, dtype=torch.float64) + 0.5) / 32
     grid = torch.stack([*torch.meshgrid(step, step, indexing="xy"), torch.ones(32, 32, dtype=torch.float64)])
     x, y = (invert(matrix) @ grid.flatten(1)).unbind(0)

@@ -1,6 +1,6 @@
-"""Frames one after the other, of videos and of single pictures alike; never more than one in memory.
+"""Frames of videos and of single pictures, one at a time in memory.
 
-Videos are decoded by PyAV (FFmpeg), the optional extra `video`; without it pictures still work.
+Videos are decoded by PyAV (FFmpeg), from the optional extra `video`; without it only pictures can be read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv",
     ".3gp", ".ogv",
 )  # fmt: skip
-"""The file name endings that are taken for videos, in lower case."""
+"""The file name endings of videos, in lower case."""
 
 _LATE = 1e-6  # seconds: time stamps are rounded
 
@@ -36,11 +36,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class FrameSource:
-    """A video, or a picture that counts as a video of one frame; nothing is open until it is read.
+    """A video, or a picture treated as a video of one frame; no file is open until it is read.
 
     Attributes:
-        name: its path inside the folder or archive that was given.
-        path: the file, or the archive that holds the picture.
+        name: its path inside the input folder or archive.
+        path: the file, or the archive that contains the picture.
         picture: the picture, or None for a video.
     """
 
@@ -53,7 +53,7 @@ class FrameSource:
         """Size of the file, or of the archive's part that is the picture.
 
         Raises:
-            InputError: it has gone.
+            InputError: it no longer exists.
         """
         if self.picture is not None and self.picture.entries[0].offset is not None:
             return self.picture.entries[0].size
@@ -63,15 +63,15 @@ class FrameSource:
             raise InputError(f"{self.path} cannot be read ({error.strerror}); check the file") from error
 
     def frames(self, every: float = 0.0) -> Iterator[Frame]:
-        """The frames in order, turned upright.
+        """The frames in order, rotated upright.
 
         Args:
-            every: least time between two of them, seconds; 0 gives all. Of a picture there is one.
+            every: minimum time between two frames, seconds; 0: all frames. A picture has one.
 
         Raises:
-            InputError: the file cannot be read, or a video is damaged further on: what came before it has
-                been given by then.
-            SettingError: a video, and PyAV is not installed.
+            InputError: the file cannot be read, or a video is damaged; the frames before the damage have been
+                returned by then.
+            SettingError: the source is a video, and PyAV is not installed.
         """
         if self.picture is None:
             yield from _video_frames(self.path, every)
@@ -80,26 +80,26 @@ class FrameSource:
 
 
 def open_frames(paths: Sequence[str | Path]) -> list[FrameSource]:
-    """Find videos and pictures in folders (with all below them, in sorted order), plain tars of pictures,
-    files, and globs of these. Hidden files are passed over.
+    """Find videos and pictures in folders (recursively, in sorted order), uncompressed tars of pictures,
+    files, and globs of these. Hidden files are skipped.
 
     Raises:
-        InputError: a path that is not there, a file of neither kind, or nothing at all.
+        InputError: a path does not exist, a file is of neither kind, or nothing is found.
         SettingError: there are videos, and PyAV is not installed.
     """
     sources: list[FrameSource] = []
     for found in (found for path in paths for found in expand(path)):
         if found.is_dir():
             inside = sorted((file.relative_to(found).as_posix(), file) for file in found.rglob("*"))
-            sources += [_file(name, file) for name, file in inside if _is_wanted(file) and file.is_file()]
+            sources += [_file(name, file) for name, file in inside if _is_frame_file(file) and file.is_file()]
         elif found.suffix.lower() in VIDEO_SUFFIXES:
             sources.append(FrameSource(found.name, found))
         else:
             entries = open_source(found).entries
             sources += [FrameSource(e.name, e.container, PictureSource([e])) for e in entries]
     if not sources:
-        looked = " ".join(VIDEO_SUFFIXES + PICTURE_SUFFIXES)
-        raise InputError(f"no video or picture in {', '.join(map(str, paths))}; looked for {looked}")
+        supported = " ".join(VIDEO_SUFFIXES + PICTURE_SUFFIXES)
+        raise InputError(f"no video or picture in {', '.join(map(str, paths))}; supported are {supported}")
     for source in sources:
         if source.picture is None:
             _require_decoder(source.path)
@@ -112,7 +112,7 @@ def _require_decoder(path: Path) -> None:
         raise SettingError(f"{path} is a video, which needs PyAV: pip install 'lumiface[video]'")
 
 
-def _is_wanted(file: Path) -> bool:
+def _is_frame_file(file: Path) -> bool:
     is_video = file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
     return is_video or is_picture_name(file.name)
 
@@ -131,7 +131,7 @@ def _video_frames(path: Path, every: float) -> Iterator[Frame]:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise InputError(f"{path} holds no video; leave it out")
+                raise InputError(f"{path} contains no video; remove it")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             rate = float(stream.average_rate or 25)
@@ -141,9 +141,11 @@ def _video_frames(path: Path, every: float) -> Iterator[Frame]:
                 if due is not None and time + _LATE < due:
                     continue
                 due = time + every
-                # What the camera notes is how far to turn it back, anticlockwise, in steps of 90 degrees.
+                # The metadata gives the rotation that makes the frame upright: anticlockwise, in 90° steps.
                 picture = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
                 yield Frame(np.ascontiguousarray(picture, dtype=np.uint8), time)
     except (FFmpegError, OSError) as error:
-        what = (error.strerror or str(error)).lower()
-        raise InputError(f"{path} cannot be read as a video after {time:.1f} s ({what}); check it") from error
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(
+            f"{path} cannot be read as a video after {time:.1f} s ({reason}); check the file"
+        ) from error

@@ -1,3 +1,3 @@
-"""Faces in memory, and batches drawn from them."""
+"""Training data: faces in memory, and batches of them on the training device."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training faces: decoded once to bytes in memory, turned into batches on the training device."""
+"""Training faces of one or more sizes: decoded once to bytes in memory, batches on the training device."""
 
 from __future__ import annotations
 
@@ -8,120 +8,109 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from platformdirs import user_cache_path
 from torch import Tensor
 
-from lumiface.core.errors import InputError
-from lumiface.data.sources import open_source
+from lumiface.data.training.cache import cached_tensors
+from lumiface.data.training.face_tensor import read_square_faces
 from lumiface.degradations.resample import resize
 from lumiface.faces.boxes import largest_face_boxes
 from lumiface.faces.detect import FaceDetector
-from lumiface.imaging.io import decode_rgb8
 
 CENTRE_BOX = (0.2, 0.2, 0.8, 0.8)
-"""Where the face of an aligned picture is taken to be when the detector finds none; unit square."""
+"""Box of the face of an aligned picture, in the unit square, if the detector finds none."""
 
 
 class FaceSet:
     """Square faces of one or more sizes, as uint8 on one device.
 
     Attributes:
-        shelves: native side in pixels -> (N, 3, side, side) uint8.
-        boxes: native side -> (N, 4) float32, x1, y1, x2, y2 of each face in the unit square.
+        images_by_size: size in pixels -> (N, 3, size, size) uint8.
+        boxes: size in pixels -> (N, 4) float32, x1, y1, x2, y2 of each face in the unit square.
     """
 
-    def __init__(self, shelves: dict[int, Tensor], boxes: dict[int, Tensor]) -> None:
-        self.shelves = dict(sorted(shelves.items()))
+    def __init__(self, images_by_size: dict[int, Tensor], boxes: dict[int, Tensor]) -> None:
+        self.images_by_size = dict(sorted(images_by_size.items()))
         self.boxes = boxes
 
     def __len__(self) -> int:
-        return sum(len(shelf) for shelf in self.shelves.values())
+        return sum(len(images) for images in self.images_by_size.values())
 
-    def count(self, least_side: int) -> int:
-        """How many faces are at least `least_side` pixels large."""
-        return sum(len(shelf) for side, shelf in self.shelves.items() if side >= least_side)
+    def count(self, min_size: int) -> int:
+        """The number of faces of at least `min_size` pixels."""
+        return sum(len(images) for size, images in self.images_by_size.items() if size >= min_size)
 
-    def batch(self, indices: Sequence[int], side: int, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Faces by their number among those of at least `side` pixels, reduced to `side`.
+    def batch(self, indices: Sequence[int], size: int, crop: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Faces by their index among those of at least `size` pixels, reduced to `size`.
 
         Args:
-            share: of each picture's side, around its middle, that is taken: less of what is around the face.
-                No picture is enlarged for it.
+            crop: side of the centre crop that is taken of each picture, as a fraction of the picture's. The
+                crop is never smaller than `size`, so that nothing is enlarged.
 
         Returns:
-            pictures (B, 3, side, side) float32 in [0, 1], and boxes (B, 4) in their pixels.
+            pictures (B, 3, size, size) float32 in [0, 1], and boxes (B, 4) in their pixels.
         """
-        numbers, before = np.asarray(indices), 0
+        chosen, first = np.asarray(indices), 0
         pictures: list[Tensor] = []
         boxes: list[Tensor] = []
-        places: list[np.ndarray] = []
-        for native, shelf in self.shelves.items():
-            if native < side:
+        positions: list[np.ndarray] = []
+        for native, images in self.images_by_size.items():
+            if native < size:
                 continue
-            here = (numbers >= before) & (numbers < before + len(shelf))
-            if here.any():  # a shelf at a time: a device likes few large pieces of work
-                rows = torch.from_numpy(numbers[here] - before).to(shelf.device)
-                rim = (native - max(side, round(native * share))) // 2
-                inner = native - 2 * rim
-                faces = shelf[rows][..., rim : rim + inner, rim : rim + inner].float() / 255.0
-                pictures.append(faces if inner == side else resize(faces, (side, side)).clamp(0.0, 1.0))
-                box = (self.boxes[native][rows] * native - rim) * (side / inner)
-                boxes.append(box.clamp(0.0, side))
-                places.append(np.flatnonzero(here))
-            before += len(shelf)
-        if numbers.min() < 0 or numbers.max() >= before:
-            raise IndexError(f"only {before} faces are {side} pixels or larger")
-        order = torch.from_numpy(np.argsort(np.concatenate(places))).to(pictures[0].device)
+            selected = (chosen >= first) & (chosen < first + len(images))
+            if selected.any():  # one gather per size: a device prefers few large operations
+                rows = torch.from_numpy(chosen[selected] - first).to(images.device)
+                margin = (native - max(size, round(native * crop))) // 2
+                inner = native - 2 * margin
+                faces = images[rows][..., margin : margin + inner, margin : margin + inner].float() / 255.0
+                pictures.append(faces if inner == size else resize(faces, (size, size)).clamp(0.0, 1.0))
+                box = (self.boxes[native][rows] * native - margin) * (size / inner)
+                boxes.append(box.clamp(0.0, size))
+                positions.append(np.flatnonzero(selected))
+            first += len(images)
+        if chosen.min() < 0 or chosen.max() >= first:
+            raise IndexError(f"only {first} faces are {size} pixels or larger")
+        order = torch.from_numpy(np.argsort(np.concatenate(positions))).to(pictures[0].device)
         return torch.cat(pictures)[order], torch.cat(boxes)[order]
 
 
 def load_faces(
-    sources: Sequence[str | Path], device: torch.device | str = "cpu", tell: Callable[[str], None] = print
+    sources: Sequence[str | Path], device: torch.device | str = "cpu", log: Callable[[str], None] = print
 ) -> FaceSet:
-    """Decode every picture of the sources (folders, tars) once, and know where each face is.
+    """Decode every picture of the sources (folders, tars) once, and detect the face in each.
 
     Args:
         sources: folders or uncompressed tars of square, aligned faces; sizes may be mixed.
-        device: where the bytes shall live.
-        tell: receives what a person should know (counts, faces not found).
+        device: of the set.
+        log: receives one line of text per size (number of faces, faces not found).
 
     Raises:
         InputError: a source is absent or empty, or a picture is not square.
     """
-    piles: dict[int, list[np.ndarray]] = {}
-    for source in sources:
-        pictures = open_source(source)
-        for index, name in enumerate(pictures.names):
-            pixels = decode_rgb8(pictures.read(index), name)
-            if pixels.shape[0] != pixels.shape[1]:
-                raise InputError(f"{source}: {name} is not square; training takes aligned, square faces")
-            piles.setdefault(pixels.shape[0], []).append(pixels)
-    shelves: dict[int, Tensor] = {}
-    for side in list(piles):
-        pile = np.stack(piles.pop(side))  # popped, so that the set is in memory once and not twice
-        shelves[side] = torch.from_numpy(pile.transpose(0, 3, 1, 2).copy())
+    by_size: dict[int, list[Tensor]] = {}
+    for _, pixels in read_square_faces(sources, same_size=False):
+        by_size.setdefault(pixels.shape[-1], []).append(pixels)
+    images_by_size: dict[int, Tensor] = {}
+    for size in list(by_size):  # popped, so that the set is in memory once and not twice
+        images_by_size[size] = torch.stack(by_size.pop(size)).contiguous()
     boxes: dict[int, Tensor] = {}
-    for side, shelf in shelves.items():
-        boxes[side], missed = _cached_boxes(shelf, device)
-        tell(f"{len(shelf)} faces of {side} px; no face found in {missed} (their centre is taken)")
+    for size, images in images_by_size.items():
+        boxes[size], missed = _cached_boxes(images, device)
+        log(f"{len(images)} faces of {size} px; no face found in {missed} (their centre is used)")
     return FaceSet(
-        {side: shelf.to(device) for side, shelf in shelves.items()},
-        {side: rows.to(device) for side, rows in boxes.items()},
+        {size: images.to(device) for size, images in images_by_size.items()},
+        {size: rows.to(device) for size, rows in boxes.items()},
     )
 
 
-def _cached_boxes(shelf: Tensor, device: torch.device | str) -> tuple[Tensor, int]:
-    """Boxes of a shelf in the unit square, and how many faces were not found; kept in the user's cache."""
-    digest = hashlib.sha256(shelf.numpy().data).hexdigest()[:32]
-    kept = user_cache_path("lumiface") / "boxes" / f"{digest}.npz"
-    if kept.is_file():
-        with np.load(kept) as arrays:
-            return torch.from_numpy(arrays["boxes"]), int(arrays["missed"])
-    pixels, found = largest_face_boxes(shelf, FaceDetector(min_face=shelf.shape[-1] * 0.3).to(device))
-    boxes = torch.where(found[:, None], pixels / shelf.shape[-1], torch.tensor(CENTRE_BOX)).clamp(0.0, 1.0)
-    missed = int((~found).sum())
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(f".{digest[:8]}.part.npz")
-    np.savez(partial, boxes=boxes.numpy(), missed=missed)
-    partial.replace(kept)
-    return boxes, missed
+def _cached_boxes(images: Tensor, device: torch.device | str) -> tuple[Tensor, int]:
+    """Boxes of faces (N, 3, H, H) in the unit square, and the number of faces not found; cached."""
+
+    def detect() -> dict[str, Tensor]:
+        detector = FaceDetector(min_face=images.shape[-1] * 0.3).to(device)
+        pixels, found = largest_face_boxes(images, detector)
+        boxes = torch.where(found[:, None], pixels / images.shape[-1], torch.tensor(CENTRE_BOX))
+        return {"boxes": boxes.clamp(0.0, 1.0), "missed": (~found).sum()}
+
+    digest = hashlib.sha256(images.numpy().data).hexdigest()[:32]
+    tensors = cached_tensors("boxes", digest, detect)
+    return tensors["boxes"], int(tensors["missed"])

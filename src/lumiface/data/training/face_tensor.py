@@ -1,8 +1,8 @@
-"""Square faces of one size, decoded once to bytes in memory, and batches drawn from them."""
+"""Square faces: decoded once, as bytes in memory; the batches of one-size sets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,46 +13,76 @@ from lumiface.core.errors import InputError
 from lumiface.data.sources import open_source
 from lumiface.degradations.resample import resize
 from lumiface.imaging.io import decode_rgb8
+from lumiface.imaging.quantize import to_uint8
 
 
-def load_face_tensor(sources: Sequence[str | Path], limit: int | None = None) -> Tensor:
-    """The pictures of folders or tars, one source after the other, (N, 3, H, H) uint8.
+def read_square_faces(
+    sources: Sequence[str | Path], *, same_size: bool = True, names: Container[str] | None = None
+) -> Iterator[tuple[str, Tensor]]:
+    """Decode the faces of folders and uncompressed tars one by one, one source after the other.
 
     Args:
-        sources: folders or uncompressed tars of square, aligned faces of one size.
-        limit: so many at most.
+        sources: square, aligned faces.
+        same_size: refuse faces of different sizes.
+        names: the pictures to read, by their path inside the source; None: all.
+
+    Yields:
+        Name and pixels, (3, H, H) uint8.
 
     Raises:
         InputError: a source is absent or empty, or a picture is not square or of another size.
     """
-    found: list[Tensor] = []
+    size: int | None = None
     for source in sources:
-        for name, data in open_source(source).items():
-            if len(found) == limit:
-                break
-            pixels = torch.from_numpy(decode_rgb8(data, name).copy()).permute(2, 0, 1)
-            _, height, width = pixels.shape
-            if height != width or (found and pixels.shape != found[0].shape):
-                raise InputError(f"{source}: {name} is {width}x{height}; all must be one square")
-            found.append(pixels)
-    return torch.stack(found)
+        pictures = open_source(source)
+        for index, name in enumerate(pictures.names):
+            if names is not None and name not in names:
+                continue
+            pixels = torch.from_numpy(decode_rgb8(pictures.read(index), name).copy()).permute(2, 0, 1)
+            height, width = pixels.shape[1:]
+            if height != width or (same_size and size is not None and height != size):
+                required = "square faces" if size is None or not same_size else f"faces of {size}x{size}"
+                raise InputError(f"{source}: {name} is {width}x{height}; the set needs {required}")
+            size = height
+            yield name, pixels
 
 
-def resize_faces(faces: Tensor, side: int) -> Tensor:
-    """(N, 3, H, H) uint8 -> (N, 3, side, side) uint8, antialiased."""
-    if faces.shape[-1] == side:
+def load_face_tensor(sources: Sequence[str | Path], limit: int | None = None) -> Tensor:
+    """The faces of folders or tars, one source after the other, (N, 3, H, H) uint8.
+
+    Args:
+        sources: folders or uncompressed tars of square, aligned faces of one size.
+        limit: the maximum number of faces.
+
+    Raises:
+        InputError: a source is absent or empty, or a picture is not square or of another size.
+    """
+    faces: list[Tensor] = []
+    for _, pixels in read_square_faces(sources):
+        faces.append(pixels)
+        if len(faces) == limit:
+            break
+    return torch.stack(faces)
+
+
+def resize_faces(faces: Tensor, size: int) -> Tensor:
+    """(N, 3, H, H) uint8 -> (N, 3, size, size) uint8, antialiased."""
+    if faces.shape[-1] == size:
         return faces
-    return torch.cat([_resized(some, side) for some in faces.split(256)])
+    return torch.cat([_resize(chunk, size) for chunk in faces.split(256)])
 
 
 def sample_batch(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:
-    """`count` different faces of (N, 3, H, H) uint8, mirrored every other one, in [0, 1], on their device."""
+    """`count` different faces of (N, 3, H, H) uint8, each mirrored with probability 1/2.
+
+    Returns:
+        (count, 3, H, H) float32 in [0, 1], on the faces' device.
+    """
     chosen = torch.from_numpy(rng.choice(len(faces), count, replace=False)).to(faces.device)
     mirrored = torch.from_numpy(rng.random(count) < 0.5).to(faces.device)
-    drawn = faces[chosen].float() / 255.0
-    return torch.where(mirrored[:, None, None, None], drawn.flip(-1), drawn)
+    batch = faces[chosen].float() / 255.0
+    return torch.where(mirrored[:, None, None, None], batch.flip(-1), batch)
 
 
-def _resized(faces: Tensor, side: int) -> Tensor:
-    small = resize(faces.float() / 255.0, (side, side)).clamp(0.0, 1.0)
-    return (small * 255.0).round().to(torch.uint8)
+def _resize(faces: Tensor, size: int) -> Tensor:
+    return to_uint8(resize(faces.float() / 255.0, (size, size)))

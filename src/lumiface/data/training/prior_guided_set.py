@@ -1,4 +1,4 @@
-"""What leads the enhancer, drawn once for each face and kept: diffusion is too slow for every step."""
+"""Dark faces with their 3D priors, sampled once and cached: diffusion is too slow for every step."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from platformdirs import user_cache_path
-from safetensors.torch import load_file, save
 from torch import Tensor
 
-from lumiface.core.files import write_bytes
+from lumiface.data.training.cache import cached_tensors
 from lumiface.imaging.quantize import to_uint8
 
 CHUNK = 100
-"""Faces of one file in the cache: so many at most are drawn in vain when a run is killed."""
+"""Faces per cache file: the maximum number of priors lost when a run is killed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriorGuidedBatch:
-    """`dark` (B, 3, h, h), its `rendering` (B, 3, s, s) and `depth` (B, 1, s, s), and the `bright` truth like
-    `dark` (of no pictures, where there is none); all in [0, 1]."""
+    """A batch; all values are in [0, 1].
+
+    Attributes:
+        dark: (B, 3, h, h), the network's input.
+        rendering: (B, 3, s, s), of the prior.
+        depth: (B, 1, s, s), of the prior.
+        bright: like `dark`, the ground truth; an empty tensor for unpaired faces.
+    """
 
     dark: Tensor
     rendering: Tensor
@@ -33,92 +37,91 @@ class PriorGuidedBatch:
 
 
 class PriorGuidedSet:
-    """Dark faces with what leads them, as bytes on one device.
+    """Dark faces with their priors, as bytes on one device.
 
     Attributes:
-        dark, bright: (N, 3, H, H) uint8; bright may be of no pictures.
-        leads: (N, 4, s, s) uint8, rendering and depth.
+        dark, bright: (N, 3, H, H) uint8; `bright` is empty for unpaired faces.
+        priors: (N, 4, s, s) uint8, rendering and depth.
     """
 
-    def __init__(self, dark: Tensor, leads: Tensor, bright: Tensor) -> None:
-        self.dark, self.leads, self.bright = dark, leads, bright
+    def __init__(self, dark: Tensor, priors: Tensor, bright: Tensor) -> None:
+        self.dark, self.priors, self.bright = dark, priors, bright
 
     def __len__(self) -> int:
         return len(self.dark)
 
-    def whole(self, index: int) -> PriorGuidedBatch:
-        """One face, uncut."""
+    def full_image(self, index: int) -> PriorGuidedBatch:
+        """One face, not cropped."""
         return self._batch([(index, 0, 0, False)], self.dark.shape[-1])
 
-    def cut(self, count: int, side: int, rng: np.random.Generator) -> PriorGuidedBatch:
-        """`count` faces, each cut to `side` pixels somewhere and mirrored every other time.
+    def sample_crops(self, count: int, size: int, rng: np.random.Generator) -> PriorGuidedBatch:
+        """`count` faces, each cropped to `size` pixels at random and mirrored with probability 1/2.
 
-        Places are multiples of the leads' pixels, so that what leads is cut alike.
+        Offsets are multiples of the priors' pixels, so that faces and priors are cropped alike.
         """
         full = self.dark.shape[-1]
-        grid = full // self.leads.shape[-1]
-        places = (full - side) // grid + 1
+        grid = full // self.priors.shape[-1]
+        offsets = (full - size) // grid + 1
         chosen = rng.choice(len(self), count, replace=count > len(self))
-        cuts: list[tuple[int, int, int, bool]] = []
+        crops: list[tuple[int, int, int, bool]] = []
         for index in chosen.tolist():
-            top, left = (rng.integers(places, size=2) * grid).tolist()
-            cuts.append((index, top, left, bool(rng.random() < 0.5)))
-        return self._batch(cuts, side)
+            top, left = (rng.integers(offsets, size=2) * grid).tolist()
+            crops.append((index, top, left, bool(rng.random() < 0.5)))
+        return self._batch(crops, size)
 
-    def _batch(self, cuts: Sequence[tuple[int, int, int, bool]], side: int) -> PriorGuidedBatch:
-        grid = self.dark.shape[-1] // self.leads.shape[-1]
+    def _batch(self, crops: Sequence[tuple[int, int, int, bool]], size: int) -> PriorGuidedBatch:
+        grid = self.dark.shape[-1] // self.priors.shape[-1]
 
-        def cut(shelf: Tensor, scale: int) -> Tensor:
-            if not len(shelf):
+        def crop(images: Tensor, scale: int) -> Tensor:
+            if not len(images):
                 return torch.empty(0)
             rows: list[Tensor] = []
-            for index, top, left, mirrored in cuts:
-                up, across, size = top // scale, left // scale, side // scale
-                piece = shelf[index, :, up : up + size, across : across + size]
+            for index, top, left, mirrored in crops:
+                y, x, side = top // scale, left // scale, size // scale
+                piece = images[index, :, y : y + side, x : x + side]
                 rows.append(piece.flip(-1) if mirrored else piece)
             return torch.stack(rows).float() / 255.0
 
-        leads = cut(self.leads, grid)
-        return PriorGuidedBatch(cut(self.dark, 1), leads[:, :3], leads[:, 3:], cut(self.bright, 1))
+        priors = crop(self.priors, grid)
+        return PriorGuidedBatch(crop(self.dark, 1), priors[:, :3], priors[:, 3:], crop(self.bright, 1))
 
 
-def predict_priors(network: Any, dark: Tensor, device: torch.device, tell: Callable[[str], None]) -> Tensor:
+def predict_priors(network: Any, dark: Tensor, device: torch.device, log: Callable[[str], None]) -> Tensor:
     """Rendering and depth of (N, 3, H, H) uint8 faces -> (N, 4, s, s) uint8 on the CPU.
 
-    Kept in the user's cache under the digest of faces, prior and its settings, so that runs share them.
+    Cached under the digest of faces, prior and settings, so that runs share them.
 
     Args:
-        network: whose `lead` draws (`Prior3D`), on `device`; one without a prior gives nothing but zeros.
+        network: a `Prior3D` on `device`, whose `predict_prior` is called; without a prior the result is 0.
+        log: receives one line of text per chunk that was not in the cache.
     """
     if network.prior is None:
-        return torch.zeros(
-            len(dark), 4, network.config.prior_size, network.config.prior_size, dtype=torch.uint8
-        )
-    sealed = seal(network)
-    found: list[Tensor] = []
+        size = network.config.prior_size
+        return torch.zeros(len(dark), 4, size, size, dtype=torch.uint8)
+    weights = fingerprint(network)
+    priors: list[Tensor] = []
     for start in range(0, len(dark), CHUNK):
         chunk = dark[start : start + CHUNK]
-        digest = hashlib.sha256(sealed + chunk.numpy().tobytes()).hexdigest()[:32]
-        kept = user_cache_path("lumiface") / "leads" / f"{digest}.safetensors"
-        if kept.is_file():
-            found.append(load_file(kept)["leads"])
-            continue
-        found.append(torch.cat([_draw(network, face, device) for face in chunk]))
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(kept, save({"leads": found[-1]}))
-        tell(f"3D priors drawn for {start + len(chunk)} of {len(dark)} faces")
-    return torch.cat(found)
+
+        def predict(chunk: Tensor = chunk, done: int = start + len(chunk)) -> dict[str, Tensor]:
+            maps = torch.cat([_predict(network, face, device) for face in chunk])
+            log(f"3D priors sampled for {done} of {len(dark)} faces")
+            return {"priors": maps}
+
+        digest = hashlib.sha256(weights + chunk.numpy().tobytes()).hexdigest()[:32]
+        priors.append(cached_tensors("priors", digest, predict)["priors"])
+    return torch.cat(priors)
 
 
 @torch.inference_mode()
-def _draw(network: Any, face: Tensor, device: torch.device) -> Tensor:
-    # One at a time: what is drawn must not hang on its neighbours by a last bit.
-    lead = network.predict_prior(face[None].to(device).float() / 255.0)
-    return to_uint8(torch.cat([lead.rendering, lead.depth], dim=1)).cpu()
+def _predict(network: Any, face: Tensor, device: torch.device) -> Tensor:
+    # One face at a time: in a batch the last bit would depend on the other faces.
+    maps = network.predict_prior(face[None].to(device).float() / 255.0)
+    return to_uint8(torch.cat([maps.rendering, maps.depth], dim=1)).cpu()
 
 
-def seal(network: Any) -> bytes:
-    """A digest of the weights that draw, and of their settings."""
+def fingerprint(network: Any) -> bytes:
+    """A digest of the prior's weights and settings."""
     digest = hashlib.sha256()
     settings = network.config.model_dump(mode="json", exclude={"enhancer"})
     digest.update(json.dumps(settings, sort_keys=True).encode())

@@ -1,4 +1,4 @@
-"""Photographs of faces with the camera that took each: what a 3D prior is trained on."""
+"""Photographs of faces with their estimated cameras: the training data of a 3D prior."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ from torch import Tensor
 
 from lumiface.core.errors import InputError
 from lumiface.data.sources import open_source
+from lumiface.data.training.face_tensor import read_square_faces
 from lumiface.geometry.camera import mirror_camera
 from lumiface.geometry.depth import face_depth
 from lumiface.geometry.mesh import FaceMeshes, canonical_face
 from lumiface.geometry.pose import fit_camera
-from lumiface.imaging.io import decode_rgb8
 
 MAX_ERROR = 0.03
-"""A picture is left out where its points lie further than this from the generic face's, in widths of it."""
+"""A picture is dropped if the mean reprojection error of its landmarks exceeds this, in picture widths."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """A batch: `pictures` (B, 3, H, H) in [0, 1], `cameras` (B, 25), `depth` (B, 1, h, h) along the rays in
-    world units, 0 outside `mask` (B, 1, h, h), which is the face."""
+    """A batch.
+
+    Attributes:
+        pictures: (B, 3, H, H) in [0, 1].
+        cameras: (B, 25).
+        depth: (B, 1, h, h), along the rays in world units, 0 outside of the mask.
+        mask: (B, 1, h, h), true on the face.
+    """
 
     pictures: Tensor
     cameras: Tensor
@@ -32,14 +38,14 @@ class Views:
     mask: Tensor
 
     def mirrored(self) -> Views:
-        """The same faces seen in a mirror, by mirrored cameras."""
+        """The mirrored faces with mirrored cameras."""
         return Views(
             self.pictures.flip(-1), mirror_camera(self.cameras), self.depth.flip(-1), self.mask.flip(-1)
         )
 
 
 class ViewSet:
-    """Faces of one size with their points and cameras, on one device.
+    """Faces of one size with their landmarks and cameras, on one device.
 
     Attributes:
         names: of the pictures.
@@ -55,15 +61,15 @@ class ViewSet:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def batch(self, indices: Sequence[int], depth_side: int | None) -> Views:
-        """Faces by number, with depth maps of `depth_side` pixels square, or of none."""
+    def batch(self, indices: Sequence[int], depth_size: int | None) -> Views:
+        """Faces by index, with depth maps of `depth_size` pixels; None: with empty depth maps."""
         rows = torch.tensor(list(indices), device=self.pictures.device)
         cameras = self.cameras[rows]
         pictures = self.pictures[rows].float() / 255.0
-        if depth_side is None:
-            nothing = pictures.new_zeros(len(rows), 1, 0, 0)
-            return Views(pictures, cameras, nothing, nothing.bool())
-        size = (depth_side, depth_side)
+        if depth_size is None:
+            empty = pictures.new_zeros(len(rows), 1, 0, 0)
+            return Views(pictures, cameras, empty, empty.bool())
+        size = (depth_size, depth_size)
         target = face_depth(self.points[rows], cameras, self.face, self.pictures.shape[-1], size)
         return Views(pictures, cameras, target.depth[:, None], target.mask[:, None])
 
@@ -72,44 +78,33 @@ def load_views(
     sources: Sequence[str | Path],
     meshes: str | Path,
     device: torch.device | str = "cpu",
-    tell: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> ViewSet:
-    """Decode every picture that has points, and find out where its camera stood.
+    """Decode every picture that has landmarks, and estimate its camera.
 
     Args:
         sources: folders or uncompressed tars of square, aligned faces of one size.
-        meshes: .npz with the points of at least one of them, by name; see `lumiface prepare-meshes`.
-        device: where the bytes shall live.
-        tell: receives what a person should know (counts, pictures left out).
+        meshes: .npz with the landmarks of at least one of them, by name; see `lumiface prepare-meshes`.
+        device: of the set.
+        log: receives one line of text (number of views, pictures dropped).
 
     Raises:
-        InputError: a source or the points are absent, pictures differ in size, or none has points.
+        InputError: a source or the landmarks are absent, pictures differ in size, or none has landmarks.
     """
     found = FaceMeshes.read(meshes)
-    names: list[str] = []
-    pictures: list[Tensor] = []
-    without = 0
-    for source in sources:
-        for name, data in open_source(source).items():
-            if name not in found:
-                without += 1
-                continue
-            pixels = torch.from_numpy(decode_rgb8(data, name).copy()).permute(2, 0, 1)
-            if pixels.shape[1] != pixels.shape[2] or (pictures and pixels.shape != pictures[0].shape):
-                raise InputError(
-                    f"{source}: {name} is {pixels.shape[2]}x{pixels.shape[1]}; all must be one square"
-                )
-            names.append(name)
-            pictures.append(pixels)
-    if not names:
-        raise InputError(f"{meshes} has no points of any picture in {', '.join(map(str, sources))}")
-    points, side = found.stack(names), pictures[0].shape[-1]
-    fit = fit_camera(points, canonical_face().vertices, side)
-    good = (fit.error < MAX_ERROR * side).nonzero()[:, 0].tolist()
-    tell(f"{len(good)} views; {without} pictures have no points, {len(names) - len(good)} fit no camera")
+    views = list(read_square_faces(sources, names=found))
+    if not views:
+        raise InputError(f"{meshes} has no landmarks of any picture in {', '.join(map(str, sources))}")
+    names, pictures = [name for name, _ in views], [pixels for _, pixels in views]
+    without = sum(len(open_source(source)) for source in sources) - len(views)
+    points, size = found.stack(names), pictures[0].shape[-1]
+    fit = fit_camera(points, canonical_face().vertices, size)
+    kept = (fit.error < MAX_ERROR * size).nonzero()[:, 0].tolist()
+    dropped = len(names) - len(kept)
+    log(f"{len(kept)} views; {without} pictures have no landmarks, {dropped} have no fitting camera")
     return ViewSet(
-        [names[row] for row in good],
-        torch.stack([pictures[row] for row in good]).to(device),
-        points[good].to(device),
-        fit.camera[good].to(device),
+        [names[row] for row in kept],
+        torch.stack([pictures[row] for row in kept]).to(device),
+        points[kept].to(device),
+        fit.camera[kept].to(device),
     )

@@ -1,4 +1,4 @@
-"""The blind restorer, measured beside its variants on the same damage, and on really damaged photographs."""
+"""The blind restorer beside its ablation variants: on synthetic degradation, and on real photographs."""
 
 from __future__ import annotations
 
@@ -11,110 +11,115 @@ from torch import Tensor
 
 from lumiface.data.benchmarks.damaged import DamageSettings, damaged_pairs
 from lumiface.data.sources import PictureSource
-from lumiface.evaluation.column import Column, Told
+from lumiface.evaluation.accumulate import ScoreAccumulator
 from lumiface.evaluation.metric_suite import MetricSuite
+from lumiface.evaluation.studies import Progress
 from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.find import find_faces
 from lumiface.imaging.io import Picture, decode_rgb8
 from lumiface.imaging.quantize import from_uint8, quantize
-from lumiface.metrics.frechet import FrechetDistance, frechet_distance
 from lumiface.restore.restorer import Restorer
 
-LOOKED_AT = 256
-"""Side in pixels at which identity and NIQE are measured: smaller pictures are enlarged, all alike."""
+LARGE_SIZE = 256
+"""Pixels per side at which identity and NIQE are measured; smaller images are enlarged first."""
 
-SMALL_SCORES = ("psnr_y", "lpips_squeeze")
-LARGE_SCORES = ("identity_edgeface", "niqe")
+SMALL_METRICS = ("psnr_y", "lpips_squeeze")
+LARGE_METRICS = ("identity_edgeface", "niqe")
+SET_METRICS = ("fd_squeezenet",)
 
 INPUT = "input"
-"""What the damaged pictures themselves are called in tables."""
+"""Name of the row of the degraded images themselves."""
 
 
 @torch.inference_mode()
 def measure_restorers(
-    networks: Mapping[str, Any], source: PictureSource, side: int, tell: Told | None = None
-) -> tuple[dict[str, Column], dict[str, float]]:
-    """What each network makes of faces damaged by the blind protocol, seed 0.
+    networks: Mapping[str, Any], source: PictureSource, side: int, progress: Progress | None = None
+) -> tuple[dict[str, ScoreAccumulator], dict[str, float | None]]:
+    """The outputs of each network for faces degraded by the blind protocol, seed 0.
 
     Args:
         networks: name -> restorer, each working at `side` pixels.
-        source: good faces.
-        side: of the pictures.
+        source: clean faces.
+        side: pixels per side of the images.
 
     Returns:
-        Columns by name, the damaged input's first (`INPUT`): PSNR-Y and LPIPS at `side`, identity and NIQE at
-        `LOOKED_AT`; and by name the Fréchet distance to the good faces, at `side`.
+        Scores by name, the degraded input's first (`INPUT`): PSNR-Y and LPIPS at `side`, identity and NIQE at
+        `LARGE_SIZE`; and by name the Fréchet distance to the clean faces, at `side`.
     """
-    names = [INPUT, *networks]
-    columns = {name: Column() for name in names}
-    small = MetricSuite(torch.device("cpu"), with_reference=True, only=SMALL_SCORES)
-    large = MetricSuite(torch.device("cpu"), with_reference=True, only=LARGE_SCORES)
-    distance = FrechetDistance("squeezenet")
-    features: dict[str, list[Tensor]] = {name: [] for name in ("truth", *names)}
+    scores = {name: ScoreAccumulator() for name in (INPUT, *networks)}
+    clean = ScoreAccumulator()
+    small = _suite(SMALL_METRICS + SET_METRICS)
+    large = _suite(LARGE_METRICS)
     for done, pair in enumerate(damaged_pairs(source, DamageSettings("blind", side)), start=1):
-        bad, good = from_uint8(pair.bad), from_uint8(pair.good)
-        features["truth"].append(distance.features(good))
-        for name in names:
-            output = bad if name == INPUT else quantize(networks[name](bad))
-            columns[name].add(small.measure(output, good))
-            columns[name].add(large.measure(*(quantize(_to_look_at(face)) for face in (output, good))))
-            features[name].append(distance.features(output))
-        if tell:
-            tell(done, len(source))
-    truth = torch.cat(features["truth"])
-    return columns, {name: float(frechet_distance(torch.cat(features[name]), truth)) for name in names}
+        degraded, target = from_uint8(pair.degraded), from_uint8(pair.clean)
+        clean.add_features(small.features(target))
+        for name, accumulator in scores.items():
+            output = degraded if name == INPUT else quantize(networks[name](degraded))
+            accumulator.add(small.measure(output, target).scores)
+            accumulator.add(large.measure(quantize(_enlarge(output)), quantize(_enlarge(target))).scores)
+            accumulator.add_features(small.features(output))
+        if progress:
+            progress(done, len(source))
+    return scores, _distances(scores, clean)
 
 
 @torch.inference_mode()
 def measure_real(
-    restorers: Mapping[str, Restorer], source: PictureSource, good: PictureSource, tell: Told | None = None
-) -> tuple[dict[str, Column], dict[str, float], dict[str, list[Tensor]]]:
-    """What each way of restoring makes of really damaged photographs; of each, the main face is measured.
+    restorers: Mapping[str, Restorer],
+    source: PictureSource,
+    good: PictureSource,
+    progress: Progress | None = None,
+) -> tuple[dict[str, ScoreAccumulator], dict[str, float | None], dict[str, list[Tensor]]]:
+    """The outputs of each restorer for real degraded photographs; the main face of each is measured.
 
     Args:
         restorers: name -> restorer of whole photographs, at scale 1.
-        source: damaged photographs; those without a face are left out.
-        good: sharp aligned faces, to which the Fréchet distance is taken.
+        source: degraded photographs; those without a face are skipped.
+        good: sharp aligned faces, to which the Fréchet distance is measured.
 
     Returns:
-        Columns by name, the photographs' own first (`INPUT`): NIQE and identity with the input; by name the
-        Fréchet distance; and by name the aligned faces (1, 3, 256, 256), to look at.
+        Scores by name, the photographs' own first (`INPUT`): NIQE and identity with the input; by name the
+        Fréchet distance; and by name the aligned faces (1, 3, 256, 256).
     """
-    names = [INPUT, *restorers]
-    columns = {name: Column() for name in names}
-    instruments = MetricSuite(torch.device("cpu"), with_reference=True, only=LARGE_SCORES)
-    distance = FrechetDistance("squeezenet")
-    faces: dict[str, list[Tensor]] = {name: [] for name in names}
+    scores = {name: ScoreAccumulator() for name in (INPUT, *restorers)}
+    sharp = ScoreAccumulator()
+    suite = _suite(LARGE_METRICS + SET_METRICS)
+    faces: dict[str, list[Tensor]] = {name: [] for name in scores}
     first = next(iter(restorers.values()))
-    for done, (name, data) in enumerate(source.items(), start=1):
-        picture = Picture(from_uint8(decode_rgb8(data, name).copy()))
+    for done, (file, data) in enumerate(source.items(), start=1):
+        picture = Picture(from_uint8(decode_rgb8(data, file).copy()))
         found = find_faces(picture.rgb, first.detector, which="all", min_face=first.config.min_face)
         main = max(found, key=native_side, default=None)
         if main is not None:
             matrix = face_matrix(main)
-            before = quantize(crop_face(picture.rgb, matrix, LOOKED_AT))
-            for way in names:
+            before = quantize(crop_face(picture.rgb, matrix, LARGE_SIZE))
+            for name, accumulator in scores.items():
                 after = before
-                if way != INPUT:
-                    after = quantize(crop_face(restorers[way](picture).picture.rgb, matrix, LOOKED_AT))
-                columns[way].add(instruments.measure(after, before))
-                faces[way].append(after)
-        if tell:
-            tell(done, len(source))
-    sharp = [
-        distance.features(_to_look_at(from_uint8(decode_rgb8(data, name).copy())))
-        for name, data in good.items()
-    ]
-    truth = torch.cat(sharp)
-    told = {
-        name: float(frechet_distance(torch.cat([distance.features(face) for face in seen]), truth))
-        for name, seen in faces.items()
-    }
-    return columns, told, faces
+                if name != INPUT:
+                    after = quantize(crop_face(restorers[name](picture).picture.rgb, matrix, LARGE_SIZE))
+                accumulator.add(suite.measure(after, before).scores)
+                accumulator.add_features(suite.features(after))
+                faces[name].append(after)
+        if progress:
+            progress(done, len(source))
+    for file, data in good.items():
+        sharp.add_features(suite.features(_enlarge(from_uint8(decode_rgb8(data, file).copy()))))
+    return scores, _distances(scores, sharp), faces
 
 
-def _to_look_at(faces: Tensor) -> Tensor:
-    if faces.shape[-1] == LOOKED_AT:
+def _suite(metrics: tuple[str, ...]) -> MetricSuite:
+    return MetricSuite(torch.device("cpu"), with_reference=True, only=metrics)
+
+
+def _distances(
+    scores: Mapping[str, ScoreAccumulator], reference: ScoreAccumulator
+) -> dict[str, float | None]:
+    (metric,) = SET_METRICS
+    return {name: found.set_distance(metric, reference).value for name, found in scores.items()}
+
+
+def _enlarge(faces: Tensor) -> Tensor:
+    if faces.shape[-1] == LARGE_SIZE:
         return faces
-    size = (LOOKED_AT, LOOKED_AT)
+    size = (LARGE_SIZE, LARGE_SIZE)
     return F.interpolate(faces, size=size, mode="bicubic", antialias=True).clamp(0.0, 1.0)

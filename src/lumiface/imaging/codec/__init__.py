@@ -1,3 +1,3 @@
-"""Bytes of picture files ↔ arrays of samples. Only `lumiface.imaging.io` uses this."""
+"""Bytes of image files ↔ arrays of samples; use `lumiface.imaging.io` for anything but GIF animations."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bytes of a picture file → upright samples. Pillow decodes; OpenCV only where Pillow would lose 16 bits."""
+"""Bytes of an image file → upright samples. Pillow decodes; OpenCV only where Pillow would lose 16 bits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from PIL import (  # each module registers its format when imported
 )
 
 from lumiface.core.errors import InputError
-from lumiface.imaging.codec.exif import reset_orientation, turn_upright
+from lumiface.imaging.codec.exif import apply_orientation, reset_orientation
 from lumiface.imaging.codec.raster import Format, Raster
 
 _FORMATS: tuple[Format, ...] = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
@@ -36,11 +36,11 @@ _TIFF_SAMPLE_FORMAT, _TIFF_UNSIGNED = 339, 1
 _PNG_BIT_DEPTH, _PNG_COLOUR_TYPE = 24, 25  # offsets in the IHDR chunk, which is always the first
 _PNG_GREY = (0, 4)
 
-# Tags of a TIFF that describe the photograph, as against its layout in the file.
+# Tags of a TIFF that describe the photograph, not its layout in the file.
 DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 EXIF_DIRECTORIES = (0x8769, 0x8825)  # camera settings, GPS
 
-# What 8-bit modes become; a mode that is absent here has its own line in `_samples_8`, or is refused.
+# 8-bit mode -> the mode it is converted to; other modes are handled in `_samples_8` or refused.
 _PLAIN_MODES = {
     "1": "L",
     "L": "L",
@@ -57,14 +57,14 @@ _PLAIN_MODES = {
 
 
 def decode(data: bytes, name: str, max_megapixels: float) -> Raster:
-    """Unpack one picture, the first of a file that holds several.
+    """Decode one picture, the first of a file with several.
 
     Raises:
-        InputError: not a picture, damaged, of a kind we do not read, or larger than `max_megapixels`; the
-            size is taken from the header, before anything is unpacked.
+        InputError: not an image, damaged, of an unsupported kind, or larger than `max_megapixels`; the size
+            is read from the header, before pixels are decoded.
     """
     if not data:
-        raise InputError(f"{name} is empty (0 bytes); copy it again from where it came")
+        raise InputError(f"{name} is empty (0 bytes); copy it again from its source")
     with _readable(name):
         picture, format_ = _open(data, name)
     width, height = picture.size
@@ -77,7 +77,7 @@ def decode(data: bytes, name: str, max_megapixels: float) -> Raster:
         bits = _bits(picture, data)
         picture.load()
     if bits > 16 or not _unsigned(picture):
-        raise InputError(f"{name} has signed, 32-bit or float samples; save it with 8 or 16 bits a channel")
+        raise InputError(f"{name} has signed, 32-bit or float samples; save it with 8 or 16 bits per channel")
     with _readable(name):
         icc = cast("bytes | None", picture.info.get("icc_profile")) or None
         orientation, exif = _exif(picture, name)
@@ -87,31 +87,34 @@ def decode(data: bytes, name: str, max_megapixels: float) -> Raster:
             if picture.mode in ("CMYK", "LAB"):
                 picture, icc = _convert_with_profile(picture, icc, name), None
             samples = _samples_8(picture)
-    return Raster(turn_upright(samples, orientation), format_, exif, icc)
+    return Raster(apply_orientation(samples, orientation), format_, exif, icc)
 
 
 def _open(data: bytes, name: str) -> tuple[ImageFile.ImageFile, Format]:
-    """Read the header only. Not by `Image.open`: its size limit is global, and ours is the caller's."""
+    """Read the header only. Not by `Image.open`, whose size limit is global; here the caller sets it."""
     for format_ in _FORMATS:
         factory, accepts = Image.OPEN[format_]
         if accepts is not None and accepts(data[:16]) is True:
             return factory(io.BytesIO(data), name), format_
     if data[4:12] in _PHONE_FORMATS:
         raise InputError(f"{name} is a HEIC or AVIF picture; save or export it as JPEG first")
-    raise InputError(f"{name} is not a picture we read (JPEG, PNG, WebP, TIFF, BMP); check what it is")
+    raise InputError(
+        f"{name} is not a picture in a supported format (JPEG, PNG, WebP, TIFF, BMP); check the file"
+    )
 
 
 @contextmanager
 def _readable(name: str) -> Generator[None]:
-    """Whatever a decoder trips over becomes one line; the cause stays attached."""
+    """Turns any exception of a decoder into an InputError of one line, with the cause attached."""
     try:
         yield
     except InputError:
         raise
     except Exception as fault:  # OSError, SyntaxError, struct.error, ValueError, IndexError, ... by decoder
-        what = " ".join(str(fault).split()) or type(fault).__name__  # OpenCV's messages have several lines
+        reason = " ".join(str(fault).split()) or type(fault).__name__  # OpenCV's messages have several lines
         raise InputError(
-            f"{name} cannot be read ({what}): damaged, cut off or a rare kind; copy it again or save as PNG"
+            f"{name} cannot be read ({reason}): damaged, truncated or an unusual variant; copy it again or "
+            "save it as PNG"
         ) from fault
 
 
@@ -134,7 +137,7 @@ def _unsigned(picture: Image.Image) -> bool:
 def _samples_8(picture: Image.Image) -> npt.NDArray[np.uint8]:
     mode = _PLAIN_MODES.get(picture.mode)
     if mode is None:
-        raise ValueError(f"mode {picture.mode} is not one we read")
+        raise ValueError(f"mode {picture.mode} is not supported")
     if picture.has_transparency_data and not mode.endswith("A"):
         mode = "LA" if mode == "L" else "RGBA"  # one colour, or some palette entries, marked as transparent
     samples = np.asarray(picture if picture.mode == mode else picture.convert(mode))
@@ -146,7 +149,7 @@ def _samples_16(data: bytes, picture: Image.Image) -> npt.NDArray[np.uint16]:
 
     samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype != np.uint16:
-        raise ValueError("its 16-bit samples cannot be unpacked")
+        raise ValueError("its 16-bit samples cannot be decoded")
     grey = data[_PNG_COLOUR_TYPE] in _PNG_GREY if picture.format == "PNG" else picture.mode.startswith("I")
     if samples.ndim == 2:
         samples = samples[:, :, None]
@@ -155,15 +158,15 @@ def _samples_16(data: bytes, picture: Image.Image) -> npt.NDArray[np.uint16]:
     else:
         samples = samples[:, :, [2, 1, 0, 3][: samples.shape[2]]]  # OpenCV stores BGR
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        return _as_tagged(samples, picture.tag_v2)
+        return _apply_tiff_tags(samples, picture.tag_v2)
     if samples.shape[2] == 1 and "transparency" in picture.info:  # one level of grey marked as transparent
         opaque = (samples != picture.info["transparency"]) * 65535
         samples = np.concatenate((samples, opaque.astype(np.uint16)), axis=2)
     return cast("npt.NDArray[np.uint16]", samples)
 
 
-def _as_tagged(samples: Any, tags: TiffImagePlugin.ImageFileDirectory_v2) -> npt.NDArray[np.uint16]:
-    """What OpenCV does not see to in a TIFF of 16 bits."""
+def _apply_tiff_tags(samples: Any, tags: TiffImagePlugin.ImageFileDirectory_v2) -> npt.NDArray[np.uint16]:
+    """The tags of a 16-bit TIFF that OpenCV ignores."""
     if samples.shape[2] > 1 and tags.get(_TIFF_PLANAR) == _TIFF_SEPARATE:
         raise ValueError("16-bit TIFF with separate colour planes")
     if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
@@ -187,25 +190,23 @@ def _convert_with_profile(picture: Image.Image, icc: bytes | None, name: str) ->
     try:
         converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
     except ImageCms.PyCMSError as fault:
-        warnings.warn(
-            f"{name}: its colour profile is unusable ({fault}); plain conversion instead", stacklevel=2
-        )
+        warnings.warn(f"{name}: its colour profile is unusable ({fault}) and ignored", stacklevel=2)
         return picture.convert("RGB")
     assert converted is not None  # only with inPlace=True
     return converted
 
 
 def _exif(picture: Image.Image, name: str) -> tuple[int, bytes | None]:
-    """Orientation and upright EXIF. Damaged EXIF is left out with a warning: the picture is worth more."""
+    """Orientation and upright EXIF. Damaged EXIF is dropped with a warning, so that the picture is read."""
     try:
         raw = cast("bytes | None", picture.info.get("exif"))
         if isinstance(picture, TiffImagePlugin.TiffImageFile):
             raw = _exif_of_tiff(picture)
-        elif raw is None and (found := picture.getexif()):  # older PNG writers hide it in a text chunk
+        elif raw is None and (found := picture.getexif()):  # older PNG writers store it in a text chunk
             raw = found.tobytes()
         return reset_orientation(raw) if raw else (1, None)
     except Exception as fault:
-        warnings.warn(f"{name}: its EXIF is damaged and left out ({fault})", stacklevel=2)
+        warnings.warn(f"{name}: its EXIF is damaged and dropped ({fault})", stacklevel=2)
         return 1, None
 
 

@@ -1,5 +1,5 @@
-"""Samples → bytes of a picture file. Pillow for 8 bits; PNG and TIFF with 16 bits are laid out here, because
-neither Pillow (no 16-bit colour) nor OpenCV (no EXIF, no ICC before 4.11) writes them whole."""
+"""Samples → bytes of an image file. Pillow encodes 8 bits; PNG and TIFF with 16 bits are encoded here:
+Pillow has no 16-bit colour, and OpenCV writes no EXIF (nor ICC before 4.11)."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 
 
 def encode(raster: Raster, quality: int) -> bytes:
-    """Pack the samples in `raster.format`.
+    """Encode the samples in `raster.format`.
 
     JPEG is written without chroma subsampling; WebP is lossless at quality 100. PNG and TIFF take uint16.
 
     Raises:
-        ValueError: the format cannot hold these samples (alpha in JPEG or BMP, 16 bits elsewhere).
+        ValueError: the format does not support these samples (alpha: JPEG, BMP; 16 bits: JPEG, WebP, BMP).
     """
     samples = raster.samples
     if samples.shape[2] in (2, 4) and raster.format in ("JPEG", "BMP"):
-        raise ValueError(f"{raster.format} cannot hold transparency; write .png, .webp or .tif")
+        raise ValueError(f"{raster.format} has no transparency; write .png, .webp or .tif")
     if raster.format == "TIFF":
         return _tiff(raster)
     if samples.dtype == np.uint16:
         if raster.format != "PNG":
-            raise ValueError(f"{raster.format} cannot hold 16 bits; write .png or .tif")
+            raise ValueError(f"{raster.format} has no 16-bit samples; write .png or .tif")
         return _png_16(raster)
     return _with_pillow(raster, quality)
 
@@ -107,7 +107,7 @@ def _tiff(raster: Raster) -> bytes:
     directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
     for tag, value in (tags | _tags_of_exif(raster.exif)).items():
         directory[tag] = value
-    directory[273] = 0  # where the strip begins; Pillow adds the directory's own length on packing
+    directory[273] = 0  # offset of the strip; Pillow adds the directory's own length when packing
     return b"II*\0" + struct.pack("<I", 8) + directory.tobytes(8) + strip
 
 

@@ -1,6 +1,6 @@
-"""The orientation in EXIF: read it, reset it in place, and turn the samples accordingly.
+"""The EXIF orientation: read, reset in place, and applied to the samples.
 
-EXIF is patched in place and not written anew, so maker notes (whose offsets break when they move) survive.
+EXIF is patched in place, not rewritten, so maker notes (whose offsets break when they move) survive.
 Layout: TIFF 6.0, section 2; the orientations: EXIF 2.32, tag 0x0112.
 """
 
@@ -19,18 +19,18 @@ _ENTRY = 12  # bytes: tag, type, count, value
 
 
 def reset_orientation(exif: bytes) -> tuple[int, bytes]:
-    """Read the orientation and return it with the same EXIF saying "upright" (1).
+    """Read the orientation; return it, and the same EXIF with orientation 1 (upright).
 
-    The embedded thumbnail is unlinked too: it would show the picture as it was before.
+    The embedded thumbnail is unlinked, too: it shows the picture before restoration.
 
     Args:
-        exif: with or without the b"Exif\\0\\0" in front.
+        exif: with or without the prefix b"Exif\\0\\0".
 
     Returns:
-        orientation, 1..8 (1 where there is none), and the EXIF with b"Exif\\0\\0" in front.
+        orientation, 1..8 (1 if the tag is absent), and the EXIF with the prefix b"Exif\\0\\0".
 
     Raises:
-        ValueError: this is not EXIF, or it is cut off.
+        ValueError: the data is not EXIF, or truncated.
     """
     block = bytearray(exif.removeprefix(EXIF_HEADER))
     order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
@@ -49,12 +49,12 @@ def reset_orientation(exif: bytes) -> tuple[int, bytes]:
         if next_directory + 4 <= len(block):
             struct.pack_into(order + "I", block, next_directory, 0)
     except struct.error as fault:
-        raise ValueError(f"EXIF is cut off: {fault}") from fault
+        raise ValueError(f"EXIF is truncated: {fault}") from fault
     return orientation, EXIF_HEADER + bytes(block)
 
 
-def turn_upright(samples: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """Turn stored (H, W, C) samples the way the orientation 1..8 says they are to be looked at."""
+def apply_orientation(samples: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Rotate and flip stored samples (H, W, C) upright, by the EXIF orientation 1..8."""
     if orientation >= 5:  # 5..8: rows and columns are swapped
         samples = samples.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

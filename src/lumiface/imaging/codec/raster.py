@@ -1,4 +1,4 @@
-"""What a picture file holds once it is unpacked."""
+"""The decoded content of an image file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ FORMAT_OF_SUFFIX: dict[str, Format] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Raster:
-    """Upright samples with the metadata that travels along.
+    """Upright samples with their metadata.
 
-    `samples` is (H, W, C), uint8 or uint16, C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
-    `exif` begins with b"Exif\\0\\0", and its orientation is 1.
+    Attributes:
+        samples: (H, W, C), uint8 or uint16, C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
+        format: of the file.
+        exif: begins with b"Exif\\0\\0"; its orientation is 1.
+        icc: the colour profile.
     """
 
     samples: npt.NDArray[np.unsignedinteger[Any]]

@@ -1,3 +1,3 @@
-"""Methods to compare with: each file opens with its paper, what is exact, and what deviates."""
+"""Baselines: each file begins with its paper, what is exact, and what deviates."""
 
 from __future__ import annotations

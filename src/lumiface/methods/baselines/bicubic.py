@@ -1,7 +1,7 @@
-"""Bicubic enlargement as a member of the table: what every super-resolver has to beat.
+"""Bicubic upscaling, the baseline of super-resolution.
 
 Keys, "Cubic Convolution Interpolation for Digital Image Processing" (IEEE TASSP 1981), a = -0.5 as in MATLAB.
-Nothing in it learns; behind an enhancer of light it makes a chain of that enhancer alone.
+It has no parameters; after a low-light enhancer it gives the chain of that enhancer alone.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lumiface.degradations.resample import resize
 
 
 class BicubicConfig(Settings):
-    """What defines one bicubic enlargement."""
+    """The configuration of bicubic upscaling."""
 
-    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: upscaling factor")
 
 
 class Bicubic(nn.Module):

@@ -1,16 +1,17 @@
-"""CTCNet: convolutions for a face's details and channel attention for its whole, at three sizes.
+"""CTCNet: convolutions for local detail and channel attention for global structure, at three scales.
 
 Gao, Xu, Li, Yang, Zeng, Qi: "CTCNet: A CNN-Transformer Cooperation Network for Face Image Super-Resolution"
-(IEEE TIP 2023), §III, Fig. 2-6; what the text leaves open (kernels, activations, which layers share weights)
-is as in its authors' code.
+(IEEE TIP 2023), §III, Fig. 2-6; what the text leaves open (kernels, activations, shared weights) follows its
+authors' code.
 
-Exact: the input enlarged first; encoder 32-64-128 channels of local-global modules (LGCM), four refinement
-modules (FRM) at an eighth of the size, decoder of fusion units (MFFU) and LGCMs; the result added to the
-input; 22.4 M parameters.
-Deviations: borders are replicated in the hourglasses, not mirrored; the ReLU inside channel attention leaks;
-values in [0, 1] instead of [-1, 1]; torch's own random start instead of N(0, 0.02) (`NOTE(paper)` below).
-Batch norm is kept; in evaluation it uses running statistics: alone and in a batch a picture comes out the
-same.
+Exact: the input upscaled first; encoder 32-64-128 channels of local-global modules (LGCM), four refinement
+modules (FRM) at 1/8 of the resolution, decoder of fusion units (MFFU) and LGCMs; a global residual
+connection; 22.4 M parameters.
+Deviations: replicate instead of reflection padding in the hourglasses; leaky ReLU inside channel attention;
+values in [0, 1] instead of [-1, 1]; torch's default initialisation instead of N(0, 0.02) (`NOTE(paper)`
+below).
+Batch norm is kept; in evaluation it uses running statistics, so that the output for an image does not depend
+on the batch.
 """
 
 from __future__ import annotations
@@ -27,45 +28,45 @@ from lumiface.core.settings import Settings
 
 
 class CTCNetConfig(Settings):
-    """What defines one CTCNet; stored in every checkpoint."""
+    """The configuration of a CTCNet; stored in every checkpoint."""
 
     channels: int = Field(
         default=32,
         ge=8,
         multiple_of=4,
-        description="C: width at full size; 2C at a half, 4C at a quarter and less",
+        description="C: channels at full resolution; 2C at 1/2, 4C at 1/4 and below",
     )
     transformers: tuple[int, int, int] = Field(
-        default=(4, 6, 6), description="transformer blocks in the LGCMs at full size, a half, a quarter"
+        default=(4, 6, 6), description="transformer blocks in the LGCMs at full, 1/2 and 1/4 resolution"
     )
-    refinements: int = Field(default=4, ge=1, description="refinement modules (FRM) at an eighth of the size")
-    scale: Literal[2, 4, 8] = Field(default=4, description="s: bicubic enlargement before the first layer")
+    refinements: int = Field(default=4, ge=1, description="refinement modules (FRM) at 1/8 of the resolution")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: bicubic upscaling before the first layer")
 
 
 class ChannelAttention(nn.Sequential):
-    """Each channel's weight in (0, 1), from the means of all. Shape: (B, C, H, W) -> (B, C, 1, 1)."""
+    """Channel weights in (0, 1) from the means of all channels. Shape: (B, C, H, W) -> (B, C, 1, 1)."""
 
     def __init__(self, channels: int) -> None:
         hidden = max(channels // 16, 2)
         squeeze, excite = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
-        # NOTE(paper): leaky instead of plain ReLU; of two to eight units all may start dead and stay so.
+        # NOTE(paper): leaky ReLU instead of ReLU; with two to eight units, all may be dead from the start.
         super().__init__(nn.AdaptiveAvgPool2d(1), squeeze, nn.LeakyReLU(0.1), excite, nn.Sigmoid())
 
 
 class NormedConv(nn.Sequential):
-    """3x3 convolution with repeated borders, batch norm, PReLU.
+    """3x3 convolution with replicate padding, batch norm, PReLU.
 
     Shape: (B, before, H, W) -> (B, after, H, W), or half the size, rounded up, with `stride` 2.
     """
 
     def __init__(self, before: int, after: int, stride: int = 1) -> None:
-        # NOTE(paper): mirrored there, which needs two pixels; repeated borders serve features of any size.
+        # NOTE(paper): reflection padding there, which needs two pixels; replicate padding works at any size.
         conv = nn.Conv2d(before, after, 3, stride, padding=1, bias=False, padding_mode="replicate")
         super().__init__(conv, nn.BatchNorm2d(after), nn.PReLU(after))
 
 
 class ScaledResidual(nn.Module):
-    """a·x + b·Conv(PReLU(Conv(x))) at half the width inside; a and b are learned.
+    """a·x + b·Conv(PReLU(Conv(x))) with half the channels inside; a and b are learned.
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -84,7 +85,7 @@ class ScaledResidual(nn.Module):
 
 
 class FeatureExtraction(nn.Module):
-    """Feature extraction unit (FEU): two residual steps, both kept, weighed by channel, added (Fig. 4).
+    """Feature extraction unit (FEU): two residual blocks, channel attention on both outputs, skip (Fig. 4).
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -99,15 +100,15 @@ class FeatureExtraction(nn.Module):
         self.weights = nn.Parameter(torch.ones(4))
 
     def forward(self, features: Tensor) -> Tensor:
-        of_second, of_first, of_input, of_result = self.weights
+        second_weight, first_weight, input_weight, output_weight = self.weights
         first = self.first(features)
-        both = torch.cat([of_second * self.second(first), of_first * first], dim=1)  # (B, 2C, H, W)
+        both = torch.cat([second_weight * self.second(first), first_weight * first], dim=1)  # (B, 2C, H, W)
         fused = F.relu(self.fuse(both))
-        return of_input * features + of_result * F.relu(self.out(fused * self.attention(fused)))
+        return input_weight * features + output_weight * F.relu(self.out(fused * self.attention(fused)))
 
 
 class StructureAttention(nn.Module):
-    """One weight in (0, 1) per pixel, judged by an hourglass of `depth` halvings and channel attention.
+    """One weight in (0, 1) per pixel, from an hourglass of `depth` levels with channel attention.
 
     Shape: (B, C, H, W) -> (B, C, H, W), any H and W.
     """
@@ -125,16 +126,16 @@ class StructureAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         skips: list[Tensor] = []
-        seen = features
+        x = features
         for skip, down in zip(self.skip, self.down, strict=True):
-            skips.append(skip(seen))
-            seen = down(seen)
-        seen = self.middle(seen)
+            skips.append(skip(x))
+            x = down(x)
+        x = self.middle(x)
         for up in self.up:
             skipped = skips.pop()
-            seen = up(F.interpolate(seen, size=skipped.shape[-2:], mode="nearest")) + skipped
-        seen = seen * self.attention(seen) + self.shortcut(features)
-        return features * torch.sigmoid(self.weigh(seen))
+            x = up(F.interpolate(x, size=skipped.shape[-2:], mode="nearest")) + skipped
+        x = x * self.attention(x) + self.shortcut(features)
+        return features * torch.sigmoid(self.weigh(x))
 
 
 class StructureUnit(nn.Sequential):
@@ -149,7 +150,7 @@ class StructureUnit(nn.Sequential):
 
 
 class LocalGlobal(nn.Module):
-    """Local-global feature cooperation module (LGCM): FSAU, then transformer blocks; a skip around both.
+    """Local-global feature cooperation module (LGCM): FSAU, then transformer blocks, with a skip.
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -164,7 +165,7 @@ class LocalGlobal(nn.Module):
 
 
 class Refinement(nn.Module):
-    """Feature refinement module (FRM): FSAU, then coarse and fine parts apart, each through one FEU twice.
+    """Feature refinement module (FRM): FSAU, then coarse and fine components, each through one FEU twice.
 
     Shape: (B, C, H, W) -> (B, C, H, W), H and W even.
     """
@@ -173,7 +174,7 @@ class Refinement(nn.Module):
         super().__init__()
         self.extract = FeatureExtraction(channels)
         self.attention = StructureAttention(channels, width, depth=2)
-        self.align = FeatureExtraction(channels)  # serves twice, as do the next two: as in the authors' code
+        self.align = FeatureExtraction(channels)  # used twice, as the next two, as in the authors' code
         self.coarse = FeatureExtraction(channels)
         self.fine = FeatureExtraction(channels)
         self.weigh_coarse = nn.Parameter(torch.full((1,), 0.5))
@@ -211,7 +212,7 @@ class Fusion(nn.Module):
 
 
 class CTCNet(nn.Module):
-    """I_SR = I + Conv(Decoder(FRMs(Encoder(Conv(I))))) on the enlarged picture I (Fig. 2).
+    """I_SR = I + Conv(Decoder(FRMs(Encoder(Conv(I))))) on the upscaled image I (Fig. 2).
 
     Shape: (B, 3, h, w) in [0, 1], any size -> (B, 3, s·h, s·w), about [0, 1], not clipped.
     """

@@ -1,13 +1,13 @@
-"""DLN: the light that a dark picture lacks, learnt by lightening and darkening again.
+"""DLN: low-light enhancement by lightening back-projection.
 
 Wang, Liu, Siu, Lun: "Lightening Network for Low-Light Image Enhancement" (IEEE TIP 2020).
 The defaults are the paper's: 64 channels, three back-projections, 0.70 M parameters.
 
-Exact: order, widths and kernels of all layers; every block sees the features of all before it; the result
-is added to the input; colours in [-1, 1] beside the brightest channel in [0, 1] go in.
-Deviations: smaller weights at the start (`NOTE(paper)` below). The paper trains with SSIM and total
-variation; here the recipe is the one that all paired peers share (L1): networks are compared, not losses.
-Left out: the interactive variant, which is told by a person how much to lighten.
+Exact: order, widths and kernels of all layers; every block receives the features of all before it; a global
+residual connection; the input is RGB in [-1, 1] and its maximum over channels in [0, 1].
+Deviations: smaller initial weights (`NOTE(paper)` below). The paper trains with SSIM and total variation;
+here the recipe is that of all paired baselines (L1): networks are compared, not losses.
+Omitted: the interactive variant, in which a person sets the amount of lightening.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from lumiface.core.settings import Settings
 
 
 class DLNConfig(Settings):
-    """What defines one DLN; stored in every checkpoint."""
+    """The configuration of a DLN; stored in every checkpoint."""
 
-    channels: int = Field(default=64, ge=8, multiple_of=2, description="width of all features (paper 64)")
+    channels: int = Field(default=64, ge=8, multiple_of=2, description="channels of all features (paper 64)")
     blocks: int = Field(default=3, ge=1, description="number of lightening back-projections (paper 3)")
-    scale: Literal[1] = Field(default=1, description="the picture keeps its size")
+    scale: Literal[1] = Field(default=1, description="the image keeps its size")
 
 
 class DLN(nn.Module):
@@ -52,7 +52,7 @@ class DLN(nn.Module):
         self.lighten = nn.ModuleList(LighteningBackProjection(channels) for _ in range(blocks))
         self.fuse = ConvPReLU((blocks + 1) * channels, channels)
         self.to_rgb = nn.Conv2d(channels, 3, 3, padding=1)
-        # NOTE(paper): the authors' code starts by Kaiming, where the first pictures lie far outside [0, 1].
+        # NOTE(paper): the authors' code uses Kaiming's initialisation, with outputs far outside [0, 1].
         start_near_identity(self, self.to_rgb)
 
     def forward(self, low: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""EDSR: residual blocks without batch normalisation, enlargement at the very end.
+"""EDSR: residual blocks without batch normalisation, upsampling at the end.
 
 Lim, Son, Kim, Nah, Lee: "Enhanced Deep Residual Networks for Single Image Super-Resolution" (CVPRW 2017),
 §3.2-3.3, Fig. 2-4. The defaults are its "baseline": 16 blocks of 64 channels, 1.52 M parameters at x4.
 
-Exact: order, widths and strides of all layers, both skips, pixel shuffle by steps of two.
+Exact: order, widths and strides of all layers, both skips, pixel shuffle in steps of two.
 Deviations: no mean shift, values in [0, 1] instead of 0..255 (both `NOTE(paper)` below).
-Open in the paper, as in its authors' code: no activation between the enlarging steps.
+Open in the paper, as in its authors' code: no activation between the upsampling steps.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from lumiface.core.settings import Settings
 
 
 class EDSRConfig(Settings):
-    """What defines one EDSR; stored in every checkpoint."""
+    """The configuration of an EDSR; stored in every checkpoint."""
 
-    channels: int = Field(default=64, ge=8, description="F: width of all features (baseline 64, large 256)")
+    channels: int = Field(
+        default=64, ge=8, description="F: channels of all features (baseline 64, large 256)"
+    )
     blocks: int = Field(default=16, ge=1, description="B: number of residual blocks (baseline 16, large 32)")
     residual_scale: float = Field(
-        default=1.0, gt=0.0, le=1.0, description="what a block adds is multiplied by this (large: 0.1)"
+        default=1.0, gt=0.0, le=1.0, description="factor of each residual branch (large: 0.1)"
     )
-    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: upscaling factor")
 
 
 class ResidualBlock(nn.Module):
-    """Convolution, ReLU, convolution, added to what came in; no normalisation (§3.2, Fig. 2c).
+    """Convolution, ReLU, convolution, added to the input; no normalisation (§3.2, Fig. 2c).
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -66,8 +68,8 @@ class EDSR(nn.Module):
         self.tail = nn.Conv2d(channels, 3, 3, padding=1)
 
     def forward(self, low: Tensor) -> Tensor:
-        # NOTE(paper): DIV2K's mean colour is not subtracted and added again, and values are in [0, 1]: a
-        # mean of daylight photographs says nothing of dark faces, and the layers can learn a shift.
+        # NOTE(paper): DIV2K's mean colour is not subtracted and added again, and values are in [0, 1]: the
+        # mean of daylight photographs does not apply to dark faces, and the layers can learn an offset.
         shallow = self.head(low)
         features = shallow + self.body(self.blocks(shallow))  # (B, C, h, w)
         for step in self.steps:

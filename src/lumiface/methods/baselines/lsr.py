@@ -1,15 +1,15 @@
-"""LSR: lightens and enlarges in one network, by back-projection for the light and for the size.
+"""LSR: joint low-light enhancement and super-resolution by back-projection.
 
 "LSR: Lightening Super-Resolution Deep Network for Low-Light Image Enhancement" (Neurocomputing 2022,
 doi 10.1016/j.neucom.2022.07.058), to which LFSRNet is compared (its reference 46).
 
-A RECONSTRUCTION. Neither the paper's text nor its code could be had; known of it is its title and, from
-surveys of the field, that it lightens and enlarges in one feed-forward network by iterative back-projection.
-Scores of this network are therefore not the paper's.
-Taken from elsewhere: DLN's lightening back-projection for the light (Wang et al., IEEE TIP 2020) and DBPN's
-up-projection unit for the size (Haris, Shakhnarovich, Ukita, CVPR 2018, §3.1; kernels 6, 8, 12 with strides
-2, 4, 8 as there). Chosen here: how many of each, all widths, one enlargement at the end (light is cheaper to
-mend in the small picture), and the sum with the bicubic picture. The recipe is the peers' common one (L1).
+A RECONSTRUCTION. Neither the paper's text nor its code was available; known are its title and, from surveys
+of the field, that it enhances and upscales in one feed-forward network by iterative back-projection. Scores
+of this network are therefore not the paper's.
+Taken from other papers: DLN's lightening back-projection (Wang et al., IEEE TIP 2020) and DBPN's
+up-projection unit (Haris, Shakhnarovich, Ukita, CVPR 2018, §3.1; kernels 6, 8, 12 with strides 2, 4, 8 as
+there). Chosen here: the number of each, all channels, one upscaling at the end (enhancement is cheaper at low
+resolution), and the sum with the bicubic image. The recipe is that of all baselines (L1).
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from lumiface.core.settings import Settings
 
 
 class LSRConfig(Settings):
-    """What defines one LSR; stored in every checkpoint."""
+    """The configuration of an LSR; stored in every checkpoint."""
 
-    channels: int = Field(default=64, ge=8, multiple_of=2, description="width of all features")
+    channels: int = Field(default=64, ge=8, multiple_of=2, description="channels of all features")
     blocks: int = Field(default=3, ge=1, description="number of lightening back-projections")
-    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: upscaling factor")
 
 
 class UpProjection(nn.Module):
     """DBPN's unit: H0 = up(L), L0 = down(H0), H = H0 + up(L0 - L).
 
-    Were the enlargement right, reducing it again would give L back; what differs is enlarged and added.
+    With a perfect upscaling, downscaling would give L again; the residual is upscaled and added.
 
     Shape: (B, C, h, w) -> (B, C, s·h, s·w).
     """
 
     def __init__(self, channels: int, scale: int) -> None:
         super().__init__()
-        side = scale + 4  # 6, 8, 12; the overhang of two pixels on each side is cut off again
+        kernel = scale + 4  # 6, 8, 12; the padding removes the excess of two pixels on each side
         self.up = nn.Sequential(
-            nn.ConvTranspose2d(channels, channels, side, stride=scale, padding=2), nn.PReLU()
+            nn.ConvTranspose2d(channels, channels, kernel, stride=scale, padding=2), nn.PReLU()
         )
-        self.down = nn.Sequential(nn.Conv2d(channels, channels, side, stride=scale, padding=2), nn.PReLU())
+        self.down = nn.Sequential(nn.Conv2d(channels, channels, kernel, stride=scale, padding=2), nn.PReLU())
         self.up_residual = nn.Sequential(
-            nn.ConvTranspose2d(channels, channels, side, stride=scale, padding=2), nn.PReLU()
+            nn.ConvTranspose2d(channels, channels, kernel, stride=scale, padding=2), nn.PReLU()
         )
 
     def forward(self, small: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class LSR(nn.Module):
         for aggregate, lighten in zip(self.aggregate, self.lighten, strict=False):
             stages.append(lighten(aggregate(torch.cat(stages, dim=1))))
         features = self.aggregate[-1](torch.cat(stages, dim=1))
-        enlarged = F.interpolate(
+        upscaled = F.interpolate(
             low, scale_factor=float(self.config.scale), mode="bicubic", align_corners=False
         )
-        return enlarged + self.to_rgb(self.enlarge(features))  # (B, 3, s·h, s·w)
+        return upscaled + self.to_rgb(self.enlarge(features))  # (B, 3, s·h, s·w)

@@ -1,12 +1,12 @@
-"""Omni-SR: attention over space and channels at once, in windows and over the whole grid.
+"""Omni-SR: joint attention over space and channels, in windows and over the whole grid.
 
 Wang, Chen, Ni, Zhou, Lei, Yuan: "Omni Aggregation Networks for Lightweight Image Super-Resolution" (CVPR
-2023), §3. The network is spandrel's (the package, MIT), which is the authors' own; this file gives it our
-interface. Weights start at random: nothing pretrained is loaded.
+2023), §3. The network is spandrel's (the package, MIT), which is the authors' own; this file adapts it
+to our interface. Weights are initialised randomly: nothing pretrained is loaded.
 
 Exact: five groups (OSAG) of one block of 64 channels, 8x8 windows, pixel shuffle in one step; 0.81 M
 parameters at x4 (0.79 M where norms and position tables are not counted, as published).
-Deviations: sides are padded by their edges instead of zeros (`NOTE(paper)` below).
+Deviations: replicate padding instead of zeros (`NOTE(paper)` below).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from lumiface.core.settings import Settings
 
 
 class OmniSRConfig(Settings):
-    """What defines one Omni-SR; stored in every checkpoint."""
+    """The configuration of an Omni-SR; stored in every checkpoint."""
 
-    channels: int = Field(default=64, ge=8, multiple_of=4, description="width of all features (paper 64)")
+    channels: int = Field(default=64, ge=8, multiple_of=4, description="channels of all features (paper 64)")
     groups: int = Field(default=5, ge=1, description="residual groups (OSAG; paper 5)")
     blocks: int = Field(default=1, ge=1, description="omni self-attention blocks in each group (paper 1)")
-    window: int = Field(default=8, ge=2, description="side of the windows, in pixels of the small picture")
-    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
+    window: int = Field(default=8, ge=2, description="window size, in pixels of the input")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: upscaling factor")
 
 
 class ChannelNorm(nn.Module):
-    """Each pixel normalised over its channels.
+    """Layer normalisation over the channels of each pixel.
 
-    Stands for spandrel's layer of the same mathematics, whose hand-written derivative neither ONNX export nor
-    new versions of torch understand.
+    Replaces spandrel's equivalent layer, whose custom autograd function neither ONNX export nor new versions
+    of torch support.
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -54,7 +54,7 @@ class ChannelNorm(nn.Module):
 
 
 class OmniSR(nn.Module):
-    """spandrel's Omni-SR behind our interface; its weights bear the prefix `body.`.
+    """spandrel's Omni-SR with our interface; its weights have the prefix `body.`.
 
     Shape: (B, 3, h, w) in [0, 1], any size -> (B, 3, s·h, s·w), about [0, 1], not clipped.
 
@@ -71,7 +71,7 @@ class OmniSR(nn.Module):
             raise SettingError("omnisr needs spandrel: pip install 'lumiface[peers]'") from error
         body: Any = Body
         with warnings.catch_warnings():
-            # spandrel calls torch.meshgrid in a way that torch will change one day; no user can help it.
+            # spandrel calls torch.meshgrid without `indexing`, a deprecation that users cannot fix.
             warnings.filterwarnings("ignore", message="torch.meshgrid")
             self.body: nn.Module = body(
                 num_feat=config.channels,
@@ -82,19 +82,19 @@ class OmniSR(nn.Module):
                 pe=True,
                 bias=True,
             )
-        for part in list(self.body.modules()):
-            for name, child in part.named_children():
+        for module in list(self.body.modules()):
+            for name, child in module.named_children():
                 if type(child).__name__ == "LayerNorm2d":
                     norm: Any = child
-                    setattr(part, name, ChannelNorm(len(norm.weight), norm.eps))
+                    setattr(module, name, ChannelNorm(len(norm.weight), norm.eps))
 
     def forward(self, low: Tensor) -> Tensor:
         height, width = low.shape[-2:]
         window, scale = self.config.window, self.config.scale
-        # The groups' ESA sees the features through a stride of 2 and a pool of 7: 15 pixels are the least.
-        least = -(-15 // window) * window
-        bottom: Any = torch.sym_max(-height % window, least - height)
-        right: Any = torch.sym_max(-width % window, least - width)
-        # NOTE(paper): edge pixels are repeated; zeros would read as darkness.
+        # The groups' ESA has a stride of 2 and a pooling of 7: it needs at least 15 pixels.
+        minimum = -(-15 // window) * window
+        bottom: Any = torch.sym_max(-height % window, minimum - height)
+        right: Any = torch.sym_max(-width % window, minimum - width)
+        # NOTE(paper): replicate padding; zeros would look like darkness.
         padded = F.pad(low, (0, right, 0, bottom), mode="replicate")
         return self.body(padded)[..., : scale * height, : scale * width]

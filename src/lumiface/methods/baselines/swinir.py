@@ -1,12 +1,12 @@
-"""SwinIR: residual groups of shifted-window attention, here in its lightweight size.
+"""SwinIR: residual groups of shifted-window attention, in its lightweight size.
 
 Liang, Cao, Sun, Zhang, Van Gool, Timofte: "SwinIR: Image Restoration Using Swin Transformer" (ICCVW 2021),
-§3, §4.1. The network is spandrel's (the package, MIT), which is the authors' own; this file gives it our
-interface. Weights start at random: nothing pretrained is loaded.
+§3, §4.1. The network is spandrel's (the package, MIT), which is the authors' own; this file adapts it
+to our interface. Weights are initialised randomly: nothing pretrained is loaded.
 
 Exact: four groups of six layers of 60 channels, six heads, 8x8 windows, pixel shuffle in one step; 0.93 M
 parameters at x4 (the published 0.90 M lack one of the 3x3 convolutions).
-Deviations: no stochastic depth; sides are padded by their edges instead of mirrored (`NOTE(paper)` below).
+Deviations: no stochastic depth; replicate instead of reflection padding (`NOTE(paper)` below).
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ from lumiface.core.settings import Settings
 
 
 class SwinIRConfig(Settings):
-    """What defines one SwinIR; stored in every checkpoint."""
+    """The configuration of a SwinIR; stored in every checkpoint."""
 
     channels: int = Field(
-        default=60, ge=8, description="width of all features, a multiple of `heads` (light 60)"
+        default=60, ge=8, description="channels of all features, a multiple of `heads` (light 60)"
     )
     groups: int = Field(default=4, ge=1, description="residual groups (RSTB): light 4, classical 6")
     layers: int = Field(
         default=6, ge=1, description="layers (STL) in each group; every second one is shifted"
     )
     heads: int = Field(default=6, ge=1, description="attention heads")
-    window: int = Field(default=8, ge=2, description="side of the windows, in pixels of the small picture")
-    expansion: float = Field(default=2.0, gt=0, description="width of the feed-forward nets, in channels")
-    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
+    window: int = Field(default=8, ge=2, description="window size, in pixels of the input")
+    expansion: float = Field(
+        default=2.0, gt=0, description="hidden width of the feed-forward networks, relative to `channels`"
+    )
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: upscaling factor")
 
     @model_validator(mode="after")
     def _heads_divide_channels(self) -> SwinIRConfig:
@@ -47,7 +49,7 @@ class SwinIRConfig(Settings):
 
 
 class SwinIR(nn.Module):
-    """spandrel's SwinIR behind our interface; its weights bear the prefix `body.`.
+    """spandrel's SwinIR with our interface; its weights have the prefix `body.`.
 
     Shape: (B, 3, h, w) in [0, 1], any size -> (B, 3, s·h, s·w), about [0, 1], not clipped.
 
@@ -64,10 +66,10 @@ class SwinIR(nn.Module):
             raise SettingError("swinir needs spandrel: pip install 'lumiface[peers]'") from error
         body: Any = Body
         with warnings.catch_warnings():
-            # spandrel calls torch.meshgrid in a way that torch will change one day; no user can help it.
+            # spandrel calls torch.meshgrid without `indexing`, a deprecation that users cannot fix.
             warnings.filterwarnings("ignore", message="torch.meshgrid")
             self.body: nn.Module = body(
-                # Only the size for which masks of the windows are kept ready; others make theirs on the way.
+                # The size for which window masks are precomputed; other sizes compute theirs on the fly.
                 img_size=4 * config.window,
                 window_size=config.window,
                 embed_dim=config.channels,
@@ -76,44 +78,46 @@ class SwinIR(nn.Module):
                 mlp_ratio=config.expansion,
                 upscale=config.scale,
                 upsampler="pixelshuffledirect",
-                # NOTE(paper): the authors' code drops layers at random (rate 0.1) in training; ours
-                # draw no random numbers.
+                # NOTE(paper): the authors' code has stochastic depth (rate 0.1) in training; our networks use
+                # no random numbers.
                 drop_path_rate=0.0,
             )
-        for part in self.body.modules():
-            self._tidy(part)
+        for module in self.body.modules():
+            self._adapt(module)
 
     @staticmethod
-    def _tidy(part: Any) -> None:
-        """Keep what follows from the config out of the checkpoint; make masks in the weights' own type."""
+    def _adapt(module: Any) -> None:
+        """Make derived buffers non-persistent, and compute masks in the type of the weights."""
         for name in ("attn_mask", "relative_position_index"):
-            if isinstance(getattr(part, name, None), Tensor):
-                part.register_buffer(name, getattr(part, name), persistent=False)
-        if hasattr(part, "calculate_mask"):
-            part.calculate_mask = partial(_mask_for, part)
+            if isinstance(getattr(module, name, None), Tensor):
+                module.register_buffer(name, getattr(module, name), persistent=False)
+        if hasattr(module, "calculate_mask"):
+            module.calculate_mask = partial(_mask_for, module)
 
     def forward(self, low: Tensor) -> Tensor:
         height, width = low.shape[-2:]
         window, scale = self.config.window, self.config.scale
-        # NOTE(paper): edge pixels are repeated; mirroring needs a picture larger than what is added to it.
+        # NOTE(paper): replicate padding; reflection needs an image larger than the padding.
         padded = F.pad(low, (0, -width % window, 0, -height % window), mode="replicate")
         return self.body(padded)[..., : scale * height, : scale * width]
 
 
 def _mask_for(layer: Any, size: tuple[int, int]) -> Tensor:
-    # The weights are asked at the time of the call: until then they may have moved or changed their type.
+    # The weights are read at the time of the call: before it they may change device or type.
     return window_mask(size, layer.window_size, layer.shift_size, like=layer.norm1.weight)
 
 
 def window_mask(size: tuple[int, int], window: int, shift: int, like: Tensor) -> Tensor:
-    """What keeps pixels apart that only a picture's cyclic displacement by `shift` brings into one window.
+    """Attention mask between pixels that share a window only because of the cyclic shift.
 
     Args:
         size: height and width, multiples of `window`.
-        like: a tensor of the wanted type and device.
+        window: window size, pixels.
+        shift: cyclic shift, pixels.
+        like: a tensor of the mask's type and device.
 
     Returns:
-        (windows, window², window²): 0 where two pixels may see one another, -100 where not; zero, of shape
+        (windows, window², window²): 0 where two pixels attend to one another, -100 where not; zero, of shape
         (1, 1, 1), without a shift.
     """
     if not shift:

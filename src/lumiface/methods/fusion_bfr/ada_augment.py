@@ -1,14 +1,17 @@
-"""Adaptive augmentation: a critic that sees few faces learns them by heart, unless they are changed (ADA).
+"""Adaptive discriminator augmentation (ADA): keeps a discriminator from overfitting to few faces.
 
 Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", §2-3 and appendix B: the
-critic sees real and made faces through the same random changes, each with probability p, and p rises while it
-is too sure of the real ones. Of the paper's changes those that gain most are here: mirroring, quarter turns,
-shifts, scaling, rotation; brightness, contrast, hue and saturation.
+discriminator sees real and generated faces through the same random transforms, each applied with probability
+p, and p rises while the discriminator overfits to the real ones. Of the paper's transforms the most effective
+ones are implemented: horizontal flip, rotation by 90°, translation, scaling, rotation; brightness, contrast,
+hue and saturation.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -19,20 +22,29 @@ from lumiface.core.settings import Settings
 
 
 class AugmentConfig(Settings):
-    """How strong the changes are, and how the probability is led."""
+    """Strength of the augmentation, and how p is controlled."""
+
+    old_names: ClassVar[Mapping[str, str]] = {"most": "max_p", "turns": "rot90"}
 
     target: float = Field(
-        default=0.6, ge=0.0, le=1.0, description="of the sign of the critic's verdicts on real faces"
+        default=0.6, ge=0.0, le=1.0, description="target of r_t, the mean sign of the logits of real faces"
     )
-    images: int = Field(default=100_000, ge=1, description="faces over which p may rise from 0 to 1")
+    images: int = Field(
+        default=100_000, ge=1, description="number of faces over which p may rise from 0 to 1"
+    )
     max_p: float = Field(
-        default=0.8, ge=0.0, le=1.0, description="p rises no further: changes would show in faces"
+        default=0.8,
+        ge=0.0,
+        le=1.0,
+        description="upper limit of p: beyond it the transforms leak into the faces",
     )
-    turns: bool = Field(default=False, description="quarter turns, too; faces are never upside down")
+    rot90: bool = Field(
+        default=False, description="rotate by multiples of 90°, too; off, since faces are always upright"
+    )
 
 
 class AdaptiveProbability:
-    """p, led by how sure the critic is of the real faces (equation 1, r_t).
+    """p, controlled by the overfitting heuristic r_t (equation 1).
 
     Attributes:
         value: p.
@@ -42,91 +54,94 @@ class AdaptiveProbability:
         self.config, self.value = config, value
 
     def observe(self, real: Tensor) -> None:
-        """Take the critic's verdicts (B,) on real faces: p rises where E[sign] is over the target."""
-        sure = float(real.sign().mean())
+        """Update p with the logits (B,) of real faces: it rises where E[sign] is above the target."""
+        overfit = float(real.sign().mean())  # r_t
         step = len(real) / self.config.images
         self.value = min(
-            max(self.value + math.copysign(step, sure - self.config.target), 0.0), self.config.max_p
+            max(self.value + math.copysign(step, overfit - self.config.target), 0.0), self.config.max_p
         )
 
 
-def augment(pictures: Tensor, p: float, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Change each picture in its own way; can be differentiated, so that it also stands before the generator.
+def augment(images: Tensor, p: float, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    """Transform each image independently; differentiable, since gradients pass through to the generator.
 
     Args:
-        pictures: (B, 3, H, H) in about [-1, 1].
-        p: of each change.
-        generator: draws, where it lives.
+        images: (B, 3, H, H) in about [-1, 1].
+        p: probability of each transform.
+        config: which transforms there are.
+        generator: source of the random numbers, on its own device.
 
     Returns:
-        The same shape; p = 0 gives the pictures themselves.
+        The same shape; with p = 0 the images themselves.
     """
     if p <= 0.0:
-        return pictures
-    count, device = len(pictures), pictures.device
-    draw = _Draw(count, p, generator, device)
-    # Pixels first, then places: what a place holds does not change by where it is looked up.
-    matrix, offset = _colours(draw)
-    coloured = (
-        torch.einsum("bij,bjyx->biyx", matrix.to(pictures), pictures) + offset.to(pictures)[:, :, None, None]
+        return images
+    count, device = len(images), images.device
+    sampler = _Sampler(count, p, generator, device)
+    # Colour first, then geometry: the colour transform is per pixel, so the order does not matter.
+    matrix, offset = _colour_transform(sampler)
+    recoloured = (
+        torch.einsum("bij,bjyx->biyx", matrix.to(images), images) + offset.to(images)[:, :, None, None]
     )
-    place = _places(draw, config)
-    grid = F.affine_grid(place[:, :2].to(pictures), list(pictures.shape), align_corners=False)
-    return F.grid_sample(coloured, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    affine = _geometric_transform(sampler, config)
+    grid = F.affine_grid(affine[:, :2].to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(recoloured, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-class _Draw:
-    """Random numbers for a batch; a change that is not drawn gets its neutral value."""
+class _Sampler:
+    """Random parameters for a batch; a transform that is not applied gets its neutral value."""
 
     def __init__(self, count: int, p: float, generator: torch.Generator, device: torch.device) -> None:
         self.count, self.p, self.generator, self.device = count, p, generator, device
 
     def uniform(self, low: float, high: float, neutral: float) -> Tensor:
-        return self._chosen(low + (high - low) * self._unit(), neutral)
+        return self._with_probability(low + (high - low) * self._rand(), neutral)
 
     def log_normal(self, deviation: float) -> Tensor:
         """2^N(0, deviation²), or 1."""
-        return self._chosen(torch.exp2(deviation * self._normal()), 1.0)
+        return self._with_probability(torch.exp2(deviation * self._randn()), 1.0)
 
     def normal(self, deviation: float) -> Tensor:
-        return self._chosen(deviation * self._normal(), 0.0)
+        return self._with_probability(deviation * self._randn(), 0.0)
 
-    def _chosen(self, values: Tensor, neutral: float) -> Tensor:
-        return torch.where(self._unit() < self.p, values, torch.full_like(values, neutral)).to(self.device)
+    def _with_probability(self, values: Tensor, neutral: float) -> Tensor:
+        return torch.where(self._rand() < self.p, values, torch.full_like(values, neutral)).to(self.device)
 
-    def _unit(self) -> Tensor:
+    def _rand(self) -> Tensor:
         return torch.rand(self.count, generator=self.generator, device=self.generator.device)
 
-    def _normal(self) -> Tensor:
+    def _randn(self) -> Tensor:
         return torch.randn(self.count, generator=self.generator, device=self.generator.device)
 
 
-def _places(draw: _Draw, config: AugmentConfig) -> Tensor:
-    """(B, 3, 3): where each place of the result lies in the picture, in [-1, 1]."""
-    mirror = torch.where(draw.uniform(0.0, 1.0, 0.0) > 0.5, -1.0, 1.0)
-    quarters = draw.uniform(0.0, 4.0, 0.0).floor() if config.turns else torch.zeros_like(mirror)
-    angle = math.pi * draw.uniform(-0.08, 0.08, 0.0) + 0.5 * math.pi * quarters
-    scale, stretch = draw.log_normal(0.2), draw.log_normal(0.1)
-    zero, one = torch.zeros_like(mirror), torch.ones_like(mirror)
-    turn = _matrix((angle.cos(), -angle.sin(), zero), (angle.sin(), angle.cos(), zero), (zero, zero, one))
-    size = _matrix((mirror * scale * stretch, zero, zero), (zero, scale / stretch, zero), (zero, zero, one))
-    shift = _matrix((one, zero, draw.normal(0.125)), (zero, one, draw.normal(0.125)), (zero, zero, one))
-    return turn @ size @ shift
+def _geometric_transform(sampler: _Sampler, config: AugmentConfig) -> Tensor:
+    """(B, 3, 3): output coordinates -> input coordinates, in [-1, 1]."""
+    flip = torch.where(sampler.uniform(0.0, 1.0, 0.0) > 0.5, -1.0, 1.0)
+    quarters = sampler.uniform(0.0, 4.0, 0.0).floor() if config.rot90 else torch.zeros_like(flip)
+    angle = math.pi * sampler.uniform(-0.08, 0.08, 0.0) + 0.5 * math.pi * quarters
+    scale, stretch = sampler.log_normal(0.2), sampler.log_normal(0.1)
+    zero, one = torch.zeros_like(flip), torch.ones_like(flip)
+    rotation = _matrix((angle.cos(), -angle.sin(), zero), (angle.sin(), angle.cos(), zero), (zero, zero, one))
+    scaling = _matrix((flip * scale * stretch, zero, zero), (zero, scale / stretch, zero), (zero, zero, one))
+    translation = _matrix(
+        (one, zero, sampler.normal(0.125)), (zero, one, sampler.normal(0.125)), (zero, zero, one)
+    )
+    return rotation @ scaling @ translation
 
 
-def _colours(draw: _Draw) -> tuple[Tensor, Tensor]:
-    """(B, 3, 3) and (B, 3): what becomes of a colour in [-1, 1]."""
-    brightness, contrast = draw.normal(0.2), draw.log_normal(0.5)
-    hue, saturation = math.pi * draw.uniform(-0.1, 0.1, 0.0), draw.log_normal(0.5)
-    grey = torch.full((3, 3), 1.0 / 3.0, device=draw.device)  # onto the axis of greys
-    # Rodrigues' rotation about that axis, by the hue; across it, colours grow with the saturation.
+def _colour_transform(sampler: _Sampler) -> tuple[Tensor, Tensor]:
+    """(B, 3, 3) and (B, 3): the affine map of colours in [-1, 1]."""
+    brightness, contrast = sampler.normal(0.2), sampler.log_normal(0.5)
+    hue, saturation = math.pi * sampler.uniform(-0.1, 0.1, 0.0), sampler.log_normal(0.5)
+    grey = torch.full((3, 3), 1.0 / 3.0, device=sampler.device)  # projection onto the grey axis
+    # Rodrigues' rotation about the grey axis, by the hue; saturation scales what is perpendicular to it.
     cross = torch.tensor(
-        [[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=draw.device
+        [[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=sampler.device
     ) / math.sqrt(3.0)
-    across = torch.eye(3, device=draw.device) - grey
+    perpendicular = torch.eye(3, device=sampler.device) - grey
     cosine, sine = hue.cos()[:, None, None], hue.sin()[:, None, None]
-    turned = grey + saturation[:, None, None] * (cosine * across + sine * cross)
-    matrix = contrast[:, None, None] * turned
+    rotated = grey + saturation[:, None, None] * (cosine * perpendicular + sine * cross)
+    matrix = contrast[:, None, None] * rotated
     return matrix, brightness[:, None].expand(-1, 3)
 
 

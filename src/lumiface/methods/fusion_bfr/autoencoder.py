@@ -1,15 +1,17 @@
-"""A first lesson for the generator: to draw again the faces that it is shown.
+"""Pretraining of the generator as the decoder of an autoencoder.
 
-Where no GPU is at hand, the game of generator and critic takes days to come to faces. An autoencoder comes to
-blurred ones in an hour, and with the generator as its decoder it leaves one that can draw, but knows no way
-from z to the codes of faces. That way is laid afterwards (`Generator.fit_mapping`): a normal distribution is
-fitted to the codes of the training faces, and the mapping network set to draw from it (Ghosh et al. 2020,
-"From Variational to Deterministic Autoencoders", §4: ex-post density estimation). The game goes on there.
+Without a GPU, adversarial training takes days to produce faces. An autoencoder produces blurred ones in an
+hour, and with the generator as its decoder it leaves a pretrained synthesis network, whose mapping from z to
+latents is still untrained. The mapping is fitted afterwards (`Generator.fit_mapping`): a normal distribution
+is fitted to the latents of the training faces, and the mapping network set to sample from it (Ghosh et al.
+2020, "From Variational to Deterministic Autoencoders", §4: ex-post density estimation). Adversarial training
+continues from there.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -22,20 +24,22 @@ from lumiface.losses.vgg19 import Backbone, VGG19Loss
 from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig, downsampling_blocks
 from lumiface.methods.fusion_bfr.generator import Generator
 from lumiface.methods.fusion_bfr.generator_recipe import (
+    DiscriminatorFn,
     GeneratorRecipe,
     GeneratorRecipeConfig,
-    Verdict,
 )
 from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, activate
 
 
-class CodeEncoder(nn.Module):
-    """A face -> its code w: the critic's layers without its clue of the batch.
+class LatentEncoder(nn.Module):
+    """A face -> its latent w: the discriminator's layers without the minibatch standard deviation.
 
     It ends with an activation because the mapping network does.
 
     Shape: (B, 3, R, R) in [-1, 1] -> (B, latent).
     """
+
+    old_child_names: ClassVar[dict[str, str]] = {"from_colour": "from_rgb", "to" + "ld": "latent"}
 
     def __init__(self, config: DiscriminatorConfig, latent: int) -> None:
         super().__init__()
@@ -46,59 +50,79 @@ class CodeEncoder(nn.Module):
             EqualLinear(latent, latent),
         )
 
-    def forward(self, picture: Tensor) -> Tensor:
-        seen = self.blocks(activate(self.from_rgb(picture)))
-        return activate(self.latent(activate(self.hidden(seen.flatten(1)))))
+    def forward(self, image: Tensor) -> Tensor:
+        features = self.blocks(activate(self.from_rgb(image)))
+        return activate(self.latent(activate(self.hidden(features.flatten(1)))))
 
 
 class Autoencoder(nn.Module):
-    """Encoder and generator as one network; the mapping network is passed by.
+    """Encoder and generator as one network; the mapping network is bypassed.
 
-    Shape: (B, 3, R, R) in [-1, 1] and what is added to codes, (B, latent) -> the face again, and its code.
+    Shape: (B, 3, R, R) in [-1, 1] and noise on the latents, (B, latent) -> the reconstructed faces and their
+    latents.
     """
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         size = generator.config
-        # As many channels as the generator has, from 4x4 on.
-        critic = DiscriminatorConfig(
+        # As many channels as the generator has, down to 4x4.
+        encoder = DiscriminatorConfig(
             resolution=size.resolution, channel_base=size.channel_base, max_channels=size.max_channels
         )
-        self.encoder = CodeEncoder(critic, size.latent)
+        self.encoder = LatentEncoder(encoder, size.latent)
         self.generator = generator
 
-    def forward(self, picture: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        code = self.encoder(picture)
-        # The generator's own noise belongs to no face in particular.
-        drawn = self.generator.synthesise(
-            self.generator.broadcast_latent(code + noise), self.generator.zero_noise()
+    def forward(self, image: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        w = self.encoder(image)
+        # Without the generator's noise inputs, which cannot be inferred from a face.
+        reconstruction = self.generator.synthesise(
+            self.generator.broadcast_latent(w + noise), self.generator.zero_noise()
         )
-        return drawn, code
+        return reconstruction, w
 
 
 class AutoencoderRecipeConfig(Settings):
     """The weights of the losses."""
 
-    pixel: float = Field(default=1.0, ge=0, description="of the mean absolute difference")
-    perceptual: float = Field(default=0.2, ge=0, description="of VGG-19's features before activation")
+    old_names: ClassVar[Mapping[str, str]] = {
+        "game": "gan",
+        "shrink": "vgg_downscale",
+        "code": "latent_reg",
+        "noise": "latent_noise",
+    }
+
+    pixel: float = Field(default=1.0, ge=0, description="weight of the mean absolute difference")
+    perceptual: float = Field(default=0.2, ge=0, description="weight of VGG-19's pre-activation features")
     backbone: Backbone = Field(default="vgg19-conv3_1", description="which VGG-19: see the perceptual loss")
-    shrink: int = Field(
-        default=1, ge=1, le=4, description="VGG-19 sees faces so many times smaller, at that much less cost"
+    vgg_downscale: int = Field(
+        default=1,
+        ge=1,
+        le=4,
+        description="factor by which images are reduced for VGG-19, to save computation",
     )
-    noise: float = Field(
-        default=0.2, ge=0, description="deviation of the noise on codes: faces of near codes are alike"
+    latent_noise: float = Field(
+        default=0.2,
+        ge=0,
+        description="standard deviation of the noise on latents, which smooths the latent space",
     )
-    code: float = Field(
-        default=0.01, ge=0, description="of the codes' mean square, so that they do not outgrow the noise"
+    latent_reg: float = Field(
+        default=0.01,
+        ge=0,
+        description="weight of the latents' mean square: without it they would outgrow the noise",
     )
-    adversarial: float = Field(default=0.0, ge=0, description="of a critic's verdicts; 0: there is no critic")
+    adversarial: float = Field(
+        default=0.0, ge=0, description="weight of the adversarial loss; 0: no discriminator"
+    )
     gan: dict[str, Any] = Field(
-        default_factory=lambda: {"augment": None}, description="settings of the critic's side of that game"
+        default_factory=lambda: {"augment": None},
+        description="settings of discriminator and adversarial loss, as in the recipe of stylegan2",
     )
 
 
 class AutoencoderRecipe(nn.Module):
-    """The losses of the autoencoder, and of a critic where the settings want one."""
+    """The losses of the autoencoder, and of a discriminator with an adversarial loss."""
+
+    old_child_names: ClassVar[dict[str, str]] = {"game": "gan"}
 
     def __init__(self, config: AutoencoderRecipeConfig, seed: int) -> None:
         super().__init__()
@@ -106,33 +130,45 @@ class AutoencoderRecipe(nn.Module):
         self.perceptual = VGG19Loss(config.backbone) if config.perceptual else None
         self.gan = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.gan), seed)
 
-    def build_discriminator(self, generator: Generator) -> Discriminator | None:
-        """An untrained critic of what is drawn again; None where nobody judges."""
-        return self.gan.build_discriminator(generator) if self.config.adversarial else None
+    def build_discriminator(self, network: Generator) -> Discriminator | None:
+        """An untrained discriminator of reconstructions; None without an adversarial loss."""
+        return self.gan.build_discriminator(network) if self.config.adversarial else None
 
     def assemble(self, generator: Generator) -> Autoencoder:
-        """What is trained: an untrained encoder, and the generator but for its mapping network."""
+        """The trained network: an untrained encoder, and the generator with its mapping network frozen."""
         generator.mapping.requires_grad_(requires_grad=False)
         return Autoencoder(generator)
 
-    def noise(self, count: int, latent: int, draw: torch.Generator) -> Tensor:
-        """What is added to the codes of a step, (count, latent)."""
-        return self.config.noise * torch.randn(count, latent, generator=draw)
+    def sample_noise(self, count: int, latent: int, generator: torch.Generator) -> Tensor:
+        """Noise for the latents of a step, (count, latent)."""
+        return self.config.latent_noise * torch.randn(count, latent, generator=generator)
 
     def forward(
-        self, drawn: Tensor, face: Tensor, code: Tensor, critic: Verdict | None, draw: torch.Generator
+        self,
+        output: Tensor,
+        target: Tensor,
+        latents: Tensor,
+        discriminator: DiscriminatorFn | None,
+        generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """The weighted losses by name; faces (B, 3, R, R) in [-1, 1], codes (B, latent)."""
+        """The weighted losses by name.
+
+        Args:
+            output, target: reconstructed and original faces, (B, 3, R, R) in [-1, 1].
+            latents: (B, latent).
+            discriminator: faces in [-1, 1] -> logits; None: no adversarial loss.
+            generator: source of the random numbers of the augmentation.
+        """
         settings = self.config
-        ours, truth = 0.5 * (drawn + 1.0), 0.5 * (face + 1.0)
-        parts = {
-            "pixel": settings.pixel * l1_loss(ours, truth),
-            "code": settings.code * code.square().mean(),
+        unit_output, unit_target = 0.5 * (output + 1.0), 0.5 * (target + 1.0)
+        terms = {
+            "pixel": settings.pixel * l1_loss(unit_output, unit_target),
+            "latent_reg": settings.latent_reg * latents.square().mean(),
         }
         if self.perceptual is not None:
-            smaller = (F.avg_pool2d(picture, settings.shrink) for picture in (ours, truth))
-            parts["perceptual"] = settings.perceptual * self.perceptual(*smaller)
-        if critic is not None:
-            (verdict,) = self.gan.generator_loss(critic, drawn, draw).values()
-            parts["adversarial"] = settings.adversarial * verdict
-        return parts
+            reduced = (F.avg_pool2d(image, settings.vgg_downscale) for image in (unit_output, unit_target))
+            terms["perceptual"] = settings.perceptual * self.perceptual(*reduced)
+        if discriminator is not None:
+            (loss,) = self.gan.generator_loss(discriminator, output, generator).values()
+            terms["adversarial"] = settings.adversarial * loss
+        return terms

@@ -1,8 +1,10 @@
-"""StyleGAN2's discriminator: residual, with the spread of a batch as a clue (Karras et al. 2020, Fig. 7c)."""
+"""StyleGAN2's discriminator: residual, with minibatch standard deviation (Karras et al. 2020, Fig. 7c)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -13,48 +15,54 @@ from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, a
 
 
 class DiscriminatorConfig(Settings):
-    """What defines one discriminator; stored in every training state."""
+    """The configuration of a discriminator."""
 
-    resolution: int = Field(default=512, ge=16, le=1024, description="side of the faces, a power of two")
-    channel_base: int = Field(default=32768, ge=256, description="channels of a scale are base / side, ...")
-    max_channels: int = Field(default=512, ge=8, description="... and this at most")
-    group: int = Field(default=4, ge=1, description="pictures whose spread is compared, at most")
+    old_names: ClassVar[Mapping[str, str]] = {"base": "channel_base", "most": "max_channels"}
 
-    def channels_at(self, side: int) -> int:
-        """Channels at a scale."""
-        return min(self.channel_base // side, self.max_channels)
+    resolution: int = Field(default=512, ge=16, le=1024, description="size of the faces, a power of two")
+    channel_base: int = Field(
+        default=32768, ge=256, description="channels at resolution r = min(channel_base / r, max_channels)"
+    )
+    max_channels: int = Field(default=512, ge=8, description="upper limit of the channels of a scale")
+    group: int = Field(default=4, ge=1, description="group size of the minibatch standard deviation, at most")
+
+    def channels_at(self, resolution: int) -> int:
+        """Channels of the scale of this resolution."""
+        return min(self.channel_base // resolution, self.max_channels)
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two convolutions, the second halves the size, and a halved way around them.
+    """Two convolutions, the second of which halves the resolution, and a downsampled skip connection.
 
-    Shape: (B, inputs, H, W) -> (B, outputs, H/2, W/2).
+    Shape: (B, in_channels, H, W) -> (B, out_channels, H/2, W/2).
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv1 = EqualConv2d(inputs, inputs, 3)
-        self.conv2 = EqualConv2d(inputs, outputs, 3, down=True)
-        self.skip = EqualConv2d(inputs, outputs, 1, bias=False, down=True)
+        self.conv1 = EqualConv2d(in_channels, in_channels, 3)
+        self.conv2 = EqualConv2d(in_channels, out_channels, 3, down=True)
+        self.skip = EqualConv2d(in_channels, out_channels, 1, bias=False, down=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        changed = activate(self.conv2(activate(self.conv1(x))))
-        return (changed + self.skip(x)) / math.sqrt(2.0)
+        residual = activate(self.conv2(activate(self.conv1(x))))
+        return (residual + self.skip(x)) / math.sqrt(2.0)
 
 
 def downsampling_blocks(config: DiscriminatorConfig) -> nn.Sequential:
-    """From the features of the full size to those of 4x4."""
-    sides = [2**level for level in range(int(math.log2(config.resolution)), 2, -1)]
+    """The blocks from the full resolution down to 4x4."""
+    resolutions = [2**level for level in range(int(math.log2(config.resolution)), 2, -1)]
     return nn.Sequential(
-        *(DiscriminatorBlock(config.channels_at(side), config.channels_at(side // 2)) for side in sides)
+        *(DiscriminatorBlock(config.channels_at(size), config.channels_at(size // 2)) for size in resolutions)
     )
 
 
 class Discriminator(nn.Module):
-    """Is a face real? One number a picture, higher for yes.
+    """One logit per image, higher for a real one.
 
     Shape: (B, 3, R, R) in about [-1, 1] -> (B,).
     """
+
+    old_child_names: ClassVar[dict[str, str]] = {"from_colour": "from_rgb", "ver" + "dict": "logit"}
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -65,27 +73,27 @@ class Discriminator(nn.Module):
         self.conv = EqualConv2d(last + 1, last, 3)
         self.hidden, self.logit = EqualLinear(last * 16, last), EqualLinear(last, 1)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        x = self.blocks(activate(self.from_rgb(picture)))
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.blocks(activate(self.from_rgb(image)))
         x = activate(self.conv(torch.cat([x, minibatch_stddev(x, self.config.group)], dim=1)))
         return self.logit(activate(self.hidden(x.flatten(1))))[:, 0]
 
 
 def minibatch_stddev(x: Tensor, group: int) -> Tensor:
-    """How much the pictures of a group differ: a generator that always draws the same is found out by it.
+    """The standard deviation over a group of images, an extra channel that exposes mode collapse.
 
     Karras et al. 2018, "Progressive Growing of GANs", §3: standard deviation over the group, averaged over
-    channels and places.
+    channels and positions.
 
     Args:
         x: (B, C, H, W).
-        group: pictures of a group; the batch is divided into equal groups of at most so many.
+        group: images in a group; the batch is divided into equal groups of at most this size.
 
     Returns:
         (B, 1, H, W).
     """
     batch, _, height, width = x.shape
     size = max(count for count in range(1, min(group, batch) + 1) if batch % count == 0)
-    groups = x.unflatten(0, (size, batch // size))  # picture i belongs to group i mod the number of groups
+    groups = x.unflatten(0, (size, batch // size))  # image i belongs to group i mod the number of groups
     deviation = (groups.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))
     return deviation.repeat(size)[:, None, None, None].expand(-1, 1, height, width)

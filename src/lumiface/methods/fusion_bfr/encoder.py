@@ -1,11 +1,13 @@
-"""From a damaged face to a latent vector and features of every scale (Fig. 1): a U-Net.
+"""From a degraded face to a latent vector and features of every scale (Fig. 1): a U-Net.
 
-The paper gives its features' sizes, 8x8x256 to 512x512x16, and nothing of its layers.
+The paper gives the sizes of its features, 8x8x256 to 512x512x16, and nothing of its layers.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -17,33 +19,37 @@ from lumiface.core.settings import Settings
 
 
 class EncoderConfig(Settings):
-    """What defines one encoder-decoder; stored in every checkpoint."""
+    """The configuration of an encoder-decoder; stored in every checkpoint."""
 
-    resolution: int = Field(default=512, ge=16, le=1024, description="side of the faces, a power of two")
-    channel_base: int = Field(default=8192, ge=64, description="channels of a scale are base / side, ...")
-    max_channels: int = Field(default=256, ge=8, description="... and this at most")
+    old_names: ClassVar[Mapping[str, str]] = {"base": "channel_base", "most": "max_channels"}
+
+    resolution: int = Field(default=512, ge=16, le=1024, description="size of the faces, a power of two")
+    channel_base: int = Field(
+        default=8192, ge=64, description="channels at resolution r = min(channel_base / r, max_channels)"
+    )
+    max_channels: int = Field(default=256, ge=8, description="upper limit of the channels of a scale")
     latent: int = Field(default=512, ge=16, description="length of the latent vector")
 
     @property
-    def sides(self) -> list[int]:
+    def resolutions(self) -> list[int]:
         """8, 16, ... up to the resolution."""
         return [2**level for level in range(3, self.resolution.bit_length())]
 
-    def channels_at(self, side: int) -> int:
-        """Channels at a scale."""
-        return min(self.channel_base // side, self.max_channels)
+    def channels_at(self, resolution: int) -> int:
+        """Channels of the scale of this resolution."""
+        return min(self.channel_base // resolution, self.max_channels)
 
 
 class Encoder(nn.Module):
-    """A damaged face -> its latent vector, and features from coarse to fine.
+    """A degraded face -> its latent vector, and features from coarse to fine.
 
-    Shape: (B, 3, R, R) in [-1, 1] -> (B, latent) and a list of (B, width, side, side), side 8 to R.
+    Shape: (B, 3, R, R) in [-1, 1] -> (B, latent) and a list of (B, channels, r, r), r from 8 to R.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [config.channels_at(side) for side in config.sides]  # coarse to fine
+        widths = [config.channels_at(resolution) for resolution in config.resolutions]  # coarse to fine
         pairs = list(itertools.pairwise(reversed(widths)))  # fine to coarse
         self.stem = nn.Conv2d(3, widths[-1], 3, padding=1)
         self.encode = nn.ModuleList(ResidualBlock(width) for width in reversed(widths))
@@ -54,17 +60,19 @@ class Encoder(nn.Module):
         self.decode = nn.ModuleList(ResidualBlock(width) for width in widths)
         self.latent = nn.Linear(widths[0] * 16, config.latent)
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
-        features = self.stem(picture)
+    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x = self.stem(image)
         skips: list[Tensor] = []
         for level, block in enumerate(self.encode):
-            features = block(features if level == 0 else self.down[level - 1](features))
-            skips.append(features)
-        features = self.middle(skips.pop())
-        latent = self.latent(F.avg_pool2d(features, 2).flatten(1))
-        found = [self.decode[0](features)]
+            x = block(x if level == 0 else self.down[level - 1](x))
+            skips.append(x)
+        x = self.middle(skips.pop())
+        latent = self.latent(F.avg_pool2d(x, 2).flatten(1))
+        features = [self.decode[0](x)]
         for up, fuse, block in zip(self.up, self.fuse, self.decode[1:], strict=True):
             skip = skips.pop()
-            larger = F.interpolate(up(found[-1]), size=skip.shape[-2:], mode="bilinear", align_corners=False)
-            found.append(block(fuse(torch.cat([larger, skip], dim=1))))
-        return latent, found
+            upsampled = F.interpolate(
+                up(features[-1]), size=skip.shape[-2:], mode="bilinear", align_corners=False
+            )
+            features.append(block(fuse(torch.cat([upsampled, skip], dim=1))))
+        return latent, features

@@ -1,6 +1,8 @@
-"""Codes that look at the picture: the feature fusion block (§1.1, Fig. 2)."""
+"""Attention of the latents on the image's features (§1.1, Fig. 2) and spatial feature transform (§1.2)."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -29,43 +31,52 @@ class Attention(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """The codes W+ refined once: by one another, then by the picture's features of one scale.
+    """One refinement of W+: self-attention, then cross-attention on the image's features of one scale.
 
-    NOTE(paper): layer norms before each attention, the ways around them, and what tells features at different
-    places apart are not in the paper; without the last, attention would not know one eye from the other.
+    NOTE(paper): layer norms before each attention, the residual connections and the position embedding are
+    not in the paper; without the embedding, attention could not distinguish the two eyes.
 
     Args:
-        width: length of a code.
+        width: length of a latent.
         channels: of the features.
-        side: of the features, pixels.
+        size: height and width of the features, pixels.
+        heads: of each attention.
 
-    Shape: codes (B, n, width) and features (B, channels, side, side) -> (B, n, width).
+    Shape: latents (B, n, width) and features (B, channels, size, size) -> (B, n, width).
     """
 
-    def __init__(self, width: int, channels: int, side: int, heads: int) -> None:
+    old_child_names: ClassVar[dict[str, str]] = {
+        "among": "self_attention",
+        "across": "cross_attention",
+        "read": "feature_proj",
+        "places": "pos_embed",
+        "norm_codes": "norm_latents",
+    }
+
+    def __init__(self, width: int, channels: int, size: int, heads: int) -> None:
         super().__init__()
         self.self_attention = Attention(width, heads)
         self.project = nn.Linear(width, width)
         self.cross_attention = Attention(width, heads)
         self.feature_proj = nn.Conv2d(channels, width, 1)
-        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, side * side, width))
-        self.norm_codes, self.norm_query, self.norm_keys = (nn.LayerNorm(width) for _ in range(3))
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, size * size, width))
+        self.norm_latents, self.norm_query, self.norm_keys = (nn.LayerNorm(width) for _ in range(3))
 
-    def forward(self, codes: Tensor, features: Tensor) -> Tensor:
-        known = self.norm_codes(codes)
-        codes = codes + self.project(self.self_attention(known, known))
-        seen = self.norm_keys(self.feature_proj(features).flatten(2).transpose(1, 2) + self.pos_embed)
-        return codes + self.cross_attention(self.norm_query(codes), seen)
+    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
+        normalized = self.norm_latents(latents)
+        latents = latents + self.project(self.self_attention(normalized, normalized))
+        keys = self.norm_keys(self.feature_proj(features).flatten(2).transpose(1, 2) + self.pos_embed)
+        return latents + self.cross_attention(self.norm_query(latents), keys)
 
 
 class SFT(nn.Module):
-    """Features of the picture lead half of the generator's channels (§1.2, equations 4 and 5).
+    """Spatial feature transform of half of the generator's channels by the image's features (§1.2, eq. 4, 5).
 
-    The first half of the channels is modulated (fidelity), the second stays the generator's own (realism).
-    What the picture adds to the first half is multiplied by a share that can be chosen at run time.
+    The first half of the channels is modulated (fidelity), the second half stays unchanged (realism). The
+    fidelity, which multiplies the change of the first half, can be chosen at run time.
 
-    Shape: the generator's (B, C, H, W), the picture's (B, K, H, W), and a share in [0, 1], one for all or
-    (B, 1, 1, 1) -> (B, C, H, W).
+    Shape: generator features (B, C, H, W), image features (B, K, H, W), and the fidelity in [0, 1], a number
+    or (B, 1, 1, 1) -> (B, C, H, W).
     """
 
     def __init__(self, channels: int, features: int) -> None:
@@ -74,7 +85,7 @@ class SFT(nn.Module):
 
         def branch() -> nn.Sequential:
             last = nn.Conv2d(features, self.sft_channels, 3, padding=1)
-            # It begins by changing nothing, so that the pretrained generator is not thrown off its faces.
+            # Zero initialisation: training starts with the pretrained generator unchanged.
             nn.init.zeros_(last.weight)
             if last.bias is not None:
                 nn.init.zeros_(last.bias)
@@ -82,8 +93,8 @@ class SFT(nn.Module):
 
         self.gamma, self.beta = branch(), branch()
 
-    def forward(self, generated: Tensor, features: Tensor, share: float | Tensor) -> Tensor:
-        led, own = generated[:, : self.sft_channels], generated[:, self.sft_channels :]
-        # NOTE(paper): γ is told as what it differs from 1.
-        led = led + share * (self.gamma(features) * led + self.beta(features))
-        return torch.cat([led, own], dim=1)
+    def forward(self, generated: Tensor, features: Tensor, fidelity: float | Tensor) -> Tensor:
+        modulated, unchanged = generated[:, : self.sft_channels], generated[:, self.sft_channels :]
+        # NOTE(paper): the network predicts γ - 1.
+        modulated = modulated + fidelity * (self.gamma(features) * modulated + self.beta(features))
+        return torch.cat([modulated, unchanged], dim=1)

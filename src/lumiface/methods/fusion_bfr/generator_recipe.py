@@ -1,9 +1,9 @@
-"""How the generative prior is taught: StyleGAN2's game, with adaptive augmentation for few faces."""
+"""The recipe of the generative prior: StyleGAN2's adversarial losses with adaptive augmentation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -15,38 +15,47 @@ from lumiface.methods.fusion_bfr.ada_augment import AdaptiveProbability, Augment
 from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig
 from lumiface.methods.fusion_bfr.generator import Generator
 
-Verdict = Callable[[Tensor], Tensor]
-"""Faces (B, 3, R, R) -> verdicts (B,)."""
+DiscriminatorFn = Callable[[Tensor], Tensor]
+"""Faces (B, 3, R, R) -> logits (B,)."""
 
 
 class GeneratorRecipeConfig(Settings):
-    """The weights of the game's parts, and how often the costly ones are looked at."""
+    """Weights of the adversarial losses, and the intervals of the lazy regularisation."""
+
+    old_names: ClassVar[Mapping[str, str]] = {
+        "path": "path_length",
+        "path_every": "path_length_every",
+        "head_start": "discriminator_warmup_steps",
+        "cri" + "tic": "discriminator",
+    }
 
     r1: float = Field(
-        default=1.0, ge=0, description="γ: of the critic's slope at real faces; StyleGAN2-ADA: R²·0.0002/B"
+        default=1.0, ge=0, description="R1 gamma of the discriminator; StyleGAN2-ADA: R²·0.0002/B"
     )
-    r1_every: int = Field(default=16, ge=1, description="steps between two looks at that slope")
-    path: float = Field(default=2.0, ge=0, description="of the evenness of the generator's paths; 0: none")
-    path_every: int = Field(default=8, ge=1, description="steps between two looks at the paths")
+    r1_every: int = Field(default=16, ge=1, description="steps between two evaluations of R1")
+    path_length: float = Field(default=2.0, ge=0, description="weight of path-length regularisation; 0: none")
+    path_length_every: int = Field(
+        default=8, ge=1, description="steps between two evaluations of path-length regularisation"
+    )
     discriminator_warmup_steps: int = Field(
         default=0,
         ge=0,
-        description="steps in which the critic learns alone: a generator that can draw is not led astray by "
-        "one that knows nothing yet",
+        description="steps in which only the discriminator is trained: an untrained discriminator would "
+        "degrade a pretrained generator",
     )
-    mixing: float = Field(default=0.9, ge=0, le=1, description="share of faces drawn from two codes")
+    mixing: float = Field(default=0.9, ge=0, le=1, description="probability of style mixing")
     augment: AugmentConfig | None = Field(
-        default=AugmentConfig(), description="none: the critic sees faces as they are"
+        default=AugmentConfig(), description="adaptive discriminator augmentation; null: none"
     )
-    critic: dict[str, Any] = Field(
-        default_factory=dict, description="settings of the critic besides its size"
+    discriminator: dict[str, Any] = Field(
+        default_factory=dict, description="settings of the discriminator besides its size"
     )
 
 
 class GeneratorRecipe(nn.Module):
-    """The losses of generator and critic.
+    """The losses of generator and discriminator.
 
-    It remembers the augmentation's probability and the mean length of the generator's paths.
+    Its state is the augmentation probability and the moving average of the path lengths.
     """
 
     def __init__(self, config: GeneratorRecipeConfig, seed: int) -> None:
@@ -58,68 +67,91 @@ class GeneratorRecipe(nn.Module):
         self.p: Tensor
         self.mean_path: Tensor
 
-    def build_discriminator(self, generator: Generator) -> Discriminator:
-        """An untrained critic for a generator's faces, as wide as the generator unless set otherwise."""
-        size = generator.config
+    def build_discriminator(self, network: Generator) -> Discriminator:
+        """An untrained discriminator for a generator's faces, by default with as many channels."""
+        size = network.config
         settings = {
             "resolution": size.resolution,
             "channel_base": size.channel_base,
             "max_channels": size.max_channels,
-        } | self.config.critic
+        } | self.config.discriminator
         return Discriminator(DiscriminatorConfig.model_validate(settings))
 
-    def codes(self, generator: Generator, count: int, draw: torch.Generator, device: torch.device) -> Tensor:
-        """W+ of new faces (count, codes, latent); most have one code for coarse, another for fine layers."""
-        z = torch.randn(2, count, generator.config.latent, generator=draw).to(device)
-        one, other = (generator.broadcast_latent(generator.mapping(part)) for part in z)
-        cut = torch.randint(1, generator.config.codes, (count, 1), generator=draw)
-        keep = torch.rand(count, 1, generator=draw) >= self.config.mixing
-        coarse = (torch.arange(generator.config.codes)[None] < cut) | keep
-        return torch.where(coarse[:, :, None].to(device), one, other)
+    def sample_latents(
+        self, network: Generator, count: int, generator: torch.Generator, device: torch.device
+    ) -> Tensor:
+        """W+ of random faces, (count, num_latents, latent), with style mixing.
+
+        Most faces have one w for the coarse layers and another one for the fine layers.
+        """
+        z = torch.randn(2, count, network.config.latent, generator=generator).to(device)
+        coarse, fine = (network.broadcast_latent(network.mapping(half)) for half in z)
+        crossover = torch.randint(1, network.config.num_latents, (count, 1), generator=generator)
+        unmixed = torch.rand(count, 1, generator=generator) >= self.config.mixing
+        is_coarse = (torch.arange(network.config.num_latents)[None] < crossover) | unmixed
+        return torch.where(is_coarse[:, :, None].to(device), coarse, fine)
 
     def discriminator_loss(
-        self, critic: Verdict, real: Tensor, made: Tensor, draw: torch.Generator
+        self, discriminator: DiscriminatorFn, real: Tensor, fake: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The critic's loss, and how sure it was told to the augmentation."""
-        real_verdicts = critic(self._changed(real, draw))
-        loss = discriminator_loss(real_verdicts, critic(self._changed(made, draw)))
+        """The discriminator's loss; also updates the augmentation probability."""
+        real_logits = discriminator(self._augment(real, generator))
+        loss = discriminator_loss(real_logits, discriminator(self._augment(fake, generator)))
         if self.config.augment is not None:
-            self.probability.observe(real_verdicts.detach())
+            self.probability.observe(real_logits.detach())
             self.p.fill_(self.probability.value)
-        return {"critic": loss}
+        return {"discriminator": loss}
 
-    def r1_loss(self, critic: Verdict, real: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
-        """R1, on faces as the critic sees them; times the steps between two looks."""
+    def r1_loss(
+        self, discriminator: DiscriminatorFn, real: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """R1 on augmented real faces, times the steps between two evaluations."""
         real = real.detach().requires_grad_()
-        penalty = r1_penalty(critic(self._changed(real, draw)), real)
+        penalty = r1_penalty(discriminator(self._augment(real, generator)), real)
         return {"r1": 0.5 * self.config.r1 * self.config.r1_every * penalty}
 
     def discriminator_steps(
-        self, critic: Verdict, real: Tensor, made: Tensor, step: int, draw: torch.Generator
+        self,
+        discriminator: DiscriminatorFn,
+        real: Tensor,
+        fake: Tensor,
+        step: int,
+        generator: torch.Generator,
     ) -> Iterator[dict[str, Tensor]]:
-        """The parts of each of the critic's turns in a step; faces (B, 3, R, R) in [-1, 1]."""
-        yield self.discriminator_loss(critic, real, made, draw)
+        """The loss terms of each of the discriminator's optimizer steps in a training step.
+
+        Args:
+            discriminator: faces -> logits.
+            real, fake: faces (B, 3, R, R) in [-1, 1].
+            step: number of the training step, which decides whether R1 is evaluated.
+            generator: source of the random numbers.
+        """
+        yield self.discriminator_loss(discriminator, real, fake, generator)
         if self.config.r1 and step % self.config.r1_every == 0:
-            yield self.r1_loss(critic, real, draw)
+            yield self.r1_loss(discriminator, real, generator)
 
-    def generator_loss(self, critic: Verdict, made: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
-        """The generator's loss."""
-        return {"generator": generator_loss(critic(self._changed(made, draw)))}
+    def generator_loss(
+        self, discriminator: DiscriminatorFn, fake: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The generator's adversarial loss."""
+        return {"generator": generator_loss(discriminator(self._augment(fake, generator)))}
 
-    def path_length_loss(self, made: Tensor, codes: Tensor, draw: torch.Generator) -> dict[str, Tensor]:
-        """How far path lengths are from their moving mean; times the steps between two looks."""
-        noise = torch.randn(made.shape, generator=draw).to(made)
-        lengths = path_length(made, codes, noise)
+    def path_length_loss(
+        self, fake: Tensor, latents: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Squared deviation of the path lengths from their moving average, times the steps between two."""
+        noise = torch.randn(fake.shape, generator=generator).to(fake)
+        lengths = path_length(fake, latents, noise)
         with torch.no_grad():
             self.mean_path.lerp_(lengths.mean().to(self.mean_path), 0.01)
         penalty = (lengths - self.mean_path).square().mean()
-        return {"path": self.config.path * self.config.path_every * penalty}
+        return {"path_length": self.config.path_length * self.config.path_length_every * penalty}
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        found = super().load_state_dict(state_dict, strict, assign)
+        keys = super().load_state_dict(state_dict, strict, assign)
         self.probability.value = float(self.p)
-        return found
+        return keys
 
-    def _changed(self, faces: Tensor, draw: torch.Generator) -> Tensor:
+    def _augment(self, faces: Tensor, generator: torch.Generator) -> Tensor:
         settings = self.config.augment
-        return faces if settings is None else augment(faces, self.probability.value, settings, draw)
+        return faces if settings is None else augment(faces, self.probability.value, settings, generator)

@@ -1,8 +1,8 @@
-"""Blind restoration by codes that look at the picture and a generator that they lead (Fig. 1, Fig. 3)."""
+"""Blind restoration: latents that attend to the image, and a generator conditioned on it (Fig. 1, 3)."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import torch.nn.functional as F
 from pydantic import Field, model_validator
@@ -12,20 +12,22 @@ from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.encoder import Encoder, EncoderConfig
 from lumiface.methods.fusion_bfr.fusion import SFT, FeatureFusion
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
-from lumiface.methods.fusion_bfr.refine import Told, refine
+from lumiface.methods.fusion_bfr.refine import Progress, optimize_latents
 
 
 class FusionBFRConfig(Settings):
-    """What defines one network; stored in every checkpoint."""
+    """The configuration of a network; stored in every checkpoint."""
 
     encoder: EncoderConfig = Field(default=EncoderConfig(), description="the encoder-decoder")
     generator: GeneratorConfig = Field(default=GeneratorConfig(), description="the generative prior")
     fusions: int = Field(default=3, ge=0, le=5, description="feature fusion blocks; 0: variant without FFB")
-    heads: int = Field(default=8, ge=1, description="of each attention")
-    fidelity: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the input in what is led")
+    heads: int = Field(default=8, ge=1, description="heads of each attention")
+    fidelity: float = Field(
+        default=1.0, ge=0.0, le=1.0, description="weight of the image features in the modulated channels"
+    )
 
     @model_validator(mode="after")
-    def _alike(self) -> Self:
+    def _require_matching_parts(self) -> Self:
         if self.encoder.resolution != self.generator.resolution:
             raise ValueError(
                 f"encoder: works at {self.encoder.resolution} pixels, "
@@ -33,100 +35,114 @@ class FusionBFRConfig(Settings):
             )
         if self.encoder.latent != self.generator.latent:
             raise ValueError(
-                f"encoder: tells {self.encoder.latent} numbers, the generator's codes have "
+                f"encoder: predicts latents of length {self.encoder.latent}, the generator's have "
                 f"{self.generator.latent}"
             )
         return self
 
     @property
     def scale(self) -> int:
-        """Side of what comes out over the side of what goes in."""
+        """Size of the output over the size of the input."""
         return 1
 
 
 class FusionBFR(nn.Module):
-    """A damaged, square, aligned face -> the same face restored.
+    """A degraded, square, aligned face -> the same face restored.
 
-    Pictures of another size are brought to the network's resolution, and back.
+    Images of another size are resized to the network's resolution, and back.
 
     Attributes:
-        fidelity: share of the input, 0 to 1; may be set at any time.
+        fidelity: weight of the image features, 0 to 1; may be set at any time.
 
-    Shape: (B, 3, H, W) in [0, 1] and, where each face has a fidelity of its own, (B,) -> (B, 3, H, W).
+    Shape: (B, 3, H, W) in [0, 1] and, where the faces differ in fidelity, (B,) -> (B, 3, H, W).
     """
+
+    old_child_names: ClassVar[dict[str, str]] = {"to_codes": "to_latents", "lead": "sft"}
 
     def __init__(self, config: FusionBFRConfig) -> None:
         super().__init__()
         self.config = config
         self.fidelity = config.fidelity
-        drawn, seen = config.generator, config.encoder
-        self.encoder = Encoder(seen)
-        self.generator = Generator(drawn)
-        latent = drawn.latent
-        self.to_codes = nn.Sequential(
-            nn.Linear(latent, latent), nn.LeakyReLU(0.2), nn.Linear(latent, drawn.codes * latent)
+        generator, encoder = config.generator, config.encoder
+        self.encoder = Encoder(encoder)
+        self.generator = Generator(generator)
+        latent = generator.latent
+        self.to_latents = nn.Sequential(
+            nn.Linear(latent, latent), nn.LeakyReLU(0.2), nn.Linear(latent, generator.num_latents * latent)
         )
-        coarse = seen.sides[: config.fusions]
         self.fuse = nn.ModuleList(
-            FeatureFusion(latent, seen.channels_at(side), side, config.heads) for side in coarse
+            FeatureFusion(latent, encoder.channels_at(size), size, config.heads)
+            for size in encoder.resolutions[: config.fusions]
         )
-        self.sft = nn.ModuleList(SFT(drawn.channels_at(side), seen.channels_at(side)) for side in seen.sides)
+        self.sft = nn.ModuleList(
+            SFT(generator.channels_at(size), encoder.channels_at(size)) for size in encoder.resolutions
+        )
 
-    def forward(self, picture: Tensor, fidelity: Tensor | None = None) -> Tensor:
-        side = self.config.generator.resolution
-        size = picture.shape[-2:]
-        share = self.fidelity if fidelity is None else fidelity
-        restored = self.restore(_resized(picture, (side, side)), share)
-        return _resized(restored, (size[0], size[1]))
+    def forward(self, image: Tensor, fidelity: Tensor | None = None) -> Tensor:
+        resolution = self.config.generator.resolution
+        height, width = image.shape[-2:]
+        restored = self.restore(
+            _resize(image, (resolution, resolution)), self.fidelity if fidelity is None else fidelity
+        )
+        return _resize(restored, (height, width))
 
-    def restore(self, picture: Tensor, fidelity: float | Tensor) -> Tensor:
-        """The same at the network's own resolution, at another share of the input.
-
-        Args:
-            picture: (B, 3, R, R) in [0, 1].
-            fidelity: 0: the generator alone, led by its codes; 1: as the paper has it; one, or (B,).
-        """
-        codes, features = self.embed(picture)
-        return self.decode(codes, features, fidelity)
-
-    def refine(self, picture: Tensor, steps: int, *, detail: int, tell: Told | None = None) -> Tensor:
-        """One face (1, 3, H, W) restored with codes sought for it: slower, nearer to the photograph.
+    def restore(self, image: Tensor, fidelity: float | Tensor) -> Tensor:
+        """The same at the network's own resolution and another fidelity.
 
         Args:
-            picture: in [0, 1].
-            steps: of the search; see `refine`.
-            detail: side in pixels that holds all detail of the face.
-            tell: hears of each step.
+            image: (B, 3, R, R) in [0, 1].
+            fidelity: 0: the generator from the latents alone; 1: as in the paper; a number, or (B,).
         """
-        side = self.config.generator.resolution
-        whole = _resized(picture, (side, side))
-        drawn, _ = refine(self, whole, steps, detail=detail, fidelity=self.fidelity, tell=tell)
-        return _resized(drawn, (picture.shape[-2], picture.shape[-1]))
+        latents, features = self.embed(image)
+        return self.decode(latents, features, fidelity)
 
-    def embed(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, 3, R, R) in [0, 1] -> the refined codes (B, n, latent) and the features from coarse to fine."""
-        latent, features = self.encoder(2.0 * picture - 1.0)
-        # NOTE(paper): the codes are told as what they differ from the generator's mean code.
-        codes = self.generator.w_avg + self.to_codes(latent).unflatten(1, (self.config.generator.codes, -1))
-        for block, seen in zip(self.fuse, features, strict=False):
-            codes = block(codes, seen)
-        return codes, features
+    def refine(
+        self, image: Tensor, steps: int, *, effective_resolution: int, progress: Progress | None = None
+    ) -> Tensor:
+        """One face (1, 3, H, W) restored with latents optimised for it: slower, closer to the image.
 
-    def decode(self, codes: Tensor, features: list[Tensor], fidelity: float | Tensor) -> Tensor:
-        """Codes and features -> (B, 3, R, R) in about [0, 1], without any noise: the same face every time."""
-        share = fidelity[:, None, None, None] if isinstance(fidelity, Tensor) else fidelity
-        by_side = {seen.shape[-1]: level for level, seen in enumerate(features)}
+        Args:
+            image: in [0, 1].
+            steps: of the optimisation; see `optimize_latents`.
+            effective_resolution: size in pixels that holds all detail of the face.
+            progress: called after each step.
+        """
+        resolution = self.config.generator.resolution
+        output, _ = optimize_latents(
+            self,
+            _resize(image, (resolution, resolution)),
+            steps,
+            effective_resolution=effective_resolution,
+            fidelity=self.fidelity,
+            progress=progress,
+        )
+        return _resize(output, (image.shape[-2], image.shape[-1]))
 
-        def hook(generated: Tensor, side: int) -> Tensor:
-            if side not in by_side:  # the 4x4 scale has no features
+    def embed(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, 3, R, R) in [0, 1] -> the refined W+ (B, n, latent) and the features from coarse to fine."""
+        latent, features = self.encoder(2.0 * image - 1.0)
+        # NOTE(paper): the network predicts the difference of the latents from the generator's mean latent.
+        offsets = self.to_latents(latent).unflatten(1, (self.config.generator.num_latents, -1))
+        latents = self.generator.w_avg + offsets
+        for block, scale in zip(self.fuse, features, strict=False):
+            latents = block(latents, scale)
+        return latents, features
+
+    def decode(self, latents: Tensor, features: list[Tensor], fidelity: float | Tensor) -> Tensor:
+        """Latents and features -> (B, 3, R, R) in about [0, 1], without noise: deterministic."""
+        weight = fidelity[:, None, None, None] if isinstance(fidelity, Tensor) else fidelity
+        levels = {scale.shape[-1]: level for level, scale in enumerate(features)}
+
+        def modulate(generated: Tensor, resolution: int) -> Tensor:
+            if resolution not in levels:  # the 4x4 scale has no features
                 return generated
-            level = by_side[side]
-            return self.sft[level](generated, features[level], share)
+            level = levels[resolution]
+            return self.sft[level](generated, features[level], weight)
 
-        return 0.5 * (self.generator.synthesise(codes, self.generator.zero_noise(), hook) + 1.0)
+        return 0.5 * (self.generator.synthesise(latents, self.generator.zero_noise(), modulate) + 1.0)
 
 
-def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    if picture.shape[-2:] == size:
-        return picture
-    return F.interpolate(picture, size=size, mode="bilinear", align_corners=False, antialias=True)
+def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)

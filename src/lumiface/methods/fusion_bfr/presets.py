@@ -1,6 +1,7 @@
-"""Settings by size: the paper's is 512; 64 is what CPU cores can train in hours.
+"""Settings by resolution: the paper's is 512; 64 can be trained on a CPU within hours.
 
-128 and 256 are narrower than StyleGAN2's own, which 10,000 faces would not fill, and small enough to ship.
+128 and 256 have fewer channels than StyleGAN2's own, which suits 10,000 training faces, and are small enough
+to ship.
 """
 
 from __future__ import annotations

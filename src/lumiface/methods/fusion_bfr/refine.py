@@ -1,7 +1,7 @@
-"""Codes sought for one face (§1.2, "embedding optimisation" taken further): optional, at test time.
+"""Latent optimisation for one face (§1.2, "embedding optimisation" taken further): optional, at test time.
 
-What the encoder tells is right for faces on average. For one face its codes can be moved until what the
-generator draws, seen as coarsely as the damaged photograph shows it, is the photograph.
+The encoder's latents are right for faces on average. For one face they are optimised until the generated
+face, reduced to the effective resolution of the degraded image, matches that image.
 """
 
 from __future__ import annotations
@@ -13,99 +13,104 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Told = Callable[[int, int, float], None]
-"""Step, steps in all, the best objective so far."""
+Progress = Callable[[int, int, float], None]
+"""Called with the step, the number of steps and the best objective so far."""
 
 
-class DrawsFromCodes(Protocol):
-    """What a restorer is to this module; see `FusionBFR`."""
+class LatentDecoder(Protocol):
+    """The interface of a restorer whose latents can be optimised; see `FusionBFR`."""
 
-    def embed(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]: ...
+    def embed(self, image: Tensor) -> tuple[Tensor, list[Tensor]]: ...
 
-    def decode(self, codes: Tensor, features: list[Tensor], fidelity: float) -> Tensor: ...
+    def decode(self, latents: Tensor, features: list[Tensor], fidelity: float) -> Tensor: ...
 
 
-def objective(drawn: Tensor, picture: Tensor, moved: Tensor, detail: int, stay: float) -> Tensor:
-    """How far a drawn face is from the damaged one, at the size that holds all of the latter's detail.
+def objective(
+    output: Tensor, image: Tensor, delta: Tensor, effective_resolution: int, latent_reg: float
+) -> Tensor:
+    """Distance between a generated face and the degraded one, at the latter's effective resolution.
 
     Args:
-        drawn, picture: (1, 3, R, R) in [0, 1].
-        moved: what was added to the codes, (1, n, latent).
-        detail: side in pixels at which both are compared.
-        stay: weight of how far the codes were moved: far from faces, a generator can draw anything.
+        output, image: (1, 3, R, R) in [0, 1].
+        delta: change of the latents, (1, n, latent).
+        effective_resolution: size in pixels at which both are compared.
+        latent_reg: weight of the squared change, which keeps the latents close to those of faces.
 
     Returns:
-        Scalar: mean absolute difference, plus `stay` times the mean square of `moved`.
+        Scalar: mean absolute difference, plus `latent_reg` times the mean square of `delta`.
     """
-    size = (detail, detail)
-    ours, theirs = (
+    size = (effective_resolution, effective_resolution)
+    reduced_output, reduced_image = (
         F.interpolate(face, size=size, mode="bilinear", align_corners=False, antialias=True)
-        for face in (drawn, picture)
+        for face in (output, image)
     )
-    return F.l1_loss(ours, theirs) + stay * moved.square().mean()
+    return F.l1_loss(reduced_output, reduced_image) + latent_reg * delta.square().mean()
 
 
-def refine(
-    network: DrawsFromCodes,
-    picture: Tensor,
+def optimize_latents(
+    network: LatentDecoder,
+    image: Tensor,
     steps: int,
     *,
-    detail: int,
+    effective_resolution: int,
     fidelity: float = 1.0,
-    rate: float = 0.02,
-    stay: float = 0.02,
-    tell: Told | None = None,
+    lr: float = 0.02,
+    latent_reg: float = 0.02,
+    progress: Progress | None = None,
 ) -> tuple[Tensor, list[float]]:
-    """Restore one face with codes sought for it.
+    """Restore one face with latents optimised for it.
 
-    The answer is the best that was seen, the start included: never worse by the objective than without.
+    The result is the best of all steps, the start included: by the objective it is never worse than without.
 
     Args:
-        network: trained; its weights are left alone.
-        picture: (1, 3, R, R) in [0, 1], of the size that the network draws.
-        steps: of Adam, one drawn face each; 0: the network's own answer.
-        detail: side in pixels that holds all detail of `picture`; no more than R counts.
-        fidelity: share of the input, as in `FusionBFR.restore`.
-        rate, stay: see Adam, and `objective`.
+        network: trained; its weights are not changed.
+        image: (1, 3, R, R) in [0, 1], at the network's resolution.
+        steps: of Adam, one generated face each; 0: the network's own output.
+        effective_resolution: size in pixels that holds all detail of `image`; limited to [4, R].
+        fidelity: weight of the image features, as in `FusionBFR.restore`.
+        lr: learning rate of Adam.
+        latent_reg: see `objective`.
+        progress: called after each step.
 
     Returns:
-        The restored face (1, 3, R, R), and the best objective after each step, the start's first.
+        The restored face (1, 3, R, R), and the best objective after each step, beginning with the start's.
 
     Raises:
-        ValueError: more than one picture, or one that is not square.
+        ValueError: more than one image, or one that is not square.
     """
-    side = picture.shape[-1]
-    if picture.shape != (1, 3, side, side):
-        raise ValueError(f"one square face, got {tuple(picture.shape)}")
-    with torch.inference_mode(mode=False), torch.enable_grad():  # whatever the caller is in
-        return _seek(network, picture.clone(), steps, max(4, min(detail, side)), fidelity, rate, stay, tell)
+    size = image.shape[-1]
+    if image.shape != (1, 3, size, size):
+        raise ValueError(f"one square face, got {tuple(image.shape)}")
+    resolution = max(4, min(effective_resolution, size))
+    with torch.inference_mode(mode=False), torch.enable_grad():  # whatever mode the caller is in
+        return _optimize(network, image.clone(), steps, resolution, fidelity, lr, latent_reg, progress)
 
 
-def _seek(
-    network: DrawsFromCodes,
-    picture: Tensor,
+def _optimize(
+    network: LatentDecoder,
+    image: Tensor,
     steps: int,
-    detail: int,
+    effective_resolution: int,
     fidelity: float,
-    rate: float,
-    stay: float,
-    tell: Told | None,
+    lr: float,
+    latent_reg: float,
+    progress: Progress | None,
 ) -> tuple[Tensor, list[float]]:
     with torch.no_grad():
-        codes, features = network.embed(picture)
-    moved = torch.zeros_like(codes, requires_grad=True)
-    optimizer = torch.optim.Adam([moved], rate)
-    best, answer, course = float("inf"), picture, list[float]()
+        latents, features = network.embed(image)
+    delta = torch.zeros_like(latents, requires_grad=True)
+    optimizer = torch.optim.Adam([delta], lr)
+    best_loss, best_output, history = float("inf"), image, list[float]()
     for step in range(steps + 1):
-        drawn = network.decode(codes + moved, features, fidelity)
-        loss = objective(drawn, picture, moved, detail, stay)
-        if (found := float(loss.detach())) < best:
-            best, answer = found, drawn.detach()
-        course.append(best)
-        if tell is not None:
-            tell(step, steps, best)
+        output = network.decode(latents + delta, features, fidelity)
+        loss = objective(output, image, delta, effective_resolution, latent_reg)
+        if (value := float(loss.detach())) < best_loss:
+            best_loss, best_output = value, output.detach()
+        history.append(best_loss)
+        if progress is not None:
+            progress(step, steps, best_loss)
         if step < steps:
-            # Only the codes: the weights' gradients are neither wanted nor computed.
-            (moved.grad,) = torch.autograd.grad(loss, [moved])
+            # Of the latents only: no gradients of the weights are computed.
+            (delta.grad,) = torch.autograd.grad(loss, [delta])
             optimizer.step()
-    return answer, course
+    return best_output, history

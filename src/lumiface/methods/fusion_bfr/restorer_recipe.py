@@ -1,9 +1,9 @@
-"""How the restorer is taught: what a face looks like, whose it is, and its spectra (§1.3, equations 6-9)."""
+"""The recipe of the restorer: perceptual, identity and frequency losses (§1.3, equations 6-9)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -19,31 +19,48 @@ from lumiface.losses.vgg19 import Backbone, VGG19Loss
 from lumiface.methods.fusion_bfr.discriminator import Discriminator
 from lumiface.methods.fusion_bfr.encoder import Encoder
 from lumiface.methods.fusion_bfr.generator import Generator
-from lumiface.methods.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig
+from lumiface.methods.fusion_bfr.generator_recipe import (
+    DiscriminatorFn,
+    GeneratorRecipe,
+    GeneratorRecipeConfig,
+)
 
 
 class RestorerRecipeConfig(Settings):
     """The weights of the losses (equation 9); defaults are the paper's."""
 
-    perceptual: float = Field(default=1.0, ge=0, description="λ_per: of VGG-19's features")
+    old_names: ClassVar[Mapping[str, str]] = {
+        "game": "gan",
+        "varied": "random_fidelity_prob",
+        "damage": "degradation",
+    }
+
+    perceptual: float = Field(default=1.0, ge=0, description="λ_per: weight of VGG-19's features")
     backbone: Backbone = Field(default="vgg19", description="which VGG-19: the paper's five layers, or three")
-    identity: float = Field(default=10.0, ge=0, description="λ_id: of a face recogniser's embeddings")
-    mrfr: float = Field(default=1.0, ge=0, description="λ_MRFR: of spectra at every scale; 0: w/o MRFR")
-    # NOTE(paper): it names neither of these two; the networks it follows have both.
-    pixel: float = Field(default=0.0, ge=0, description="of the mean absolute difference")
-    adversarial: float = Field(default=0.0, ge=0, description="of a critic's verdicts; 0: there is no critic")
+    identity: float = Field(default=10.0, ge=0, description="λ_id: weight of a face recogniser's embeddings")
+    mrfr: float = Field(
+        default=1.0, ge=0, description="λ_MRFR: weight of the spectra at every scale; 0: w/o MRFR"
+    )
+    # NOTE(paper): it mentions neither of these two; the networks it follows have both.
+    pixel: float = Field(default=0.0, ge=0, description="weight of the mean absolute difference")
+    adversarial: float = Field(
+        default=0.0, ge=0, description="weight of the adversarial loss; 0: no discriminator"
+    )
     gan: dict[str, Any] = Field(
-        default_factory=lambda: {"augment": None}, description="settings of the critic's side of that game"
+        default_factory=lambda: {"augment": None},
+        description="settings of discriminator and adversarial loss, as in the recipe of stylegan2",
     )
-    # NOTE(paper): it trains at 1 alone; what is never trained at 0 is no face there.
+    # NOTE(paper): it trains at fidelity 1 alone; a network that was never trained at 0 gives no face there.
     random_fidelity_prob: float = Field(
-        default=0.0, ge=0, le=1, description="share of the faces restored at a fidelity drawn from 0 to 1"
+        default=0.0, ge=0, le=1, description="probability that a face is restored at a random fidelity"
     )
-    damage: BlindConfig = Field(default=BlindConfig(), description="ranges of the damage")
+    degradation: BlindConfig = Field(default=BlindConfig(), description="ranges of the degradation")
 
 
 class RestorerRecipe(nn.Module):
-    """The losses of restorer and critic."""
+    """The losses of restorer and discriminator."""
+
+    old_child_names: ClassVar[dict[str, str]] = {"game": "gan"}
 
     def __init__(self, config: RestorerRecipeConfig, seed: int) -> None:
         super().__init__()
@@ -52,60 +69,62 @@ class RestorerRecipe(nn.Module):
         self.identity = IdentityLoss() if config.identity else None
         self.gan = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.gan), seed)
 
-    def build_discriminator(self, generator: Generator) -> Discriminator | None:
-        """An untrained critic of what is restored; None where nobody judges."""
-        return self.gan.build_discriminator(generator) if self.config.adversarial else None
+    def build_discriminator(self, network: Generator) -> Discriminator | None:
+        """An untrained discriminator of restored faces; None without an adversarial loss."""
+        return self.gan.build_discriminator(network) if self.config.adversarial else None
 
-    def damage(self, bright: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, 3, H, H) in [0, 1] -> the same size, damaged (§2.1)."""
-        settings = self.config.damage
-        drawn = sample_blind(len(bright), bright.shape[-1], settings, generator, bright.device, bright.dtype)
-        return apply_blind(bright, drawn, generator)
+    def degrade(self, target: Tensor, generator: torch.Generator) -> Tensor:
+        """(B, 3, H, H) in [0, 1] -> the same size, degraded (§2.1)."""
+        settings = self.config.degradation
+        parameters = sample_blind(
+            len(target), target.shape[-1], settings, generator, target.device, target.dtype
+        )
+        return apply_blind(target, parameters, generator)
 
-    def sample_fidelity(self, count: int, draw: torch.Generator) -> Tensor:
-        """The fidelity at which each of a step's faces is restored, (count,)."""
-        drawn = torch.rand(2, count, generator=draw)
-        return torch.where(drawn[0] < self.config.random_fidelity_prob, drawn[1], 1.0)
+    def sample_fidelity(self, count: int, generator: torch.Generator) -> Tensor:
+        """The fidelity at which each face of a step is restored, (count,): 1, or uniform in [0, 1]."""
+        uniform = torch.rand(2, count, generator=generator)
+        return torch.where(uniform[0] < self.config.random_fidelity_prob, uniform[1], 1.0)
 
     def forward(
         self,
         output: Tensor,
-        truth: Tensor,
+        target: Tensor,
         encoder: Encoder,
-        critic: Callable[[Tensor], Tensor] | None,
-        draw: torch.Generator,
+        discriminator: DiscriminatorFn | None,
+        generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """The restorer's weighted losses by name.
 
         Args:
-            output, truth: (B, 3, R, R) in [0, 1].
-            encoder: the restorer's own; its features of both pictures are compared.
-            critic: judges faces in [-1, 1].
-            draw: for what the critic is shown.
+            output, target: (B, 3, R, R) in [0, 1].
+            encoder: the restorer's own; MRFR compares its features of both images.
+            discriminator: faces in [-1, 1] -> logits; None: no adversarial loss.
+            generator: source of the random numbers of the augmentation.
         """
-        settings, parts = self.config, dict[str, Tensor]()
+        settings, terms = self.config, dict[str, Tensor]()
         if self.perceptual is not None:
-            parts["perceptual"] = settings.perceptual * self.perceptual(output, truth)
+            terms["perceptual"] = settings.perceptual * self.perceptual(output, target)
         if self.identity is not None:
-            parts["identity"] = settings.identity * self.identity(output, truth)
+            terms["identity"] = settings.identity * self.identity(output, target)
         if settings.mrfr:
-            parts["mrfr"] = settings.mrfr * mrfr_loss(*_features(encoder, output, truth))
+            terms["mrfr"] = settings.mrfr * mrfr_loss(*_features(encoder, output, target))
         if settings.pixel:
-            parts["pixel"] = settings.pixel * l1_loss(output, truth)
-        if critic is not None:
-            (verdict,) = self.gan.generator_loss(critic, 2.0 * output - 1.0, draw).values()
-            parts["adversarial"] = settings.adversarial * verdict
-        return parts
+            terms["pixel"] = settings.pixel * l1_loss(output, target)
+        if discriminator is not None:
+            (loss,) = self.gan.generator_loss(discriminator, 2.0 * output - 1.0, generator).values()
+            terms["adversarial"] = settings.adversarial * loss
+        return terms
 
 
-def _features(encoder: Encoder, output: Tensor, truth: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """The spatial features of what was restored and of the truth.
+def _features(encoder: Encoder, output: Tensor, target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """The spatial features of output and target.
 
-    NOTE(paper): the encoder judges and does not learn by this loss; it would learn to see nothing, and the
-    loss would be 0 for every picture.
+    NOTE(paper): the encoder's parameters get no gradient from this loss; with one, constant features would
+    minimise it.
     """
-    seeing = {name: value.detach() for name, value in encoder.named_parameters()}
+    frozen = {name: value.detach() for name, value in encoder.named_parameters()}
     with torch.no_grad():
-        _, wanted = encoder(2.0 * truth - 1.0)
-    _, found = functional_call(encoder, seeing, (2.0 * output - 1.0,))
-    return found, wanted
+        _, target_features = encoder(2.0 * target - 1.0)
+    _, output_features = functional_call(encoder, frozen, (2.0 * output - 1.0,))
+    return output_features, target_features

@@ -1,8 +1,8 @@
-"""The layers that StyleGAN2 is made of (Karras et al. 2020, "Analyzing and Improving the Image Quality of
-StyleGAN", §2-4), in plain PyTorch: no kernel of our own, so that they run and export anywhere.
+"""The layers of StyleGAN2 (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", §2-4)
+in plain PyTorch, without custom kernels, so that they run and export on any device.
 
-Weights are stored as drawn from N(0, 1) and scaled when they are used (equalised learning rate, Karras et al.
-2018, "Progressive Growing of GANs", §4.1), so that every layer learns at the same pace.
+Weights are stored as samples of N(0, 1) and scaled at run time (equalised learning rate, Karras et al. 2018,
+"Progressive Growing of GANs", §4.1), so that all layers have the same effective learning rate.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from lumiface.methods.fusion_bfr.resampling_conv import conv_down, conv_up
 
 SLOPE = 0.2
-"""Of the leaky ReLU, below 0."""
+"""Negative slope of the leaky ReLU."""
 
 GAIN = math.sqrt(2.0)
-"""After a leaky ReLU, so that the signal's variance stays."""
+"""Factor after a leaky ReLU that preserves the variance of the signal."""
 
 
 def activate(x: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def activate(x: Tensor) -> Tensor:
 
 
 def deactivate(x: Tensor) -> Tensor:
-    """What `activate` makes x of."""
+    """The inverse of `activate`."""
     return torch.where(x > 0, x, x / SLOPE) / GAIN
 
 
@@ -36,43 +36,46 @@ class EqualLinear(nn.Module):
     """A linear layer with equalised learning rate.
 
     Args:
-        bias: what each bias starts from.
-        rate: this layer's learning rate over the others' (the mapping network's 0.01).
+        in_features, out_features: as of `nn.Linear`.
+        bias: initial value of the biases.
+        lr_multiplier: this layer's learning rate over that of the other layers (mapping network: 0.01).
 
-    Shape: (..., inputs) -> (..., outputs).
-    """
-
-    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
-        self.scale, self.rate = rate / math.sqrt(inputs), rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
-
-    @torch.no_grad()
-    def set(self, weight: Tensor, bias: Tensor) -> None:
-        """Let the layer compute `weight @ x + bias`."""
-        self.weight.copy_(weight / self.scale)
-        self.bias.copy_(bias / self.rate)
-
-
-class EqualConv2d(nn.Module):
-    """A convolution with equalised learning rate that keeps or halves the size.
-
-    Halving blurs first, so that nothing aliases.
-
-    Shape: (B, inputs, H, W) -> (B, outputs, H, W), or half of it.
+    Shape: (..., in_features) -> (..., out_features).
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, *, bias: bool = True, down: bool = False
+        self, in_features: int, out_features: int, bias: float = 0.0, lr_multiplier: float = 1.0
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
-        self.scale, self.padding, self.down = 1.0 / math.sqrt(inputs * kernel**2), kernel // 2, down
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((out_features,), bias / lr_multiplier))
+        self.scale, self.lr_multiplier = lr_multiplier / math.sqrt(in_features), lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias * self.lr_multiplier)
+
+    @torch.no_grad()
+    def set(self, weight: Tensor, bias: Tensor) -> None:
+        """Set the parameters so that the layer computes `weight @ x + bias`."""
+        self.weight.copy_(weight / self.scale)
+        self.bias.copy_(bias / self.lr_multiplier)
+
+
+class EqualConv2d(nn.Module):
+    """A convolution with equalised learning rate that keeps or halves the resolution.
+
+    Halving blurs first to prevent aliasing.
+
+    Shape: (B, in_channels, H, W) -> (B, out_channels, H, W), or (B, out_channels, H/2, W/2) with `down`.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, bias: bool = True, down: bool = False
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.scale, self.padding, self.down = 1.0 / math.sqrt(in_channels * kernel**2), kernel // 2, down
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight * self.scale
@@ -82,41 +85,41 @@ class EqualConv2d(nn.Module):
 
 
 class ModulatedConv2d(nn.Module):
-    """A convolution whose kernel each picture's style scales, input channel by input channel (§2.2).
+    """A convolution whose kernel is scaled per image and input channel by the image's style (§2.2).
 
-    Scaling the kernel, as equations 1 and 3 have it, and scaling what goes in and comes out are the same
-    thing; the second needs no kernel of its own for each picture.
+    Scaling the kernel, as in equations 1 and 3, and scaling the layer's input and output are equivalent; the
+    latter needs no separate kernel per image.
 
     Args:
-        style: length of a code.
-        demodulate: give the outputs a deviation of 1 (all but the layers that make colours).
-        up: double the size.
+        latent: length of w.
+        demodulate: give the outputs unit standard deviation (all but the RGB layers).
+        up: double the resolution.
 
-    Shape: (B, inputs, H, W) and (B, style) -> (B, outputs, H, W), or twice as large.
+    Shape: (B, in_channels, H, W) and (B, latent) -> (B, out_channels, H, W), or twice that size with `up`.
     """
 
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
+        in_channels: int,
+        out_channels: int,
         kernel: int,
-        style: int,
+        latent: int,
         *,
         demodulate: bool = True,
         up: bool = False,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
-        self.affine = EqualLinear(style, inputs, bias=1.0)
-        self.scale = 1.0 / math.sqrt(inputs * kernel**2)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.affine = EqualLinear(latent, in_channels, bias=1.0)
+        self.scale = 1.0 / math.sqrt(in_channels * kernel**2)
         self.padding, self.demodulate, self.up = kernel // 2, demodulate, up
 
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        style = self.affine(code)  # s, (B, inputs)
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = self.affine(w)  # s, (B, in_channels)
         weight = self.weight * self.scale
         x = x * style[:, :, None, None]
         x = conv_up(x, weight) if self.up else F.conv2d(x, weight, padding=self.padding)
         if self.demodulate:
-            power = style.square() @ weight.square().sum(dim=(2, 3)).T  # Σ (s·w)², (B, outputs)
+            power = style.square() @ weight.square().sum(dim=(2, 3)).T  # Σ (s·w)², (B, out_channels)
             x = x * (power + 1e-8).rsqrt()[:, :, None, None]
         return x

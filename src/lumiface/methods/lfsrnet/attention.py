@@ -1,7 +1,7 @@
 """Attention layers of LFSRNet: MaxViT's two axes, squeeze-and-excitation, and ESA.
 
-All of them keep the shape of what they are given. Inside the transformer half, features are laid out
-`(B, H, W, C)`, which is how `channels_last` convolutions leave them in memory, so no copy is made.
+All of them keep the shape of their input. In the transformer blocks the layout is `(B, H, W, C)`, the memory
+format of `channels_last` convolutions, so no copy is made.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 
 class ChannelAttention(nn.Module):
-    """Squeeze-and-excitation: each channel times a weight in (0, 1) drawn from all channels' means.
+    """Squeeze-and-excitation: each channel times a weight in (0, 1) computed from all channel means.
 
-    Serves twice in the paper: inside the FSEU (§2.2, "SE") and before the upsampling, where it filters the
-    low-light noise that the shallow features bring along (§2.3, "CA").
+    Used twice in the paper: inside the FSEU (§2.2, "SE") and before the upsampling, where it filters the
+    low-light noise of the shallow features (§2.3, "CA").
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -33,10 +33,10 @@ class ChannelAttention(nn.Module):
 
 
 class EnhancedSpatialAttention(nn.Module):
-    """ESA: one weight per pixel and channel, judged from a wide neighbourhood at a sixth of the size.
+    """ESA: one weight per pixel and channel, from a wide neighbourhood at 1/6 of the resolution.
 
-    RFANet's block in RLFN's slimmer form (the paper's references 39 and 40). Strides are padded here, so
-    that features of any size down to 1x1 pass.
+    RFANet's block in RLFN's slimmer form (the paper's references 39 and 40). Strided layers are padded, so
+    that features of any size down to 1x1 are possible.
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -59,16 +59,17 @@ class EnhancedSpatialAttention(nn.Module):
 
 
 class AxisAttention(nn.Module):
-    """Self-attention among `side` x `side` pixels, gathered in one of MaxViT's two ways, then a linear FFN.
+    """Self-attention in groups of `side` x `side` pixels along one of MaxViT's two axes, then a linear FFN.
 
-    "block" gathers neighbouring pixels (windows of side x side); "grid" gathers pixels that lie H/side and
-    W/side apart, so that each group spans the whole picture (§2.2, Fig. 3). Both cost O(H·W).
+    "block" groups neighbouring pixels (windows of side x side); "grid" groups pixels at distances H/side and
+    W/side, so that each group spans the whole image (§2.2, Fig. 3). Both cost O(H·W).
 
     Args:
         channels: C, a multiple of `heads`.
         axis: "block" or "grid".
-        side: P or G, the groups' side in pixels; H and W must be multiples of it.
-        shift: pixels by which windows are displaced, so that no window border is the same twice.
+        side: P or G, height and width of a group in pixels; H and W must be multiples of it.
+        heads: attention heads.
+        shift: cyclic shift of the windows in pixels, so that window borders differ between blocks.
 
     Shape: (B, H, W, C) -> (B, H, W, C).
     """
@@ -107,7 +108,7 @@ class AxisAttention(nn.Module):
             h=self.heads,
             **split,
         )
-        # Written out: with a learned bias, torch's fused attention falls back to a slower path than this.
+        # Explicit: with a learned bias, torch's fused attention falls back to a slower path than this.
         bias = self.position_bias[:, self.position_index]  # (heads, side², side²)
         affinity = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + bias  # (b·y·x, heads, side², side²)
         mixed = affinity.softmax(dim=-1) @ v  # (b·y·x, heads, side², C / heads)
@@ -120,7 +121,7 @@ class AxisAttention(nn.Module):
 
 
 class MaxViTBlock(nn.Module):
-    """Block attention, then grid attention: local structure first, the whole picture's light second.
+    """Block attention, then grid attention: first local structure, then global illumination.
 
     Shape: (B, C, H, W) -> (B, C, H, W); H and W must be multiples of `window` and `grid`.
     """

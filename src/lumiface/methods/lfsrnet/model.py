@@ -3,8 +3,8 @@
 Cong, Zheng, Jia: "A deep learning network for joint low-light enhancement and face super-resolution"
 (CAAI Transactions on Intelligent Systems). Section numbers below are the paper's.
 
-Exact: the order of the modules and what each is for (§2.1-2.3), five LFEBs, both additions.
-Open in the paper, chosen here: channel widths, the hourglass's inside, attention sides and heads, FFN width.
+Exact: order and purpose of the modules (§2.1-2.3), five LFEBs, both additions.
+Open in the paper, chosen here: channels, layers of the hourglass, size and heads of the attention, FFN width.
 Deviations are marked `NOTE(paper)` on their lines and collected in PAPER.md.
 """
 
@@ -26,26 +26,22 @@ from lumiface.methods.lfsrnet.attention import (
 
 
 class LFSRNetConfig(Settings):
-    """What defines one LFSRNet; stored in every checkpoint."""
+    """The configuration of an LFSRNet; stored in every checkpoint."""
 
     channels: int = Field(
         default=64, ge=16, multiple_of=4, description="C: width of all features (paper 64, base 48, lite 32)"
     )
     blocks: int = Field(default=5, ge=1, description="N: number of low-light face extraction blocks (LFEB)")
-    scale: Literal[2, 4, 8] = Field(default=4, description="s: enlargement")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: upscaling factor")
     window: int = Field(
-        default=8, ge=2, description="P: side of block attention's windows, in pixels of the small picture"
+        default=8, ge=2, description="P: window size of block attention, in pixels of the input"
     )
-    grid: int = Field(
-        default=8, ge=2, description="G: side of grid attention's groups, in pixels of the small picture"
-    )
+    grid: int = Field(default=8, ge=2, description="G: group size of grid attention, in pixels of the input")
     heads: int = Field(default=4, ge=1, description="attention heads")
-    shift: bool = Field(
-        default=True, description="displace the windows of every second LFEB by half a window"
-    )
+    shift: bool = Field(default=True, description="shift the windows of every second LFEB by half a window")
     upsampler: Literal["pixelshuffle", "resize"] = Field(
         default="pixelshuffle",
-        description="pixelshuffle: the paper's; resize: nearest x2 + convolution, free of grids",
+        description="pixelshuffle: the paper's; resize: nearest x2 + convolution, without grid artefacts",
     )
     fseu: bool = Field(default=True, description="facial structure extraction; off: Table 1's first row")
     maxvit: bool = Field(default=True, description="block and grid attention; off for an ablation")
@@ -54,7 +50,7 @@ class LFSRNetConfig(Settings):
 
 
 class HourGlass(nn.Module):
-    """Two steps down, two steps up, with a skip at each size: sees a face's layout, not only its texture.
+    """Two downsampling and two upsampling steps with skips: a receptive field for the face's layout.
 
     Shape: (B, C, H, W) -> (B, C, H, W); H and W must be multiples of 4.
     """
@@ -76,10 +72,10 @@ class HourGlass(nn.Module):
 
 
 class FSEU(nn.Module):
-    """Facial structure extraction unit: first the light is mended, then structure is sought (§2.2, Fig. 1).
+    """Facial structure extraction unit: illumination correction, then structure extraction (§2.2, Fig. 1).
 
-    Darkness is a lack of value (Fig. 2), so what the light needs is *added*: a projection of the features
-    that cannot be negative. The structure branch then weighs what an hourglass sees by channel.
+    Dark features lack magnitude (Fig. 2), so the correction is *added*: a non-negative projection of the
+    features. The structure branch applies channel attention to the output of an hourglass.
 
     Shape: (B, C, H, W) -> (B, C, H, W).
     """
@@ -91,8 +87,8 @@ class FSEU(nn.Module):
         self.attention = ChannelAttention(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        lit = features + F.relu(self.project(features))
-        return lit + self.attention(self.hourglass(lit))
+        corrected = features + F.relu(self.project(features))
+        return corrected + self.attention(self.hourglass(corrected))
 
 
 class LFEB(nn.Module):
@@ -118,7 +114,7 @@ class LFEB(nn.Module):
 
 
 class Upsampler(nn.Module):
-    """Features of the small picture -> the large RGB picture (§2.3), by steps of two.
+    """Features -> the upscaled RGB image (§2.3), in steps of two.
 
     Shape: (B, C, H, W) -> (B, 3, s·H, s·W).
     """
@@ -127,11 +123,11 @@ class Upsampler(nn.Module):
         super().__init__()
         self.kind = config.upsampler
         steps = config.scale.bit_length() - 1
-        # The last step is the dearest (it works at the large size); half the channels serve there.
+        # The last step is the most expensive one (full resolution); it has half the channels.
         widths = [config.channels] * steps + [max(config.channels // 2, 16)]
-        spread = 4 if self.kind == "pixelshuffle" else 1
+        expansion = 4 if self.kind == "pixelshuffle" else 1
         self.steps = nn.ModuleList(
-            nn.Conv2d(before, after * spread, 3, padding=1) for before, after in pairwise(widths)
+            nn.Conv2d(before, after * expansion, 3, padding=1) for before, after in pairwise(widths)
         )
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
         if self.kind == "pixelshuffle":
@@ -143,8 +139,8 @@ class Upsampler(nn.Module):
             if self.kind == "pixelshuffle":
                 features = F.pixel_shuffle(step(features), 2)
             else:
-                # NOTE(paper): nearest x2 + convolution gives flat where the features are flat; pixel shuffle
-                # writes its four sub-pixels from four filters, whose differences show as a grid.
+                # NOTE(paper): nearest x2 + convolution keeps constant areas constant; the four filters of a
+                # pixel shuffle differ, which is visible as a grid.
                 features = step(F.interpolate(features, scale_factor=2.0, mode="nearest"))
             features = F.leaky_relu(features, 0.1)
         return self.to_rgb(features)
@@ -171,7 +167,7 @@ class LFSRNet(nn.Module):
         height, width = low.shape[-2:]
         multiple = max(self.config.window, self.config.grid, 4)
         bottom, right = -height % multiple, -width % multiple
-        # Edge pixels are repeated: zeros would read as darkness.
+        # Replicate padding: zeros would look like darkness.
         padded = F.pad(low, (0, right, 0, bottom), mode="replicate")
         shallow = self.shallow(padded)
         fused = shallow + self.deep(shallow)
@@ -180,7 +176,7 @@ class LFSRNet(nn.Module):
 
 
 def _repeat_for_shuffle(conv: nn.Module) -> None:
-    """Start the four sub-pixels of a pixel shuffle equal (ICNR), so that training starts without a grid."""
+    """Initialise the four sub-pixels of a pixel shuffle equally (ICNR), without grid artefacts."""
     assert isinstance(conv, nn.Conv2d)
     quarter = conv.weight.data[::4]
     conv.weight.data.copy_(quarter.repeat_interleave(4, dim=0))

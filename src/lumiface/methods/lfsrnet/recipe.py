@@ -1,4 +1,4 @@
-"""How LFSRNet is trained (§2.4, §3.1, §3.2): L = w1·L1 + w2·L_FFT + w3·L_mask on darkened, reduced faces."""
+"""The recipe of LFSRNet (§2.4, §3.1, §3.2): L = w1·L1 + w2·L_FFT + w3·L_mask on darkened, small faces."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from lumiface.methods.base_recipe import PairedRecipe
 
 
 class LFSRNetRecipeConfig(Settings):
-    """The loss's settings; the defaults are the paper's (§3.2), which has neither `camera` nor `log_mse`."""
+    """The settings of the loss; defaults are the paper's (§3.2), which has neither `camera` nor `log_mse`."""
 
     camera: CameraConfig | None = Field(
-        default=None, description="darkening and noise as a camera's; none: LLF's"
+        default=None, description="simulated camera degradation; null: the LLF benchmark's"
     )
     l1: float = Field(default=1.0, ge=0, description="w1: weight of the mean absolute difference")
-    fft: float = Field(default=0.05, ge=0, description="w2: weight of the difference between the spectra")
+    fft: float = Field(default=0.05, ge=0, description="w2: weight of the frequency loss")
     mask: float = Field(default=0.01, ge=0, description="w3: weight of faceMaskLoss")
-    mask_ratio: float = Field(default=0.5, ge=0, le=1, description="r: share of the face's pixels that count")
-    mask_mode: MaskMode = Field(default="block", description="how the face is masked: block or pixel")
-    log_mse: float = Field(default=0.0, ge=0, description="weight of each picture's logarithm of MSE")
+    mask_ratio: float = Field(
+        default=0.5, ge=0, le=1, description="r: fraction of the face's pixels in the mask"
+    )
+    mask_mode: MaskMode = Field(default="block", description="type of the random mask: block or pixel")
+    log_mse: float = Field(default=0.0, ge=0, description="weight of the per-image log-MSE")
 
 
 class LFSRNetRecipe(PairedRecipe):
@@ -34,7 +36,7 @@ class LFSRNetRecipe(PairedRecipe):
         self.face_mask = FaceMaskLoss(config.mask_ratio, config.mask_mode, seed=seed)
 
     def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
-        """The weighted parts of L, by name; their sum is what is minimised.
+        """The weighted terms of L by name; their sum is minimised.
 
         Args:
             output, target: (B, 3, H, W), I_SR and I_HR.
@@ -42,11 +44,11 @@ class LFSRNetRecipe(PairedRecipe):
             boxes: (B, 4) faces in `target` as x1, y1, x2, y2 in pixels.
         """
         weights = self.config
-        parts = {
+        terms = {
             "l1": weights.l1 * l1_loss(output, target),
             "fft": weights.fft * fft_loss(output, target),
             "mask": weights.mask * self.face_mask(output, target, boxes),
         }
         if weights.log_mse > 0:
-            parts["log_mse"] = weights.log_mse * log_mse_loss(output, target)
-        return parts
+            terms["log_mse"] = weights.log_mse * log_mse_loss(output, target)
+        return terms

@@ -1,12 +1,13 @@
-"""A wide LFSRNet that begins as a narrow one: what was learnt is kept, and the new channels learn from there.
+"""Initialisation of a wide LFSRNet from a trained narrow one, which preserves its function.
 
-After Chen, Goodfellow, Shlens: "Net2Net: Accelerating Learning via Knowledge Transfer" (ICLR 2016); LFSRNet's
-paper has nothing of it. Here new channels are not copies. What leads *to* them is zero, so nothing changes;
-what leads *away* from them is random, so that their gradients differ from the first step on. Two exceptions:
+After Chen, Goodfellow, Shlens: "Net2Net: Accelerating Learning via Knowledge Transfer" (ICLR 2016); not part
+of LFSRNet's paper. Here new channels are not copies. Weights *to* them are zero, so that the output is kept;
+weights *from* them are random, so that their gradients differ from the first step on. Two exceptions:
 
-    layer norm   takes mean and variance over all channels, new ones included. Where the old channels' mean is
-                 small beside their deviation, the latter shrinks by sqrt(narrow / wide): so does the scale.
-    attention    divides by sqrt(C / heads), for which the queries make up.
+    layer norm   computes mean and variance over all channels, including new ones. If the old channels' mean
+                 is small compared to their deviation, the latter shrinks by sqrt(narrow / wide), and so does
+                 the scale.
+    attention    divides by sqrt(C / heads), which the queries compensate.
 """
 
 from __future__ import annotations
@@ -17,37 +18,39 @@ from torch import Tensor
 from lumiface.core.errors import SettingError
 from lumiface.methods.lfsrnet.model import LFSRNet
 
-WIDER = ("channels", "upsampler")
+MAY_DIFFER = ("channels", "upsampler")
 """The settings in which the two networks may differ."""
 
 
 @torch.no_grad()
 def widen(narrow: LFSRNet, wide: LFSRNet) -> None:
-    """Give `wide` (freshly built, its weights random) the weights of `narrow`.
+    """Initialise `wide` (just built, with random weights) from the weights of `narrow`.
 
     Raises:
-        SettingError: `wide` is not wider, or differs in more than channels and upsampler.
+        SettingError: `wide` is narrower, or differs in more than channels and upsampler.
     """
     before, after = narrow.config, wide.config
-    if before.model_dump(exclude=set(WIDER)) != after.model_dump(exclude=set(WIDER)):
-        raise SettingError("a network starts from another that differs in channels and upsampler at most")
+    if before.model_dump(exclude=set(MAY_DIFFER)) != after.model_dump(exclude=set(MAY_DIFFER)):
+        raise SettingError("the initial network may differ in channels and upsampler at most")
     if before.channels > after.channels or (before.upsampler, after.upsampler) == ("pixelshuffle", "resize"):
         names = [f"{one.channels} channels and {one.upsampler}" for one in (after, before)]
-        raise SettingError(f"{names[0]} cannot start from {names[1]}; name a narrower network")
-    share, heads = before.channels / after.channels, before.heads
+        raise SettingError(f"{names[0]} cannot be initialised from {names[1]}; name a narrower network")
+    ratio, heads = before.channels / after.channels, before.heads
     target = wide.state_dict()
     for key, old in narrow.state_dict().items():
         new = target[key]
         if key.startswith("upsample.steps.") and before.upsampler != after.upsampler:
-            old = _shuffled(old)
+            old = _to_pixel_shuffle(old)
         if ".norm_" in key:
             new.zero_()
-            new[: len(old)] = old * share**0.5 if key.endswith("weight") else old
+            new[: len(old)] = old * ratio**0.5 if key.endswith("weight") else old
         elif ".qkv." in key:
             old, grouped = (tensor.unflatten(0, (3, heads, -1)).clone() for tensor in (old, new))
-            old[0] *= share**-0.5
-            for part in range(3):  # of the three, only new keys are random: no query asks for them yet
-                _put(old[part], grouped[part], (1,) if key.endswith("bias") else (1, 2), keep_new=part == 1)
+            old[0] *= ratio**-0.5
+            for index in range(3):  # of q, k, v only new keys stay random: the new queries are zero
+                _put(
+                    old[index], grouped[index], (1,) if key.endswith("bias") else (1, 2), keep_new=index == 1
+                )
             new.copy_(grouped.flatten(0, 2))
         elif key.endswith(".project.weight") and ".maxvit." in key:
             grouped = new.unflatten(1, (heads, -1)).clone()
@@ -64,24 +67,24 @@ def widen(narrow: LFSRNet, wide: LFSRNet) -> None:
 
 
 def _put(old: Tensor, new: Tensor, axes: tuple[int, ...], *, keep_new: bool = False) -> None:
-    """Write `old` into the first places of `new` along `axes`: first the outputs' axis, then the inputs'.
+    """Write `old` into the first positions of `new` along `axes`: the outputs' axis, then the inputs'.
 
-    What leads to new outputs becomes zero unless `keep_new`; what leads away from new inputs stays random.
+    Weights of new outputs become zero unless `keep_new`; weights of new inputs stay random.
     """
     outputs, inputs = axes[0], axes[1:]
     if not keep_new:
         new.narrow(outputs, old.shape[outputs], new.shape[outputs] - old.shape[outputs]).zero_()
-    place = new.narrow(outputs, 0, old.shape[outputs])
+    view = new.narrow(outputs, 0, old.shape[outputs])
     for axis in inputs:
-        place = place.narrow(axis, 0, old.shape[axis])
-    place.copy_(old)
+        view = view.narrow(axis, 0, old.shape[axis])
+    view.copy_(old)
 
 
-def _shuffled(tensor: Tensor) -> Tensor:
-    """A 3 x 3 convolution after nearest x2 -> the one that does the same before a pixel shuffle.
+def _to_pixel_shuffle(tensor: Tensor) -> Tensor:
+    """A 3 x 3 convolution after nearest x2 -> the equivalent one before a pixel shuffle.
 
-    Of the three rows that a large pixel sees, two lie in one small pixel: which two depends on whether it is
-    the upper or the lower of its pair; columns likewise.
+    Of the three rows under the kernel, two are copies of the same input row: which two depends on whether the
+    output row is the upper or the lower of its pair; columns likewise.
 
     Shape: (C, D, 3, 3) -> (4·C, D, 3, 3), or a bias (C,) -> (4·C,).
     """

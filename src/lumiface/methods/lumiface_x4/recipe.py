@@ -1,4 +1,4 @@
-"""How our own network is trained: mean absolute difference, spectra, the error of a picture as a whole."""
+"""The recipe of lumiface-x4: L1, frequency and per-image log-MSE losses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lumiface.methods.base_recipe import PairedRecipe
 
 
 class LumifaceX4RecipeConfig(Settings):
-    """The loss's weights."""
+    """The weights of the losses."""
 
     camera: CameraConfig | None = Field(
-        default=None, description="darkening and noise as a camera's; none: LLF's"
+        default=None, description="simulated camera degradation; null: the LLF benchmark's"
     )
     l1: float = Field(default=1.0, ge=0, description="weight of the mean absolute difference")
-    charbonnier: float = Field(default=0.0, ge=0, description="weight of the same, rounded off at zero")
-    fft: float = Field(default=0.05, ge=0, description="weight of the difference between the spectra")
-    log_mse: float = Field(default=0.0, ge=0, description="weight of each picture's logarithm of MSE")
+    charbonnier: float = Field(default=0.0, ge=0, description="weight of the Charbonnier loss")
+    fft: float = Field(default=0.05, ge=0, description="weight of the frequency loss")
+    log_mse: float = Field(default=0.0, ge=0, description="weight of the per-image log-MSE")
 
 
 class LumifaceX4Recipe(PairedRecipe):
@@ -31,12 +31,12 @@ class LumifaceX4Recipe(PairedRecipe):
         self.config, self.camera = config, config.camera
 
     def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
-        """The loss's parts, by name; their sum is what is minimised. `low` and `boxes` are not used."""
+        """The weighted loss terms by name; their sum is minimised. `low` and `boxes` are not used."""
         weights = self.config
-        parts = {
+        terms = {
             "l1": (weights.l1, l1_loss),
             "charbonnier": (weights.charbonnier, charbonnier_loss),
             "fft": (weights.fft, fft_loss),
             "log_mse": (weights.log_mse, log_mse_loss),
         }
-        return {name: weight * loss(output, target) for name, (weight, loss) in parts.items() if weight > 0}
+        return {name: weight * loss(output, target) for name, (weight, loss) in terms.items() if weight > 0}

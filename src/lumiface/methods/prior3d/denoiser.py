@@ -1,4 +1,4 @@
-"""The conditional 3D denoiser: the face in a noisy tri-plane, given the dark photo (§3.1.1, Fig. 2)."""
+"""The conditional 3D denoiser: predicts the clean tri-plane from a noisy one and the dark image (§3.1.1)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from torch import Tensor, nn
 
 from lumiface.blocks.residual import ResidualBlock, group_norm
 from lumiface.core.settings import Settings
-from lumiface.geometry.camera import NUMBERS
+from lumiface.geometry.camera import CAMERA_LENGTH
 from lumiface.methods.prior3d.diffusion import NoiseSchedule
 
 
 class DenoiserConfig(Settings):
-    """What defines one denoiser; stored in every checkpoint."""
+    """The configuration of a denoiser; stored in every checkpoint."""
 
-    components: int = Field(default=16, ge=2, description="K: directions of the planes' features; `scale.py`")
-    side: int = Field(default=256, ge=16, multiple_of=16, description="texels along each side of a plane")
+    components: int = Field(
+        default=16,
+        ge=2,
+        description="K: principal components of the planes' features; see `plane_normalizer.py`",
+    )
+    side: int = Field(default=256, ge=16, multiple_of=16, description="height and width of a plane, texels")
     widths: tuple[int, int, int] = Field(
         default=(64, 128, 224), description="channels of the U-Net's three levels"
     )
-    condition: int = Field(default=64, ge=8, description="channels of the photograph's features")
-    embedding: int = Field(default=128, ge=16, multiple_of=2, description="length of the time's embedding")
-    steps: int = Field(default=1000, ge=10, description="T: steps of the diffusion")
+    condition: int = Field(default=64, ge=8, description="channels of the image's features")
+    embedding: int = Field(default=128, ge=16, multiple_of=2, description="length of the time embedding")
+    steps: int = Field(default=1000, ge=10, description="T: diffusion steps")
 
 
 class ConditionExtractor(nn.Module):
-    """Three residual blocks in a row on the dark photograph, at the planes' size.
+    """Three residual blocks in sequence on the dark image, at the planes' resolution.
 
     Shape: (B, 3, H, W) in [0, 1] -> (B, C, S, S).
     """
@@ -38,20 +42,18 @@ class ConditionExtractor(nn.Module):
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
         self.side = side
-        # NOTE(paper): photographs larger than the planes are first unshuffled, so that no pixel is lost.
+        # NOTE(paper): images are resized to 4·S, then unshuffled: detail finer than a texel is kept.
         self.stem = nn.Conv2d(3 * 16, channels, 3, padding=1)
         self.blocks = nn.Sequential(*(ResidualBlock(channels) for _ in range(3)))
 
-    def forward(self, picture: Tensor) -> Tensor:
-        fine = F.interpolate(
-            picture, size=(4 * self.side, 4 * self.side), mode="bilinear", align_corners=False
-        )
-        # The root spreads what lies near black, as a display's own curve once more.
+    def forward(self, image: Tensor) -> Tensor:
+        fine = F.interpolate(image, size=(4 * self.side, 4 * self.side), mode="bilinear", align_corners=False)
+        # The square root is a gamma curve: it expands dark values.
         return self.blocks(self.stem(F.pixel_unshuffle(2.0 * fine.clamp_min(0.0).sqrt() - 1.0, 4)))
 
 
 class AdaptiveFusion(nn.Module):
-    """Backbone and condition side by side, each channel with its share of attention, added to the backbone.
+    """Backbone and condition concatenated, weighted by channel attention, projected, added to the backbone.
 
     Shape: (B, C, H, W) and (B, K, H, W) -> (B, C, H, W).
     """
@@ -60,32 +62,32 @@ class AdaptiveFusion(nn.Module):
         super().__init__()
         both = backbone + condition
         self.squeeze, self.excite = nn.Conv2d(both, both // 4, 1), nn.Conv2d(both // 4, both, 1)
-        # NOTE(paper): the sum needs equal widths, which the paper does not say how to get: a 1x1 convolution.
+        # NOTE(paper): the sum needs equal widths; the paper leaves open how: here a 1x1 convolution.
         self.project = nn.Conv2d(both, backbone, 1)
 
     def forward(self, backbone: Tensor, condition: Tensor) -> Tensor:
         both = torch.cat([backbone, condition], dim=1)
         mean = both.mean(dim=(2, 3), keepdim=True)  # GAP
-        share = self.excite(F.silu(self.squeeze(mean))).softmax(dim=1)
-        # Shares sum to 1 over all channels: times their number, so that equal attention changes nothing.
-        return backbone + self.project(both * share * both.shape[1])
+        attention = self.excite(F.silu(self.squeeze(mean))).softmax(dim=1)
+        # The weights sum to 1 over the channels; times their number, uniform attention is the identity.
+        return backbone + self.project(both * attention * both.shape[1])
 
 
 class Denoiser(nn.Module):
-    """A 3-level U-Net, one residual block a level; the photograph is told at levels 2 and 3.
+    """A 3-level U-Net with one residual block per level, conditioned on the image at levels 2 and 3.
 
-    NOTE(paper): the paper's network tells the noise ε itself, all channels of which must then pass through it
-    undamaged. This one tells x_0, from which ε follows: a face is smooth, and little must pass. Where x_t is
-    nearly x_0, it is let through beside the network, by a share for each channel that the time decides.
+    NOTE(paper): the paper's network predicts the noise ε, which has full bandwidth in every channel. This one
+    predicts x_0, from which ε follows: a face is smooth and easier to represent. Since x_t is nearly x_0 for
+    small t, it is added to the output with a weight per channel that depends on t.
 
-    Shape: x_t (B, K + 25, S, S), I (B, 3, H, W) in [0, 1], t (B,) from 1 to T -> its x_0, like x_t.
+    Shape: x_t (B, K + 25, S, S), I (B, 3, H, W) in [0, 1], t (B,) from 1 to T -> x_0, like x_t.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
         self.schedule = NoiseSchedule(config.steps)
-        targets = config.components + NUMBERS
+        targets = config.components + CAMERA_LENGTH
         first, *_, last = widths = config.widths
         length = config.embedding
         self.time = nn.Sequential(nn.Linear(length, length), nn.SiLU(), nn.Linear(length, length))
@@ -101,35 +103,35 @@ class Denoiser(nn.Module):
         self.decode = nn.ModuleList(ResidualBlock(wide, length) for wide, _ in reversed(pairs))
         self.norm = group_norm(first)
         self.out = nn.Conv2d(first, targets, 3, padding=1)
-        self.keep = nn.Linear(length, targets)  # of x_t
+        self.keep = nn.Linear(length, targets)  # weights of x_t in the output
         nn.init.zeros_(self.keep.weight)
         nn.init.zeros_(self.keep.bias)
 
-    def forward(self, noisy: Tensor, picture: Tensor, t: Tensor) -> Tensor:
-        return self.denoise(noisy, self.condition(picture), t)
+    def forward(self, noisy: Tensor, image: Tensor, t: Tensor) -> Tensor:
+        return self.denoise(noisy, self.condition(image), t)
 
     def denoise(self, noisy: Tensor, condition: Tensor, t: Tensor) -> Tensor:
-        """The same from features that `self.condition` made: sampling asks for them once."""
-        when = self.time(time_embedding(t, self.config.embedding).to(noisy.dtype))
+        """The same from the features of `self.condition`, which sampling computes only once."""
+        embedding = self.time(time_embedding(t, self.config.embedding).to(noisy.dtype))
         features = self.stem(noisy)
         skips: list[Tensor] = []
         for level, block in enumerate(self.encode):
             if level > 0:
                 features = self.down[level - 1](features)
-                seen = F.adaptive_avg_pool2d(condition, features.shape[-2:])
-                features = self.inject[level - 1](features, seen)
-            features = block(features, when)
+                pooled = F.adaptive_avg_pool2d(condition, features.shape[-2:])
+                features = self.inject[level - 1](features, pooled)
+            features = block(features, embedding)
             skips.append(features)
-        features = self.middle(skips.pop(), when)
+        features = self.middle(skips.pop(), embedding)
         for up, fuse, block in zip(self.up, self.fuse, self.decode, strict=True):
             skip = skips.pop()
-            larger = F.interpolate(up(features), size=skip.shape[-2:], mode="nearest")
-            features = block(fuse(torch.cat([larger, skip], dim=1)), when)
-        return self.keep(when)[:, :, None, None] * noisy + self.out(F.silu(self.norm(features)))
+            upsampled = F.interpolate(up(features), size=skip.shape[-2:], mode="nearest")
+            features = block(fuse(torch.cat([upsampled, skip], dim=1)), embedding)
+        return self.keep(embedding)[:, :, None, None] * noisy + self.out(F.silu(self.norm(features)))
 
 
 def time_embedding(t: Tensor, length: int) -> Tensor:
-    """(B,) numbers -> (B, length): sines and cosines of periods 2π to 10,000·2π (Vaswani et al. 2017)."""
+    """Sinusoidal embedding (B,) -> (B, length), periods 2π to 10,000·2π (Vaswani et al. 2017)."""
     half = length // 2
     rates = torch.exp(-math.log(10_000.0) * torch.arange(half, device=t.device) / half)
     angles = t[:, None].float() * rates

@@ -1,4 +1,4 @@
-"""Teacher and student: a 3-level encoder-decoder that a 3D prior leads at each level (§3.2, Fig. 1)."""
+"""Teacher and student: a 3-level encoder-decoder conditioned on a 3D prior at each level (§3.2, Fig. 1)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.core.settings import Settings
-from lumiface.methods.prior3d.fusion import PlainFusion, PriorFusion
+from lumiface.methods.prior3d.fusion import ConcatFusion, PriorFusion
 
 
 class EnhancerConfig(Settings):
-    """What defines one enhancer; stored in every checkpoint."""
+    """The configuration of an enhancer; stored in every checkpoint."""
 
     widths: tuple[int, int, int] = Field(default=(48, 96, 192), description="channels of the three levels")
     fusion: Literal["module", "concat"] = Field(
@@ -24,10 +24,10 @@ class EnhancerConfig(Settings):
 
 
 class Enhancer(nn.Module):
-    """A dark face, its rendering and its depth -> the face in normal light. No batch norm anywhere.
+    """A dark face, its rendering and its depth -> the face in normal light. No batch norm.
 
-    NOTE(paper): level 1 has the size of the rendering, half the photograph's, which is unshuffled for it; the
-    paper gives T_1 a size of 128 for photographs of 256 and leaves the first level's open.
+    NOTE(paper): level 1 works at half the image's size, that of the rendering, after a pixel unshuffle; the
+    paper gives T_1 a size of 128 for images of 256 and leaves that of the first level open.
 
     Shape: (B, 3, H, W) in [0, 1], (B, 3, h, w) in [0, 1], (B, 1, h, w) -> (B, 3, H, W), any H and W.
     """
@@ -35,7 +35,7 @@ class Enhancer(nn.Module):
     def __init__(self, config: EnhancerConfig) -> None:
         super().__init__()
         self.config = config
-        fusion = PriorFusion if config.fusion == "module" else PlainFusion
+        fusion = PriorFusion if config.fusion == "module" else ConcatFusion
         first, *_ = widths = config.widths
         pairs = list(itertools.pairwise(widths))
         self.stem = nn.Conv2d(12, first, 3, padding=1)
@@ -44,15 +44,15 @@ class Enhancer(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(deep, wide, 1) for wide, deep in reversed(pairs))
         self.fuse = nn.ModuleList(nn.Conv2d(2 * wide, wide, 1) for wide, _ in reversed(pairs))
         self.decode = nn.ModuleList(fusion(wide) for wide, _ in reversed(pairs))
-        # NOTE(paper): enlarged smoothly and led back to the photograph's own pixels; twelve channels shuffled
-        # into 2x2 pixels leave a grid.
+        # NOTE(paper): bilinear upsampling and convolutions with the image itself; a pixel shuffle of twelve
+        # channels leaves a grid.
         self.out = nn.Sequential(
             nn.Conv2d(first + 3, first, 3, padding=1), nn.GELU(), nn.Conv2d(first, 3, 3, padding=1)
         )
 
-    def forward(self, picture: Tensor, rendering: Tensor, depth: Tensor) -> Tensor:
-        height, width = picture.shape[-2:]
-        padded = F.pad(picture, (0, -width % 8, 0, -height % 8), mode="replicate")
+    def forward(self, image: Tensor, rendering: Tensor, depth: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        padded = F.pad(image, (0, -width % 8, 0, -height % 8), mode="replicate")
         features = self.stem(F.pixel_unshuffle(padded, 2))
         priors = _pyramid(torch.cat([rendering, depth], dim=1), features)
         skips: list[Tensor] = []
@@ -64,14 +64,16 @@ class Enhancer(nn.Module):
         features = skips.pop()
         for up, fuse, block in zip(self.up, self.fuse, self.decode, strict=True):
             skip = skips.pop()
-            larger = F.interpolate(up(features), size=skip.shape[-2:], mode="bilinear", align_corners=False)
-            features = block(fuse(torch.cat([larger, skip], dim=1)), *priors[len(skips)])
-        larger = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return (padded + self.out(torch.cat([larger, padded], dim=1)))[..., :height, :width]
+            upsampled = F.interpolate(
+                up(features), size=skip.shape[-2:], mode="bilinear", align_corners=False
+            )
+            features = block(fuse(torch.cat([upsampled, skip], dim=1)), *priors[len(skips)])
+        upsampled = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return (padded + self.out(torch.cat([upsampled, padded], dim=1)))[..., :height, :width]
 
 
 def _pyramid(prior: Tensor, features: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """T_1 and D_1 at the size of `features`, T_2 and D_2 at a half, T_3 and D_3 at a quarter of it."""
+    """T_1 and D_1 at the size of `features`, T_2 and D_2 at 1/2, T_3 and D_3 at 1/4 of it."""
     finest = F.interpolate(prior, size=features.shape[-2:], mode="bilinear", align_corners=False)
     half = F.avg_pool2d(finest, 2)
     return [(level[:, :3], level[:, 3:]) for level in (finest, half, F.avg_pool2d(half, 2))]

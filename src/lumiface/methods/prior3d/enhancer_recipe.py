@@ -1,9 +1,9 @@
-"""How the student is taught: by pairs, by its teacher, and by critics (§3.3.2, equations 7-14)."""
+"""The recipe of the student: paired, distillation and adversarial losses (§3.3.2, equations 7-14)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,56 +16,66 @@ from lumiface.losses.distillation import inter_consistency_loss, intra_consisten
 from lumiface.losses.perceptual import VGGFeatures, perceptual_loss
 from lumiface.methods.prior3d.discriminator import DualDiscriminator, adversarial_loss
 
+DiscriminatorFn = Callable[[Tensor, Tensor], list[Tensor]]
+"""D(candidate, reference), both (B, 3, H, W) -> logits of both discriminators."""
+
 
 class EnhancerRecipeConfig(Settings):
-    """The weights of the losses, and which of them there are; defaults are the paper's (§4.1)."""
+    """The weights of the losses, and which of them are used; defaults are the paper's (§4.1)."""
 
-    supervision: Literal["consistency", "pseudo-labels", "pairs"] = Field(
+    old_names: ClassVar[Mapping[str, str]] = {"taught_by": "supervision", "shrink": "vgg_downscale"}
+    old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"supervision": {"pairs": "paired"}}
+
+    supervision: Literal["consistency", "pseudo-labels", "paired"] = Field(
         default="consistency",
-        description="consistency: the paper's; pseudo-labels: variant 2, the teacher's output is the truth "
-        "of what has none; pairs: variant 1, no teacher and nothing without truth",
+        description="consistency: the paper's; pseudo-labels: variant 2, the teacher's output is the target "
+        "of unpaired images; paired: variant 1, no teacher and no unpaired images",
     )
-    distill: float = Field(default=0.5, ge=0, description="λ1: of the teacher")
-    adversarial: float = Field(default=0.01, ge=0, description="λ2: of the critics")
-    perceptual: float = Field(default=0.1, ge=0, description="λ3: of VGG's features")
-    intra: float = Field(default=0.5, ge=0, description="λ4: of consistency within networks; 0: variant 3")
-    inter: float = Field(default=0.5, ge=0, description="λ5: of consistency between networks; 0: variant 4")
-    shrink: int = Field(
-        default=1, ge=1, le=4, description="VGG sees pictures so many times smaller, at that much less cost"
+    distill: float = Field(default=0.5, ge=0, description="λ1: weight of distillation")
+    adversarial: float = Field(default=0.01, ge=0, description="λ2: weight of the adversarial loss")
+    perceptual: float = Field(default=0.1, ge=0, description="λ3: weight of VGG's features")
+    intra: float = Field(
+        default=0.5, ge=0, description="λ4: weight of consistency within networks; 0: variant 3"
     )
-    frr: FRRConfig = Field(default=FRRConfig(), description="ranges of the darkening and the other damage")
+    inter: float = Field(
+        default=0.5, ge=0, description="λ5: weight of consistency between networks; 0: variant 4"
+    )
+    vgg_downscale: int = Field(
+        default=1, ge=1, le=4, description="factor by which images are reduced for VGG, to save computation"
+    )
+    frr: FRRConfig = Field(default=FRRConfig(), description="ranges of the FRR-Net degradation")
 
 
 class EnhancerRecipe(nn.Module):
-    """The losses of student and critics; no random state of its own."""
+    """The losses of student and discriminators; it has no random state."""
 
     def __init__(self, config: EnhancerRecipeConfig, seed: int) -> None:
         super().__init__()
         self.config = config
         self.seed = seed
-        compares = (
+        consistency = (
             config.supervision == "consistency" and config.distill * (config.intra + config.inter) > 0.0
         )
-        self.features = VGGFeatures() if config.perceptual > 0.0 or compares else None
-        self.compares = compares
+        self.features = VGGFeatures() if config.perceptual > 0.0 or consistency else None
+        self.consistency = consistency
 
     @property
     def unpaired(self) -> bool:
-        """Whether photographs without truth teach anything."""
-        return self.config.supervision != "pairs"
+        """Whether training uses unpaired images."""
+        return self.config.supervision != "paired"
 
     def build_discriminators(self) -> nn.Module | None:
-        """The networks that judge the student, untrained; None where nobody does."""
+        """The untrained discriminators; None without an adversarial loss."""
         return DualDiscriminator() if self.unpaired and self.config.adversarial > 0.0 else None
 
     def darken(self, bright: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, 3, H, W) in normal light -> the same, degraded as in §4.1."""
-        drawn = sample_frr(len(bright), self.config.frr, generator, bright.device, bright.dtype)
-        return apply_frr(bright, drawn, generator)
+        """(B, 3, H, W) in normal light -> the same size, degraded as in §4.1."""
+        parameters = sample_frr(len(bright), self.config.frr, generator, bright.device, bright.dtype)
+        return apply_frr(bright, parameters, generator)
 
-    def supervised_loss(self, output: Tensor, truth: Tensor) -> dict[str, Tensor]:
-        """L_label (equation 8), where nothing else teaches."""
-        return self._label(output, truth, self._see(output))
+    def supervised_loss(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """L_label (equation 8), for training on pairs alone."""
+        return self._label_terms(output, target, self._features(output))
 
     def forward(
         self,
@@ -73,60 +83,63 @@ class EnhancerRecipe(nn.Module):
         student_u: Tensor,
         teacher_p: Tensor,
         teacher_u: Tensor,
-        truth: Tensor,
-        critics: Callable[[Tensor, Tensor], list[Tensor]] | None,
+        target: Tensor,
+        discriminators: DiscriminatorFn | None,
     ) -> dict[str, Tensor]:
         """The student's weighted losses by name (equation 7).
 
         Args:
-            student_p, student_u: (B, 3, H, W), what the student made of paired and of unpaired photographs.
-            teacher_p, teacher_u: the same of its teacher, without gradient.
-            truth: (B, 3, H, W), I_p^gt.
-            critics: D(candidate, reference).
+            student_p, student_u: (B, 3, H, W), the student's outputs for paired and for unpaired images.
+            teacher_p, teacher_u: the teacher's outputs for the same images, without gradient.
+            target: (B, 3, H, W), I_p^gt.
+            discriminators: see `DiscriminatorFn`; None: no adversarial loss.
         """
         settings = self.config
-        seen_p = self._see(student_p)
-        parts = self._label(student_p, truth, seen_p)
+        features_p = self._features(student_p)
+        terms = self._label_terms(student_p, target, features_p)
         if settings.supervision == "pseudo-labels":
-            parts["pseudo"] = settings.distill * F.l1_loss(student_u, teacher_u)
-        elif self.compares:
+            terms["pseudo"] = settings.distill * F.l1_loss(student_u, teacher_u)
+        elif self.consistency:
             with torch.no_grad():
-                taught = self._see(teacher_p), self._see(teacher_u)
-            seen = (seen_p, self._see(student_u), *taught)
+                teacher_features = self._features(teacher_p), self._features(teacher_u)
+            features = (features_p, self._features(student_u), *teacher_features)
             if settings.intra:
-                parts["intra"] = settings.distill * settings.intra * intra_consistency_loss(*seen)
+                terms["intra"] = settings.distill * settings.intra * intra_consistency_loss(*features)
             if settings.inter:
-                parts["inter"] = settings.distill * settings.inter * inter_consistency_loss(*seen)
-        if critics is not None:
-            parts["adversarial"] = settings.adversarial * adversarial_loss(critics(student_u, truth), 1.0)
-        return parts
+                terms["inter"] = settings.distill * settings.inter * inter_consistency_loss(*features)
+        if discriminators is not None:
+            loss = adversarial_loss(discriminators(student_u, target), 1.0)
+            terms["adversarial"] = settings.adversarial * loss
+        return terms
 
     def discriminator_loss(
-        self, critics: Callable[[Tensor, Tensor], list[Tensor]], made: Tensor, truth: Tensor
+        self, discriminators: DiscriminatorFn, fake: Tensor, target: Tensor
     ) -> dict[str, Tensor]:
-        """The critics' own loss: a real face beside another is 1, a made one 0 (least squares).
+        """The discriminators' loss: target 1 for a real face beside another, 0 for a fake (least squares).
 
         Args:
-            made: (B, 3, H, W), the student's, without gradient.
-            truth: (B, 3, H, W), B >= 2: each is judged beside its neighbour.
+            discriminators: see `DiscriminatorFn`.
+            fake: (B, 3, H, W), the student's output, without gradient.
+            target: (B, 3, H, W), B >= 2: the reference of each real face is the next one of the batch.
         """
-        real = adversarial_loss(critics(truth.roll(1, dims=0), truth), 1.0)
-        return {"critics": 0.5 * (real + adversarial_loss(critics(made.detach(), truth), 0.0))}
+        real = adversarial_loss(discriminators(target.roll(1, dims=0), target), 1.0)
+        loss = 0.5 * (real + adversarial_loss(discriminators(fake.detach(), target), 0.0))
+        return {"discriminators": loss}
 
-    def _label(self, output: Tensor, truth: Tensor, seen: Sequence[Tensor]) -> dict[str, Tensor]:
-        parts = {"l1": F.l1_loss(output, truth)}
+    def _label_terms(self, output: Tensor, target: Tensor, features: Sequence[Tensor]) -> dict[str, Tensor]:
+        terms = {"l1": F.l1_loss(output, target)}
         if self.config.perceptual:
             with torch.no_grad():
-                wanted = self._see(truth)
-            parts["perceptual"] = self.config.perceptual * perceptual_loss(seen, wanted)
-        return parts
+                target_features = self._features(target)
+            terms["perceptual"] = self.config.perceptual * perceptual_loss(features, target_features)
+        return terms
 
-    def _see(self, picture: Tensor) -> Sequence[Tensor]:
-        """VGG's features of pictures, made smaller by `shrink`; none, where no loss asks for them.
+    def _features(self, image: Tensor) -> Sequence[Tensor]:
+        """VGG's features of images reduced by `vgg_downscale`; empty, where no loss uses them.
 
-        NOTE(paper): the paper lets VGG see them at their own size, which `shrink: 1` does.
+        NOTE(paper): the paper uses VGG at full size, as `vgg_downscale: 1` does.
         """
-        shrink = self.config.shrink
+        factor = self.config.vgg_downscale
         if self.features is None:
             return ()
-        return self.features(F.avg_pool2d(picture, shrink) if shrink > 1 else picture)
+        return self.features(F.avg_pool2d(image, factor) if factor > 1 else image)

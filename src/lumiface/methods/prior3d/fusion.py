@@ -1,4 +1,4 @@
-"""The 3D-prior fusion module: rendering and depth steer the features of a photograph (§3.2.1, Fig. 3)."""
+"""The 3D-prior fusion module: rendering and depth modulate the features of an image (§3.2.1, Fig. 3)."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class PriorFusion(nn.Module):
         merged = features + self.merge(torch.cat([weight * features, weight * rendered], dim=1))  # F_m
 
         gamma, beta = self.affine(torch.cat([rendering, depth], dim=1)).chunk(2, dim=1)
-        steered = self.norm_merged(merged) * (1.0 + gamma) + beta
-        return merged + self.refine(self.spatial(steered) * F.gelu(self.gate(steered)))  # F3 · F4
+        modulated = self.norm_merged(merged) * (1.0 + gamma) + beta
+        return merged + self.refine(self.spatial(modulated) * F.gelu(self.gate(modulated)))  # F3 · F4
 
 
-class PlainFusion(nn.Module):
-    """Variant 7 of the ablation: concatenation and two convolutions in place of the module; shapes alike."""
+class ConcatFusion(nn.Module):
+    """Variant 7 of the ablation: concatenation and two convolutions instead of the module; same shapes."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -66,9 +66,9 @@ class PlainFusion(nn.Module):
         return features + self.body(torch.cat([features, rendering, depth], dim=1))
 
 
-def mlp(before: int, hidden: int, after: int) -> nn.Sequential:
-    """1x1 convolution, GELU, 1x1 convolution: what the paper calls an MLP."""
-    return nn.Sequential(nn.Conv2d(before, hidden, 1), nn.GELU(), nn.Conv2d(hidden, after, 1))
+def mlp(in_channels: int, hidden: int, out_channels: int) -> nn.Sequential:
+    """1x1 convolution, GELU, 1x1 convolution: the paper's MLP."""
+    return nn.Sequential(nn.Conv2d(in_channels, hidden, 1), nn.GELU(), nn.Conv2d(hidden, out_channels, 1))
 
 
 def _depthwise(channels: int) -> nn.Sequential:

@@ -1,8 +1,10 @@
-"""The whole method: a dark face, its 3D prior drawn by diffusion, the student that both lead (§3, Fig. 1)."""
+"""The whole method: a 3D prior of a dark face, sampled by diffusion, conditions the student (§3, Fig. 1)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,42 +16,44 @@ from lumiface.methods.prior3d.prior import Prior, PriorConfig, SampledTriplane
 
 
 class Prior3DConfig(Settings):
-    """What defines one network; stored in every checkpoint."""
+    """The configuration of a network; stored in every checkpoint."""
+
+    old_names: ClassVar[Mapping[str, str]] = {"lead_side": "prior_size"}
 
     prior: PriorConfig | None = Field(
-        default=PriorConfig(), description="what leads; none: variant 5 of the ablation, which nothing leads"
+        default=PriorConfig(), description="the 3D prior; null: variant 5 of the ablation, without a prior"
     )
     enhancer: EnhancerConfig = Field(default=EnhancerConfig(), description="the student")
     prior_size: int = Field(
-        default=128, ge=16, description="side of the rendering and the depth map that lead, pixels"
+        default=128, ge=16, description="height and width of the prior's rendering and depth map, pixels"
     )
 
     @property
     def scale(self) -> int:
-        """Side of what comes out over the side of what goes in."""
+        """Size of the output over the size of the input."""
         return 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriorMaps:
-    """What leads the enhancement of a photograph.
+    """The 3D prior of an image as the enhancer receives it.
 
     Attributes:
         rendering: T (B, 3, h, h) in [0, 1], the face in normal light.
-        depth: D (B, 1, h, h) in [0, 1]: 1 at the front of the box that the planes span, 0 at its back.
-        drawn: planes and camera, from which more can be seen; None where nothing leads.
+        depth: D (B, 1, h, h) in [0, 1]: 1 at the front of the planes' box, 0 at its back.
+        triplane: planes and camera, for further views; None for a network without a prior.
     """
 
     rendering: Tensor
     depth: Tensor
-    drawn: SampledTriplane | None
+    triplane: SampledTriplane | None
 
 
 class Prior3D(nn.Module):
-    """A dark, square, aligned photograph of a face -> the same in normal light.
+    """A dark, square, aligned image of a face -> the same in normal light.
 
-    NOTE(paper): variant 5 has no prior; the paper does not say what its modules are then given. Here an empty
-    rendering and depth: the network stays the same, and nothing but the prior is missing.
+    NOTE(paper): variant 5 has no prior; the paper does not specify the input of its fusion modules. Here they
+    receive zeros as rendering and depth: the network stays the same, only the prior is missing.
 
     Shape: (B, 3, H, W) in [0, 1] -> the same.
     """
@@ -60,30 +64,30 @@ class Prior3D(nn.Module):
         self.prior = Prior(config.prior) if config.prior is not None else None
         self.enhancer = Enhancer(config.enhancer)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        lead = self.predict_prior(picture)
-        return self.enhancer(picture, lead.rendering, lead.depth)
+    def forward(self, image: Tensor) -> Tensor:
+        prior = self.predict_prior(image)
+        return self.enhancer(image, prior.rendering, prior.depth)
 
-    def predict_prior(self, picture: Tensor) -> PriorMaps:
-        """Draw what leads (B, 3, H, W) photographs; the same photograph always gets the same."""
-        side = self.config.prior_size
+    def predict_prior(self, image: Tensor) -> PriorMaps:
+        """The prior of images (B, 3, H, W); deterministic."""
+        size = self.config.prior_size
         if self.prior is None:
-            nothing = picture.new_zeros(len(picture), 4, side, side)
-            return PriorMaps(nothing[:, :3], nothing[:, 3:], None)
-        drawn = self.prior.sample(picture)
-        return self.render_prior(drawn, drawn.camera)
+            zeros = image.new_zeros(len(image), 4, size, size)
+            return PriorMaps(zeros[:, :3], zeros[:, 3:], None)
+        triplane = self.prior.sample(image)
+        return self.render_prior(triplane, triplane.camera)
 
-    def render_prior(self, drawn: SampledTriplane, camera: Tensor, side: int | None = None) -> PriorMaps:
-        """The same face from `camera` (B, 25), `side` pixels square (default: `prior_size`).
+    def render_prior(self, triplane: SampledTriplane, camera: Tensor, size: int | None = None) -> PriorMaps:
+        """The same face from `camera` (B, 25) at size x size pixels (default: `prior_size`).
 
         Raises:
             ValueError: this network has no prior.
         """
         if self.prior is None:
-            raise ValueError("this network was trained without a prior: nothing can be seen")
-        side = side or self.config.prior_size
+            raise ValueError("this network was trained without a prior: there is nothing to render")
+        size = size or self.config.prior_size
         half = self.prior.config.planes.half_side
-        rendering = self.prior.render(drawn, (side, side), camera)
-        away = unpack_camera(camera)[0][:, :3, 3].norm(dim=1)[:, None, None, None]  # of the head's middle
-        nearness = 0.5 - (rendering.depth - away) / (2.0 * half)
-        return PriorMaps(rendering.colour.clamp(0.0, 1.0), nearness.clamp(0.0, 1.0), drawn)
+        rendering = self.prior.render(triplane, (size, size), camera)
+        distance = unpack_camera(camera)[0][:, :3, 3].norm(dim=1)[:, None, None, None]  # to the head's centre
+        nearness = 0.5 - (rendering.depth - distance) / (2.0 * half)
+        return PriorMaps(rendering.colour.clamp(0.0, 1.0), nearness.clamp(0.0, 1.0), triplane)

@@ -1,10 +1,10 @@
-"""Between the lifter's tri-planes and what diffusion sees: x_0, of mean 0 and deviation 1 (§2).
+"""Between the lifter's tri-planes and the diffusion variable x_0 of mean 0 and standard deviation 1 (§2).
 
 NOTE(paper): x_0 is "the tri-plane with the camera's parameters", and its scale is left open. Most of a plane
-is the same in all faces, and its channels say much the same thing: in planes of 64 texels, sixteen directions
-hold 99 % of the differences between faces. So the mean face is taken off texel by texel, the rest is turned
-onto its principal directions, and each of these gets a deviation of 1: noise then covers the face, not what
-all faces share.
+is common to all faces, and its channels are strongly correlated: in planes of 64 texels, sixteen principal
+components hold 99 % of the variance between faces. So the mean face is subtracted texel by texel, the rest is
+projected onto its principal components, and each component is scaled to unit standard deviation: the noise
+then covers the differences between faces.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from lumiface.geometry.camera import NUMBERS
+from lumiface.geometry.camera import CAMERA_LENGTH
 
-CAMERA_SHARE = 0.1
-"""Of the loss: the camera's. The rest is divided among the planes' directions by their deviations: by their
-variances, the weaker half would weigh a twentieth, and stay as noisy as it is drawn."""
+CAMERA_WEIGHT = 0.1
+"""Weight of the camera in the loss. The rest is divided among the planes' components by their standard
+deviations: by their variances, the weaker half would weigh 1/20 and stay noisy."""
 
 
 class TriplaneNormalizer(nn.Module):
-    """A linear map and its way back, learnt from examples by `calibrate`, not by steps.
+    """An invertible linear map, fitted to examples by `calibrate`, not by training.
 
     Args:
         channels: C, of each of the three planes.
         side: S, texels.
-        components: K, principal directions that are kept.
+        components: K, number of principal components.
     """
 
     def __init__(self, channels: int, side: int, components: int) -> None:
@@ -34,8 +34,8 @@ class TriplaneNormalizer(nn.Module):
         self.register_buffer("mean", torch.zeros(1, 3 * channels, side, side))
         self.register_buffer("basis", torch.eye(components, 3 * channels))
         self.register_buffer("std", torch.ones(components))
-        self.register_buffer("camera_mean", torch.zeros(NUMBERS))
-        self.register_buffer("camera_std", torch.ones(NUMBERS))
+        self.register_buffer("camera_mean", torch.zeros(CAMERA_LENGTH))
+        self.register_buffer("camera_std", torch.ones(CAMERA_LENGTH))
         self.mean: Tensor
         self.basis: Tensor
         self.std: Tensor
@@ -44,39 +44,39 @@ class TriplaneNormalizer(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, planes: Tensor, camera: Tensor) -> None:
-        """Take mean, directions and deviations from examples: (N, 3, C, S, S) and (N, 25), N >= 2."""
+        """Fit mean, components and deviations to examples: (N, 3, C, S, S) and (N, 25), N >= 2."""
         flat = rearrange(planes, "n p c y x -> n (p c) y x").float()
         self.mean.copy_(flat.mean(dim=0, keepdim=True))
-        apart = rearrange(flat - self.mean, "n c y x -> c (n y x)")
-        values, vectors = torch.linalg.eigh(apart @ apart.T / apart.shape[1])  # ascending
+        centred = rearrange(flat - self.mean, "n c y x -> c (n y x)")
+        values, vectors = torch.linalg.eigh(centred @ centred.T / centred.shape[1])  # ascending
         self.basis.copy_(vectors.flip(1)[:, : len(self.std)].T)
         self.std.copy_(values.flip(0)[: len(self.std)].clamp_min(1e-12).sqrt())
         self.camera_mean.copy_(camera.mean(dim=0))
-        spread = camera.std(dim=0)
-        # Numbers that never vary (the lens) are not learnt: 0 lets `restore` give their mean.
-        self.camera_std.copy_(torch.where(spread > 1e-4, spread, torch.zeros_like(spread)))
+        deviation = camera.std(dim=0)
+        # Constant entries (the intrinsics) get 0, so that `denormalise` returns their mean.
+        self.camera_std.copy_(torch.where(deviation > 1e-4, deviation, torch.zeros_like(deviation)))
 
     def importance(self) -> Tensor:
-        """(K + 25,), sum 1: what a channel's error weighs in the loss."""
+        """(K + 25,), sum 1: the weight of each channel's error in the loss."""
         planes = self.std / self.std.sum()
-        told = (self.camera_std > 0.0).float()
-        camera = told / told.sum().clamp_min(1.0)
-        return torch.cat([(1.0 - CAMERA_SHARE) * planes, CAMERA_SHARE * camera])
+        varies = (self.camera_std > 0.0).float()
+        camera = varies / varies.sum().clamp_min(1.0)
+        return torch.cat([(1.0 - CAMERA_WEIGHT) * planes, CAMERA_WEIGHT * camera])
 
     def normalise(self, planes: Tensor, camera: Tensor) -> Tensor:
-        """x_0 (B, K + 25, S, S): planes (B, 3, C, S, S), and the camera (B, 25) spread over all texels."""
-        apart = rearrange(planes, "b p c y x -> b (p c) y x") - self.mean
-        turned = torch.einsum("kc,bcyx->bkyx", self.basis / self.std[:, None], apart)
+        """x_0 (B, K + 25, S, S): planes (B, 3, C, S, S), and the camera (B, 25) broadcast over all texels."""
+        centred = rearrange(planes, "b p c y x -> b (p c) y x") - self.mean
+        components = torch.einsum("kc,bcyx->bkyx", self.basis / self.std[:, None], centred)
         varies = self.camera_std > 0.0
-        where = torch.where(varies, camera - self.camera_mean, 0.0) / torch.where(
+        normalized = torch.where(varies, camera - self.camera_mean, 0.0) / torch.where(
             varies, self.camera_std, 1.0
         )
-        spread = where[:, :, None, None].expand(-1, -1, *planes.shape[-2:])
-        return torch.cat([turned, spread], dim=1)
+        broadcast = normalized[:, :, None, None].expand(-1, -1, *planes.shape[-2:])
+        return torch.cat([components, broadcast], dim=1)
 
     def denormalise(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x_0 -> planes (B, 3, C, S, S) and the camera (B, 25), the mean over all texels."""
-        turned, spread = x[:, :-NUMBERS], x[:, -NUMBERS:]
-        planes = self.mean + torch.einsum("kc,bkyx->bcyx", self.basis * self.std[:, None], turned)
-        camera = self.camera_mean + self.camera_std * spread.mean(dim=(2, 3))
+        components, camera_maps = x[:, :-CAMERA_LENGTH], x[:, -CAMERA_LENGTH:]
+        planes = self.mean + torch.einsum("kc,bkyx->bcyx", self.basis * self.std[:, None], components)
+        camera = self.camera_mean + self.camera_std * camera_maps.mean(dim=(2, 3))
         return rearrange(planes, "b (p c) y x -> b p c y x", p=3), camera

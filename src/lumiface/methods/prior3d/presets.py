@@ -1,4 +1,4 @@
-"""Settings by size: "paper" has planes of 256 texels, "small" is what two CPU cores can train in hours."""
+"""Settings by size: "paper" has planes of 256 texels, "small" can be trained on two CPU cores in hours."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""From a dark photograph to the rendering and the depth that lead its enhancement (§2, §3.1)."""
+"""From a dark image to the rendering and the depth that condition its enhancement (§2, §3.1)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -11,45 +12,45 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from lumiface.core.settings import Settings
-from lumiface.geometry.camera import NUMBERS, pack_camera, unpack_camera
+from lumiface.geometry.camera import CAMERA_LENGTH, pack_camera, unpack_camera
 from lumiface.methods.prior3d.denoiser import Denoiser, DenoiserConfig
 from lumiface.methods.prior3d.plane_normalizer import TriplaneNormalizer
 from lumiface.methods.prior3d.render import RenderConfig, Rendering, render
 from lumiface.methods.prior3d.triplane import PlaneDecoder, TriPlaneConfig
 
 RAYS = 2048
-"""Rays of one picture that are followed at once."""
+"""Rays of one image that are rendered at once."""
 
 
 class PriorConfig(Settings):
-    """What defines one 3D prior; stored in every checkpoint."""
+    """The configuration of a 3D prior; stored in every checkpoint."""
+
+    old_names: ClassVar[Mapping[str, str]] = {"drawn_by": "estimator", "draw_steps": "sampling_steps"}
 
     planes: TriPlaneConfig = Field(default=TriPlaneConfig(), description="the lifter's tri-plane and decoder")
-    denoiser: DenoiserConfig = Field(
-        default=DenoiserConfig(), description="the network that takes noise away"
-    )
-    render: RenderConfig = Field(default=RenderConfig(), description="samples of a ray")
+    denoiser: DenoiserConfig = Field(default=DenoiserConfig(), description="the denoising network")
+    render: RenderConfig = Field(default=RenderConfig(), description="samples per ray")
     estimator: Literal["diffusion", "regression"] = Field(
         default="diffusion", description="diffusion: the paper's; regression: variant 6 of its ablation"
     )
     sampler: Literal["ddim", "ddpm"] = Field(
         default="ddim",
-        description="ddim: in few steps; ddpm: the paper's equation 4, all steps, a hundred times slower",
+        description="ddim: few steps; ddpm: the paper's equation 4, all steps, a hundred times slower",
     )
-    sampling_steps: int = Field(default=10, ge=1, description="DDIM steps to draw a tri-plane")
+    sampling_steps: int = Field(default=10, ge=1, description="DDIM steps per tri-plane")
     temperature: float = Field(
         default=1.0,
         ge=0,
-        description="deviation of the noise that drawing begins with; below 1: nearer the mean",
+        description="standard deviation of the initial noise; below 1: samples closer to the mean",
     )
-    clip: float = Field(default=6.0, gt=0, description="estimates of x_0 are held within ± this, deviations")
-    seed: int = Field(default=0, ge=0, description="of the noise that drawing begins with; one for all faces")
+    clip: float = Field(default=6.0, gt=0, description="estimates of x_0 are clamped to ± this value")
+    seed: int = Field(default=0, ge=0, description="seed of the initial noise, which all faces share")
 
     @model_validator(mode="after")
-    def _alike(self) -> Self:
+    def _require_matching_sizes(self) -> Self:
         if self.planes.side != self.denoiser.side:
             raise ValueError(
-                f"denoiser: draws planes of {self.denoiser.side}² texels, "
+                f"denoiser: generates planes of {self.denoiser.side}² texels, "
                 f"the decoder reads {self.planes.side}²"
             )
         return self
@@ -57,14 +58,16 @@ class PriorConfig(Settings):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampledTriplane:
-    """What was drawn for a photograph: `planes` (B, 3, C, S, S) and its `camera` (B, 25)."""
+    """The prior's sample for an image: `planes` (B, 3, C, S, S) and their `camera` (B, 25)."""
 
     planes: Tensor
     camera: Tensor
 
 
 class Prior(nn.Module):
-    """A dark photograph -> a tri-plane of the same face in normal light, and pictures of it."""
+    """A dark image -> a tri-plane of the same face in normal light, and renderings of it."""
+
+    old_child_names: ClassVar[dict[str, str]] = {"scale": "normalizer"}
 
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
@@ -75,26 +78,26 @@ class Prior(nn.Module):
             config.planes.channels, config.planes.side, config.denoiser.components
         )
 
-    def forward(self, noisy: Tensor, picture: Tensor, t: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, image: Tensor, t: Tensor) -> Tensor:
         """The denoiser alone, as training calls it: (x_t, I, t) -> x_0."""
-        return self.denoiser(noisy, picture, t)
+        return self.denoiser(noisy, image, t)
 
-    def sample(self, picture: Tensor) -> SampledTriplane:
-        """Draw each face's tri-plane and camera; the same photograph gives the same, alone or with others.
+    def sample(self, image: Tensor) -> SampledTriplane:
+        """Sample each face's tri-plane and camera; deterministic, and independent of the rest of the batch.
 
         Args:
-            picture: (B, 3, H, W) in [0, 1].
+            image: (B, 3, H, W) in [0, 1].
         """
         settings, denoiser = self.config, self.denoiser
-        condition = denoiser.condition(picture)
-        start = self._start(picture)
+        condition = denoiser.condition(image)
+        start = self._initial_noise(image)
 
         def estimate(noisy: Tensor, t: Tensor) -> Tensor:
             return denoiser.denoise(noisy, condition, t)
 
         if settings.estimator == "regression":
-            # Variant 6: the same network, shown no noise, asked for x_0 itself.
-            t = torch.full((len(picture),), settings.denoiser.steps, device=picture.device)
+            # Variant 6: the same network predicts x_0 from an input of zeros.
+            t = torch.full((len(image),), settings.denoiser.steps, device=image.device)
             x = estimate(torch.zeros_like(start), t)
         elif settings.sampler == "ddpm":
             generator = torch.Generator().manual_seed(settings.seed + 1)
@@ -105,20 +108,20 @@ class Prior(nn.Module):
         return SampledTriplane(planes, orthonormalize_camera(camera))
 
     def render(
-        self, drawn: SampledTriplane, size: tuple[int, int], camera: Tensor | None = None
+        self, triplane: SampledTriplane, size: tuple[int, int], camera: Tensor | None = None
     ) -> Rendering:
-        """Pictures and depth of what was drawn, from its own camera or another (B, 25); see `render`.
+        """Render a sample from its own camera or another one (B, 25); see `render`.
 
-        Some rows of the picture at a time: memory does not grow with the picture.
+        Some rows of the image at a time: memory does not grow with the image.
         """
-        where = drawn.camera if camera is None else camera
+        view = triplane.camera if camera is None else camera
         height, width = size
         pixels = torch.arange(height * width).reshape(size)
-        parts = [
+        strips = [
             render(
-                drawn.planes,
+                triplane.planes,
                 self.decoder,
-                where,
+                view,
                 self.config.planes.half_side,
                 self.config.render,
                 size,
@@ -127,29 +130,29 @@ class Prior(nn.Module):
             for rows in pixels.split(max(1, RAYS // width))
         ]
         return Rendering(
-            colour=torch.cat([part.colour for part in parts], dim=2),
-            depth=torch.cat([part.depth for part in parts], dim=2),
-            opacity=torch.cat([part.opacity for part in parts], dim=2),
-            weights=torch.cat([part.weights for part in parts], dim=1),
-            edges=torch.cat([part.edges for part in parts], dim=1),
+            colour=torch.cat([strip.colour for strip in strips], dim=2),
+            depth=torch.cat([strip.depth for strip in strips], dim=2),
+            opacity=torch.cat([strip.opacity for strip in strips], dim=2),
+            weights=torch.cat([strip.weights for strip in strips], dim=1),
+            bin_edges=torch.cat([strip.bin_edges for strip in strips], dim=1),
         )
 
-    def _start(self, picture: Tensor) -> Tensor:
-        """x_T: the same noise for every face, so that a photograph's prior depends on nothing else.
+    def _initial_noise(self, image: Tensor) -> Tensor:
+        """x_T: the same noise for every face, so that the prior of an image depends on the image alone.
 
-        NOTE(paper): cooler than it was learnt, if so set: what a barely trained network does not take out of
-        noise of full strength stays visible in the face.
+        NOTE(paper): scaled by `temperature`, 1 in training: a briefly trained network leaves noise of full
+        strength visible in the face.
         """
-        drawn = self.config.denoiser
-        shape = (1, drawn.components + NUMBERS, drawn.side, drawn.side)
+        size = self.config.denoiser
+        shape = (1, size.components + CAMERA_LENGTH, size.side, size.side)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(self.config.seed))
-        return (self.config.temperature * noise).to(picture).expand(len(picture), -1, -1, -1)
+        return (self.config.temperature * noise).to(image).expand(len(image), -1, -1, -1)
 
 
 def orthonormalize_camera(numbers: Tensor) -> Tensor:
-    """(B, 25) numbers that a network drew -> the nearest thing to a camera: its axes at right angles.
+    """(B, 25) numbers predicted by a network -> a valid camera with orthonormal axes.
 
-    Gram-Schmidt, beginning with the direction it looks in.
+    Gram-Schmidt, beginning with the viewing direction.
     """
     extrinsics, intrinsics = unpack_camera(numbers)
     forward = F.normalize(extrinsics[:, :3, 2], dim=1)

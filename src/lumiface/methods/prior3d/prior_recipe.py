@@ -1,4 +1,4 @@
-"""How the 3D prior is taught: to take noise out of the tri-planes of bright faces (§3.3.1, equation 6)."""
+"""The recipe of the 3D prior: denoising the tri-planes of bright faces (§3.3.1, equation 6)."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from lumiface.methods.prior3d.prior import Prior
 
 
 class PriorRecipeConfig(Settings):
-    """How photographs are made dark, and from how many faces x_0 takes its scale."""
+    """The degradation of the images, and how many faces the normalisation of x_0 is fitted to."""
 
-    frr: FRRConfig = Field(default=FRRConfig(), description="ranges of the darkening and the other damage")
-    calibrate: int = Field(default=256, ge=2, description="faces from which x_0's scale is taken")
+    frr: FRRConfig = Field(default=FRRConfig(), description="ranges of the FRR-Net degradation")
+    calibrate: int = Field(
+        default=256, ge=2, description="number of faces that the normalisation of x_0 is fitted to"
+    )
 
 
 class PriorRecipe(nn.Module):
-    """The loss of one training step; it has no random state of its own."""
+    """The loss of one training step; it has no random state."""
 
     def __init__(self, config: PriorRecipeConfig, seed: int) -> None:
         super().__init__()
         self.config = config
 
     def darken(self, bright: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, 3, H, W) in normal light -> the same, degraded as in §4.1."""
-        drawn = sample_frr(len(bright), self.config.frr, generator, bright.device, bright.dtype)
-        return apply_frr(bright, drawn, generator)
+        """(B, 3, H, W) in normal light -> the same size, degraded as in §4.1."""
+        parameters = sample_frr(len(bright), self.config.frr, generator, bright.device, bright.dtype)
+        return apply_frr(bright, parameters, generator)
 
     def forward(
         self,
@@ -39,18 +41,18 @@ class PriorRecipe(nn.Module):
         camera: Tensor,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """The loss: how far what is left without the noise lies from x_0; alike for variant 6, from no x_t.
+        """The weighted squared error of the estimate of x_0; for variant 6 from zeros instead of x_t.
 
-        NOTE(paper): equation 6 compares the noise. The difference in x_0 is that times √(1-ᾱ_t)/√ᾱ_t: high t,
-        on which the few steps of drawing rest, weighs most instead of least.
+        NOTE(paper): equation 6 compares the noise. The error of x_0 is that error times √(1-ᾱ_t)/√ᾱ_t: high
+        t, which few-step sampling relies on, weighs most instead of least.
 
         Args:
-            prior: whose denoiser is taught.
-            model: that denoiser as it is to be called: (x_t, I, t) -> x_0.
+            prior: the network with schedule and normaliser.
+            model: its denoiser, possibly wrapped: (x_t, I, t) -> x_0.
             dark: (B, 3, H, W), I.
-            planes: (B, 3, C, S, S), what the lifter made of the bright photographs.
+            planes: (B, 3, C, S, S), the lifter's output for the bright images.
             camera: (B, 25).
-            generator: draws t and ε.
+            generator: source of t and ε.
         """
         clean = prior.normalizer.normalise(planes, camera)
         schedule = prior.denoiser.schedule

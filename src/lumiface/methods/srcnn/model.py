@@ -1,8 +1,8 @@
-"""SRCNN: the first convolutional network for super-resolution, and the baseline of every table here.
+"""SRCNN: the first convolutional network for super-resolution, and the baseline in every table.
 
-Dong et al., "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), as an introduction to
-face super-resolution explains it. The article's text and its code differ; both are variants of one class, and
-Dong's own is the third. This folder is also the smallest complete example of how a method joins the project.
+Dong et al., "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), as described in an
+introductory article on face super-resolution. The article's text and its code differ; both are variants here,
+and Dong's own is the third. This folder is also the smallest complete example of a method.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from lumiface.core.settings import Settings
 
 
 class SRCNNConfig(Settings):
-    """What defines one SRCNN; stored in every checkpoint."""
+    """The configuration of an SRCNN; stored in every checkpoint."""
 
     variant: Literal["9-5-5", "9-1-5", "3-1-5"] = Field(
         default="9-5-5",
         description="kernel sizes: 9-5-5 the article's code, 9-1-5 Dong et al., 3-1-5 the article's text",
     )
-    scale: Literal[2, 4, 8] = Field(default=4, description="s: bicubic enlargement before the first layer")
+    scale: Literal[2, 4, 8] = Field(default=4, description="s: bicubic upscaling before the first layer")
 
 
 class SRCNN(nn.Module):
-    """F = max(0, W1 * I + b1), G = max(0, W2 * F + b2), I_SR = W3 * G + b3, on the enlarged picture I.
+    """F = max(0, W1 * I + b1), G = max(0, W2 * F + b2), I_SR = W3 * G + b3, on the upscaled image I.
 
     Shape: (B, 3, h, w) in [0, 1], any size -> (B, 3, s·h, s·w), about [0, 1], not clipped.
     """
@@ -41,8 +41,8 @@ class SRCNN(nn.Module):
         self.reconstruct = nn.Conv2d(32, 3, k3, padding=k3 // 2)
 
     def forward(self, low: Tensor) -> Tensor:
-        enlarged = F.interpolate(
+        upscaled = F.interpolate(
             low, scale_factor=float(self.config.scale), mode="bicubic", align_corners=False
         )
-        features = F.relu(self.extract(enlarged))  # (B, 64, s·h, s·w)
+        features = F.relu(self.extract(upscaled))  # (B, 64, s·h, s·w)
         return self.reconstruct(F.relu(self.map(features)))

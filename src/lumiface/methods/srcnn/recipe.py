@@ -1,4 +1,4 @@
-"""How SRCNN is trained: mean squared error on darkened, reduced faces."""
+"""The recipe of SRCNN: mean squared error on darkened, downscaled faces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lumiface.methods.base_recipe import PairedRecipe
 
 
 class SRCNNRecipeConfig(Settings):
-    """SRCNN's loss has nothing to set."""
+    """SRCNN's recipe has no settings."""
 
 
 class SRCNNRecipe(PairedRecipe):
@@ -21,5 +21,5 @@ class SRCNNRecipe(PairedRecipe):
         self.config = config
 
     def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
-        """The loss's parts, by name; their sum is what is minimised. `low` and `boxes` are not used."""
+        """The loss terms by name; their sum is minimised. `low` and `boxes` are not used."""
         return {"mse": mse_loss(output, target)}

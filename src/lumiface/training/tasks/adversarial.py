@@ -1,4 +1,4 @@
-"""What tasks with a discriminator share."""
+"""What tasks with an optional discriminator share: two networks, two optimizers, alternating steps."""
 
 from __future__ import annotations
 
@@ -9,44 +9,48 @@ import torch
 from torch import Tensor, nn
 
 from lumiface.training.config import RunConfig
-from lumiface.training.task import TrainState
+from lumiface.training.task import LossTerms, TrainState
 
 Run = TypeVar("Run", bound=RunConfig)
 
 
 class AdversarialTask(Generic[Run]):
-    """What lessons share in which a critic may judge what the pupil makes: the game that both play.
+    """A generator network, and a discriminator where the recipe has an adversarial loss.
 
     Attributes:
-        pupil: its name among the networks.
-        network: the pupil.
-        critic: None where the recipe wants nobody to judge.
+        generator_name: the generator's name among the networks.
+        network: the generator.
+        discriminator: None without an adversarial loss.
     """
 
-    pupil: str
+    generator_name: str
     config: Run
     recipe: Any
     network: Any
-    critic: nn.Module | None
+    discriminator: nn.Module | None
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        pupil = {self.pupil: self.network}
-        return pupil if self.critic is None else pupil | {"critic": self.critic}
+        networks: dict[str, nn.Module] = {self.generator_name: self.network}
+        if self.discriminator is not None:
+            networks["discriminator"] = self.discriminator
+        return networks
 
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
-        # Momenta of the first kind are for the pupil, who has more to go by than an opponent who moves.
-        learning = [value for value in self.networks[name].parameters() if value.requires_grad]
-        betas = (0.9, 0.99) if name == self.pupil else (0.0, 0.99)
-        return torch.optim.Adam(learning, self.config.lr, betas=betas, fused=device.type == "cuda")
+        # The generator also has losses against a fixed target, so momentum helps it; the discriminator's
+        # target moves with the generator.
+        trained = [value for value in self.networks[name].parameters() if value.requires_grad]
+        betas = (0.9, 0.99) if name == self.generator_name else (0.0, 0.99)
+        return torch.optim.Adam(trained, self.config.lr, betas=betas, fused=device.type == "cuda")
 
     def discriminator_steps(
-        self, pupils: TrainState, real: Tensor, made: Tensor, step: int, draw: torch.Generator
-    ) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        """The critic's turns of a step, if there is one; faces (B, 3, R, R) in [-1, 1]."""
-        if (critic := pupils.models.get("critic")) is not None:
-            for parts in self.recipe.gan.discriminator_steps(critic, real, made.detach(), step, draw):
-                yield "critic", parts, len(real)
+        self, state: TrainState, real: Tensor, fake: Tensor, step: int, generator: torch.Generator
+    ) -> Iterator[LossTerms]:
+        """The discriminator's optimizer steps, if there is one; faces (B, 3, R, R) in [-1, 1]."""
+        if (discriminator := state.models.get("discriminator")) is None:
+            return
+        for terms in self.recipe.gan.discriminator_steps(discriminator, real, fake.detach(), step, generator):
+            yield LossTerms("discriminator", terms, len(real))
 
     def state_dict(self) -> dict[str, Any]:
         return self.recipe.gan.state_dict()

@@ -1,107 +1,128 @@
-"""Training the blind restorer: damaged faces, their truth, and a generator that knows faces already."""
+"""Training the blind restorer: degraded faces, ground truth, and a pretrained generator as prior."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lumiface.core.seeds import StepRandom
 from lumiface.data.training.face_tensor import sample_batch
 from lumiface.imaging.quantize import quantize
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import build_component, build_component_recipe, load_model
+from lumiface.registry import WorkingSizes, build, build_recipe, load_model
+from lumiface.training.checkpoint import TrainedOn
+from lumiface.training.config import ComponentRun
 from lumiface.training.context import TaskContext
-from lumiface.training.part_config import BlindRestorerRun
-from lumiface.training.task import TrainState
+from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.adversarial import AdversarialTask
+from lumiface.training.tasks.example import Example
 
-SHOWN = 8
+NUM_PREVIEW = 8
 BATCH = 10
-"""Faces of one batch in validation."""
+"""Batch size in validation."""
+
+
+class BlindRestorerRun(ComponentRun):
+    """A run that trains the blind restorer around a pretrained generator."""
+
+    old_names = {"thaw": "train_generator"}
+
+    prior: str | None = Field(
+        description="the generator, by name or file; none: the ablation's variant without a prior"
+    )
+    train_generator: bool = Field(default=False, description="the pretrained generator is trained, too")
+    validate_faces: int = Field(default=50, ge=1, description="number of validation faces")
 
 
 class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
-    """The restorer, and a critic where the recipe wants one; the generator stays as it is unless thawed.
+    """The restorer, and a discriminator where the recipe has an adversarial loss; the generator is frozen
+    unless `train_generator` is set.
 
-    Scored by LPIPS (squeeze), turned round so that higher is better: what a restorer invents cannot lie
-    pixel on pixel.
+    Monitored by the negative of LPIPS (squeeze), so that higher is better: details from a prior cannot match
+    the truth pixel by pixel.
     """
 
-    score = "minus_lpips_squeeze"
+    monitor = "minus_lpips_squeeze"
     method = "fusion_bfr"
-    pupil = "restorer"
+    generator_name = "restorer"
+    trained_on: TrainedOn = "benchmark"
 
-    def __init__(self, config: BlindRestorerRun, place: TaskContext) -> None:
+    def __init__(self, config: BlindRestorerRun, context: TaskContext) -> None:
         self.config = config
-        self.rank, self.count = place.rank, place.share(config.batch)
-        self.recipe: Any = build_component_recipe(config.component, config.recipe, config.seed).to(
-            place.device
-        )
+        self.rank, self.count = context.rank, context.per_rank_batch(config.batch)
+        self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
         torch.manual_seed(config.seed)
-        self.network = self._assemble(place)
-        if place.init_from is not None:
-            self.network.load_state_dict(load_model(place.init_from).state_dict())
+        self.network = self._build_network(context)
+        if context.init_from is not None:
+            self.network.load_state_dict(load_model(context.init_from, kind=self.method).state_dict())
         torch.manual_seed(config.seed)
-        self.critic: nn.Module | None = self.recipe.build_discriminator(self.network.generator)
+        self.discriminator: nn.Module | None = self.recipe.build_discriminator(self.network.generator)
         side = self.network.config.generator.resolution
-        self.faces = place.faces(config.train, side=side).to(place.device)
-        held_out = place.faces([config.validate_on], limit=config.validate_faces, side=side)
-        self.truth = held_out.to(place.device).float() / 255.0
-        draw = torch.Generator().manual_seed(config.seed)
-        self.damaged = self.recipe.damage(self.truth, draw)
-        self.lpips = LPIPS("squeeze").to(place.device)
-        self.examples = len(self.faces)
-        place.tell(f"{self.examples} faces, {len(self.truth)} to validate")
+        self.sizes: WorkingSizes | None = WorkingSizes(side, side, side)
+        self.faces = context.face_tensor(config.train, side=side).to(context.device)
+        held_out = context.face_tensor([config.validate_on], limit=config.validate_faces, side=side)
+        self.target = held_out.to(context.device).float() / 255.0
+        self.degraded = self.recipe.degrade(self.target, torch.Generator().manual_seed(config.seed))
+        self.lpips = LPIPS("squeeze").to(context.device)
+        self.num_samples = len(self.faces)
+        context.log(f"{self.num_samples} faces, {len(self.target)} validation faces")
 
-    def _assemble(self, place: TaskContext) -> Any:
-        """An untrained restorer around the trained generator."""
+    def _build_network(self, context: TaskContext) -> Any:
+        """An untrained restorer around the pretrained generator."""
         config = self.config
         if config.prior is None:
-            return build_component(config.component, config.network)
-        prior = place.part(config.prior, "stylegan2")
+            return build(config.component, config.network)
+        prior = context.load_component(config.prior, "stylegan2")
         size = {"generator": prior.config.model_dump()}
-        restorer: Any = build_component(config.component, config.network | size)
+        restorer: Any = build(config.component, config.network | size)
         restorer.generator.load_state_dict(prior.state_dict())
         restorer.generator.requires_grad_(config.train_generator)
         return restorer
 
     @property
-    def settings(self) -> BaseModel:
+    def model_config(self) -> BaseModel:
         return self.network.config
 
-    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+    def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
         count = self.count
-        rng = np.random.default_rng([self.config.seed, step, self.rank])
-        draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        truth = sample_batch(self.faces, count, rng)
-        damaged = self.recipe.damage(truth, draw)
-        fidelity = self.recipe.sample_fidelity(count, draw).to(truth)
-        output = pupils.models["restorer"](damaged, fidelity).float()
-        critic = pupils.models.get("critic")
-        yield "restorer", self.recipe(output, truth, self.network.encoder, critic, draw), count
-        yield from self.discriminator_steps(pupils, 2.0 * truth - 1.0, 2.0 * output - 1.0, step, draw)
+        random = StepRandom(self.config.seed, step, self.rank)
+        generator = random.generator()
+        target = sample_batch(self.faces, count, random.rng)
+        degraded = self.recipe.degrade(target, generator)
+        fidelity = self.recipe.sample_fidelity(count, generator).to(target)
+        output = state.models["restorer"](degraded, fidelity).float()
+        discriminator = state.models.get("discriminator")
+        terms = self.recipe(output, target, self.network.encoder, discriminator, generator)
+        yield LossTerms("restorer", terms, count)
+        yield from self.discriminator_steps(state, 2.0 * target - 1.0, 2.0 * output - 1.0, step, generator)
 
     @torch.inference_mode()
-    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
-        """Mean LPIPS, turned round; shown are damaged faces, what was made of them, and the truth."""
-        weights = pupils.averages["restorer"].weights
+    def validate(self, state: TrainState) -> tuple[float, Tensor]:
+        """The negative mean LPIPS; images: degraded faces, outputs, targets."""
+        weights = state.ema["restorer"].weights
         restored = torch.cat(
             [
-                quantize(functional_call(self.network, weights, (some,)).float())
-                for some in self.damaged.split(BATCH)
+                quantize(functional_call(self.network, weights, (part,)).float())
+                for part in self.degraded.split(BATCH)
             ]
         )
         distances = [
-            self.lpips(ours, truth)
-            for ours, truth in zip(restored.split(BATCH), self.truth.split(BATCH), strict=True)
+            self.lpips(output, target)
+            for output, target in zip(restored.split(BATCH), self.target.split(BATCH), strict=True)
         ]
-        shown = torch.cat([faces[:SHOWN] for faces in (self.damaged, restored, self.truth)])
-        return -float(torch.cat(distances).mean()), shown.cpu()
+        images = torch.cat([faces[:NUM_PREVIEW] for faces in (self.degraded, restored, self.target)])
+        return -float(torch.cat(distances).mean()), images.cpu()
 
-    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
-        return pupils.averages["restorer"].weights
+    def weights(self, state: TrainState) -> dict[str, Tensor]:
+        return state.ema["restorer"].weights
+
+
+def example(config: BlindRestorerRun, network: Any) -> Example:
+    """One face at the generator's resolution."""
+    side = network.generator.resolution
+    return Example((torch.zeros(1, 3, side, side),), f"one {side}x{side} face")

@@ -1,4 +1,4 @@
-"""Training the lifter: photographs with known cameras become tri-planes, and are rendered again."""
+"""Training the lifter: photographs with known cameras -> tri-planes -> renderings."""
 
 from __future__ import annotations
 
@@ -7,35 +7,38 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from lumiface.degradations.resample import resize
-from lumiface.geometry.camera import yaw_camera
+from lumiface.geometry.camera import orbit_camera, yaw_camera
 from lumiface.metrics.psnr import psnr_rgb
-from lumiface.registry import build_component, build_component_recipe
+from lumiface.registry import build, build_recipe
 from lumiface.training.context import TaskContext
-from lumiface.training.part_config import LifterRun
-from lumiface.training.task import TrainState
-from lumiface.training.tasks.views import ViewTask
+from lumiface.training.task import LossTerms, TrainState
+from lumiface.training.tasks.example import Example
+from lumiface.training.tasks.views import NUM_PREVIEW, ViewRun, ViewTask
 
-SHOWN = 5
-TURN = 20.0
-"""Degrees of yaw by which validation shows faces turned."""
+PREVIEW_YAW = 20.0
+"""Degrees by which validation shows faces rotated."""
+
+
+class LifterRun(ViewRun):
+    """A run that trains the lifter."""
+
+    validate_faces: int = Field(default=40, ge=1, description="number of validation faces")
 
 
 class LifterTask(ViewTask):
-    """The lifter alone; scored by PSNR of the renderings from the photographs' own cameras."""
+    """The lifter alone; monitored by PSNR of the renderings from the photographs' own cameras."""
 
-    def __init__(self, config: LifterRun, place: TaskContext) -> None:
-        super().__init__(config, place)
+    def __init__(self, config: LifterRun, context: TaskContext) -> None:
+        super().__init__(config, context)
         self.config = config
         torch.manual_seed(config.seed)
-        self.lifter: Any = build_component(config.component, config.network)
-        place.start(self.lifter, self.method)
-        self.recipe: Any = build_component_recipe(config.component, config.recipe, config.seed).to(
-            place.device
-        )
+        self.lifter: Any = build(config.component, config.network)
+        context.init_component(self.lifter, self.method)
+        self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
         self.side: int = self.recipe.config.side
 
     @property
@@ -43,7 +46,7 @@ class LifterTask(ViewTask):
         return {"lifter": self.lifter}
 
     @property
-    def settings(self) -> BaseModel:
+    def model_config(self) -> BaseModel:
         return self.lifter.config
 
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
@@ -51,32 +54,37 @@ class LifterTask(ViewTask):
             self.networks[name].parameters(), lr=self.config.lr, fused=device.type == "cuda"
         )
 
-    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        indices, mirrored, generator = self.choose(step)
+    def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
+        indices, flipped, generator = self.sample_views(step)
         views = self.views.batch(indices, self.side)
-        if mirrored:
+        if flipped:
             views = views.mirrored()
-        planes = pupils.models["lifter"](views.pictures, views.cameras).float()
+        planes = state.models["lifter"](views.pictures, views.cameras).float()
         target = resize(views.pictures, (self.side, self.side)).clamp(0.0, 1.0)
-        parts = self.recipe(self.lifter, planes, target, views.cameras, views.depth, views.mask, generator)
-        yield "lifter", parts, len(views.pictures)
+        terms = self.recipe(self.lifter, planes, target, views.cameras, views.depth, views.mask, generator)
+        yield LossTerms("lifter", terms, len(views.pictures))
 
     @torch.inference_mode()
-    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
-        """Mean PSNR of the renderings; shown are photographs, renderings, and the faces turned."""
+    def validate(self, state: TrainState) -> tuple[float, Tensor]:
+        """Mean PSNR of the renderings; images: photographs, renderings, and the faces rotated."""
         lifter = copy.deepcopy(self.lifter).eval()
-        lifter.load_state_dict(pupils.averages["lifter"].weights)
+        lifter.load_state_dict(state.ema["lifter"].weights)
         scores: list[Tensor] = []
         rows: list[list[Tensor]] = [[], [], []]
         for index in range(min(self.config.validate_faces, len(self.held_out))):
             views = self.held_out.batch([index], self.side)
             target = resize(views.pictures, (self.side, self.side)).clamp(0.0, 1.0)
             planes = lifter(views.pictures, views.cameras)
-            seen = lifter.render(planes, views.cameras, self.side).colour.clamp(0.0, 1.0)
-            scores.append(psnr_rgb(seen, target))
-            if index < SHOWN:
-                camera = yaw_camera(views.cameras, TURN)
-                turned = lifter.render(planes, camera, self.side).colour.clamp(0.0, 1.0)
-                for row, picture in zip(rows, (target, seen, turned), strict=True):
-                    row.append(picture.cpu())
+            rendering = lifter.render(planes, views.cameras, self.side).colour.clamp(0.0, 1.0)
+            scores.append(psnr_rgb(rendering, target))
+            if index < NUM_PREVIEW:
+                camera = yaw_camera(views.cameras, PREVIEW_YAW)
+                rotated = lifter.render(planes, camera, self.side).colour.clamp(0.0, 1.0)
+                for row, image in zip(rows, (target, rendering, rotated), strict=True):
+                    row.append(image.cpu())
         return float(torch.cat(scores).mean()), torch.cat([torch.cat(row) for row in rows])
+
+
+def example(config: LifterRun, network: Any) -> Example:
+    """One photograph and its camera."""
+    return Example((torch.zeros(1, 3, 256, 256), orbit_camera(torch.zeros(1, 3))), "lifting one picture")

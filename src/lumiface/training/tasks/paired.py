@@ -1,65 +1,76 @@
-"""Training on pairs: a bright face, what a method's recipe makes dark and small of it, and the way back."""
+"""Training on pairs: a bright face is degraded by the method's recipe, and the network restores it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
-from lumiface.data.training.face_set import FaceSet, load_faces
+from lumiface.data.training.face_set import load_faces
 from lumiface.losses import l1_loss
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import build, build_recipe, init_from_checkpoint, load_model
+from lumiface.registry import WorkingSizes, build, build_recipe, init_from_checkpoint, load_model
+from lumiface.training.checkpoint import TrainedOn
 from lumiface.training.config import TrainConfig, scale_factor
 from lumiface.training.context import TaskContext
-from lumiface.training.logger import RunLogger
-from lumiface.training.loop import run
-from lumiface.training.sampler import Draw
-from lumiface.training.task import NO_LIMITS, Limits, TrainResult, TrainState
-from lumiface.training.tasks.validate import Validation
+from lumiface.training.sampler import BatchSampler
+from lumiface.training.task import LossTerms, TrainState
+from lumiface.training.tasks.example import Example
+from lumiface.training.tasks.pair_validation import PairValidation
+
+TRUST = 1.5
+"""A network is trusted with faces this many times as large as the largest that it was trained on."""
 
 
 class PairedTask:
-    """One network, one recipe, one loss: how everything is trained that maps a picture to a picture."""
+    """One network, one recipe, one loss: how every method is trained that maps a picture to a picture."""
 
-    score = "psnr_y"
+    monitor = "psnr_y"
 
-    def __init__(self, config: TrainConfig, place: TaskContext, faces: FaceSet) -> None:
+    def __init__(self, config: TrainConfig, context: TaskContext) -> None:
         self.config, self.method = config, config.method
-        self.recipe = build_recipe(config.method, config.recipe, config.seed + place.rank)
+        faces = context.preloaded
+        if faces is None:
+            faces = load_faces([context.path(path) for path in config.train], context.device, context.log)
+        self.recipe = build_recipe(config.method, config.recipe, config.seed + context.rank)
         torch.manual_seed(config.seed)
         self.network = build(config.method, config.network)
         network_config: Any = self.network.config
         self.scale = scale_factor(config, network_config.scale)
-        if place.init_from is not None:
-            init_from_checkpoint(self.network, config.method, place.init_from)
-        self.teacher = None if config.teacher is None else self._teacher(place.path(config.teacher), place)
-        self.lpips = LPIPS("squeeze").to(place.device) if config.lpips else None
-        self.examples = len(faces)
-        self.draw = Draw(faces, config, self.scale, place.rank, place.fabric.world_size)
-        self.validation = Validation(
-            config, place.path(config.validate_on), self.scale, place.device, self.recipe.camera
+        if context.init_from is not None:
+            init_from_checkpoint(self.network, config.method, context.init_from)
+        self.teacher = None if config.teacher is None else self._load_teacher(config.teacher, context)
+        self.lpips = LPIPS("squeeze").to(context.device) if config.lpips else None
+        self.num_samples = len(faces)
+        self.sampler = BatchSampler(faces, config, self.scale, context.rank, context.world_size)
+        self.validation = PairValidation(
+            config, context.path(config.validate_on), self.scale, context.device, self.recipe.camera
         )
+        self.trained_on: TrainedOn = "benchmark" if self.recipe.camera is None else "camera"
+        self.sizes = self._working_sizes() if network_config.scale > 1 else None
 
-    def _teacher(self, model: str, place: TaskContext) -> nn.Module:
-        teacher = load_model(model, place.device)
-        theirs: Any = teacher.config
-        if theirs.scale != self.scale:
-            raise SettingError(f"teacher {model} enlarges {theirs.scale} times; the run needs {self.scale}")
+    def _load_teacher(self, model: str, context: TaskContext) -> nn.Module:
+        path = context.path(model)
+        teacher = load_model(path, context.device)
+        config: Any = teacher.config
+        if config.scale != self.scale:
+            raise SettingError(f"teacher {path} enlarges {config.scale} times; the run needs {self.scale}")
         return teacher.requires_grad_(False)
+
+    def _working_sizes(self) -> WorkingSizes:
+        sides = [size.side for size in self.config.sizes]
+        return WorkingSizes(min(sides), max(sides), round(TRUST * max(sides)))
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
         return {"network": self.network}
 
     @property
-    def settings(self) -> BaseModel:
+    def model_config(self) -> BaseModel:
         config: Any = self.network.config
         return config
 
@@ -67,26 +78,26 @@ class PairedTask:
         parameters = self.networks[name].parameters()
         return torch.optim.Adam(parameters, lr=self.config.lr, fused=device.type == "cuda")
 
-    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
-        high, boxes, generator = self.draw(step, pupils.progress)
+    def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
+        high, boxes, generator = self.sampler(step, state.progress)
         low, target = self.recipe.degrade(high, self.config.task, self.scale, generator)
         low = low.contiguous(memory_format=torch.channels_last)
-        shrunk = target.shape[-1] / high.shape[-1]  # 1, save where the task ends at the small size
-        output = pupils.models["network"](low).float()
-        parts = self.recipe(output, low, target, boxes * shrunk)
+        box_scale = target.shape[-1] / high.shape[-1]  # 1, except for tasks whose target is small
+        output = state.models["network"](low).float()
+        terms = self.recipe(output, low, target, boxes * box_scale)
         if self.teacher is not None:
             with torch.no_grad():
-                told = self.teacher(low).float()
-            parts["teacher"] = self.config.distill_weight * l1_loss(output, told)
+                soft_target = self.teacher(low).float()
+            terms["teacher"] = self.config.distill_weight * l1_loss(output, soft_target)
         if self.lpips is not None:
-            parts["lpips"] = self.config.lpips * self.lpips(output, target).mean()
-        yield "network", parts, len(high)
+            terms["lpips"] = self.config.lpips * self.lpips(output, target).mean()
+        yield LossTerms("network", terms, len(high))
 
-    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
-        return self.validation(pupils.averages["network"].weights, self.network)
+    def validate(self, state: TrainState) -> tuple[float, Tensor]:
+        return self.validation(state.ema["network"].weights, self.network)
 
-    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
-        return pupils.averages["network"].weights
+    def weights(self, state: TrainState) -> dict[str, Tensor]:
+        return state.ema["network"].weights
 
     def state_dict(self) -> dict[str, Any]:
         return self.recipe.state_dict()
@@ -95,28 +106,7 @@ class PairedTask:
         self.recipe.load_state_dict(state_dict)
 
 
-def train(
-    config: TrainConfig,
-    folder: Path,
-    fabric: Fabric,
-    *,
-    data_root: str = ".",
-    limits: Limits = NO_LIMITS,
-    faces: FaceSet | None = None,
-) -> TrainResult:
-    """Train, or go on with, one run; see `lumiface.training.loop.run` for what its folder holds.
-
-    Args:
-        data_root: folder that `{data}` stands for in the configuration.
-        faces: the training faces, where a caller of many runs has loaded them already.
-
-    Raises:
-        LumifaceError: the loss stays infinite or NaN; the data cannot be read; the folder holds a run of
-            another network.
-    """
-    observer = RunLogger(folder, config, enabled=fabric.is_global_zero)
-    place = TaskContext(fabric, data_root, limits.init_from, observer.tell)
-    if faces is None:
-        faces = load_faces([place.path(source) for source in config.train], place.device, place.tell)
-    lesson = PairedTask(config, place, faces)
-    return run(lesson, config, folder, fabric, observer, limits)
+def example(config: TrainConfig, network: Any) -> Example:
+    """One picture at the size that gives `hr_size`."""
+    side = config.hr_size // network.scale
+    return Example((torch.zeros(1, 3, side, side),), f"one {side}x{side} picture")

@@ -1,96 +1,114 @@
-"""Training the generator: it draws, a critic judges, and each learns from the other."""
+"""Training the StyleGAN2 generator: generator and discriminator in alternation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+from lumiface.core.seeds import StepRandom
 from lumiface.data.training.face_tensor import sample_batch
-from lumiface.registry import build_component, build_component_recipe, find_component
+from lumiface.registry import WorkingSizes, build, build_recipe, find_spec
+from lumiface.training.checkpoint import TrainedOn
+from lumiface.training.config import ComponentRun
 from lumiface.training.context import TaskContext
-from lumiface.training.part_config import StyleGAN2Run
-from lumiface.training.task import TrainState
+from lumiface.training.task import LossTerms, TrainState
+from lumiface.training.tasks.example import Example
 from lumiface.training.tasks.sample_distance import SampleDistance
 
-SHOWN = 15
+NUM_PREVIEW = 15
+
+
+class StyleGAN2Run(ComponentRun):
+    """A run that trains the generative prior of blind restoration."""
+
+    old_names = {"compare": "num_fid_samples"}
+
+    num_fid_samples: int = Field(
+        default=500, ge=10, description="number of faces sampled in validation for the Fréchet distance"
+    )
 
 
 class StyleGAN2Task:
-    """Generator and critic, each in its turn; scored by the Fréchet distance of drawn to training faces.
+    """Generator and discriminator; monitored by the Fréchet distance of sampled to training faces.
 
     The score is its negative, so that higher is better, on SqueezeNet's features (`fd_squeezenet`): only for
     comparisons along one run.
     """
 
-    score = "minus_fd_squeezenet"
+    monitor = "minus_fd_squeezenet"
+    trained_on: TrainedOn = "benchmark"
+    sizes: WorkingSizes | None = None
 
-    def __init__(self, config: StyleGAN2Run, place: TaskContext) -> None:
-        self.config, self.device = config, place.device
-        self.rank, self.count = place.rank, place.share(config.batch)
-        self.method = find_component(config.component)[0].name
+    def __init__(self, config: StyleGAN2Run, context: TaskContext) -> None:
+        self.config, self.device = config, context.device
+        self.rank, self.count = context.rank, context.per_rank_batch(config.batch)
+        self.method = find_spec(config.component)[0].name
         torch.manual_seed(config.seed)
-        self.generator: Any = build_component(config.component, config.network)
-        place.start(self.generator, self.method)
-        self.recipe: Any = build_component_recipe(config.component, config.recipe, config.seed).to(
-            place.device
-        )
-        self.critic: nn.Module = self.recipe.build_discriminator(self.generator)
-        self.faces = place.faces(config.train, side=self.generator.config.resolution).to(place.device)
-        self.examples = len(self.faces)
-        place.tell(f"{self.examples} faces")
-        self.drawn = SampleDistance(self.faces, config.num_fid_samples, config.seed)
+        self.generator: Any = build(config.component, config.network)
+        context.init_component(self.generator, self.method)
+        self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
+        self.discriminator: nn.Module = self.recipe.build_discriminator(self.generator)
+        side = self.generator.config.resolution
+        self.faces = context.face_tensor(config.train, side=side).to(context.device)
+        self.num_samples = len(self.faces)
+        context.log(f"{self.num_samples} faces")
+        self.sample_distance = SampleDistance(self.faces, config.num_fid_samples, config.seed)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        return {"generator": self.generator, "critic": self.critic}
+        return {"generator": self.generator, "discriminator": self.discriminator}
 
     @property
-    def settings(self) -> BaseModel:
+    def model_config(self) -> BaseModel:
         return self.generator.config
 
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
-        # Rate and momenta make up for the turns in which a costly part is looked at (StyleGAN2, appendix B).
+        # Rate and momenta are corrected for the steps of lazy regularisation (StyleGAN2, appendix B).
         recipe = self.recipe.config
-        every = recipe.r1_every if name == "critic" else recipe.path_every if recipe.path else 0
-        share = every / (every + 1) if every else 1.0
-        betas = (0.0, 0.99**share)
+        every = recipe.r1_every if name == "discriminator" else 0
+        if name == "generator" and recipe.path_length:
+            every = recipe.path_length_every
+        ratio = every / (every + 1) if every else 1.0
         parameters = self.networks[name].parameters()
-        return torch.optim.Adam(parameters, self.config.lr, betas=betas, fused=device.type == "cuda")
+        return torch.optim.Adam(
+            parameters, self.config.lr, betas=(0.0, 0.99**ratio), fused=device.type == "cuda"
+        )
 
-    def turns(self, pupils: TrainState, step: int) -> Iterator[tuple[str, dict[str, Tensor], int]]:
+    def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
         recipe, settings = self.recipe, self.recipe.config
         count = self.count
-        rng = np.random.default_rng([self.config.seed, step, self.rank])
-        draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        critic = pupils.models["critic"]
-        real = 2.0 * sample_batch(self.faces, count, rng) - 1.0
+        random = StepRandom(self.config.seed, step, self.rank)
+        generator = random.generator()
+        discriminator = state.models["discriminator"]
+        real = 2.0 * sample_batch(self.faces, count, random.rng) - 1.0
 
         with torch.no_grad():
-            made = self._draw(pupils, self._codes(count, draw), draw)
-        for parts in recipe.discriminator_steps(critic, real, made, step, draw):
-            yield "critic", parts, count
+            fake = self._synthesise(state, self._sample_latents(count, generator), generator)
+        for terms in recipe.discriminator_steps(discriminator, real, fake, step, generator):
+            yield LossTerms("discriminator", terms, count)
         if step < settings.discriminator_warmup_steps:
             return
 
-        codes = self._codes(count, draw)
-        self.generator.update_mean_latent(codes)
-        yield "generator", recipe.generator_loss(critic, self._draw(pupils, codes, draw), draw), count
-        if settings.path and step % settings.path_every == 0:
-            codes = self._codes(max(1, count // 2), draw)
-            yield "generator", recipe.path_length_loss(self._draw(pupils, codes, draw), codes, draw), count
+        latents = self._sample_latents(count, generator)
+        self.generator.update_mean_latent(latents)
+        fake = self._synthesise(state, latents, generator)
+        yield LossTerms("generator", recipe.generator_loss(discriminator, fake, generator), count)
+        if settings.path_length and step % settings.path_length_every == 0:
+            latents = self._sample_latents(max(1, count // 2), generator)
+            fake = self._synthesise(state, latents, generator)
+            yield LossTerms("generator", recipe.path_length_loss(fake, latents, generator), count)
 
-    def validate(self, pupils: TrainState) -> tuple[float, Tensor]:
-        """The averaged generator's faces against as many training faces; shown are some of its own."""
-        distance, shown = self.drawn(self.generator, self.weights(pupils), SHOWN)
-        return -distance, shown
+    def validate(self, state: TrainState) -> tuple[float, Tensor]:
+        """Faces of the EMA generator against as many training faces; images: some of them."""
+        distance, images = self.sample_distance(self.generator, self.weights(state), NUM_PREVIEW)
+        return -distance, images
 
-    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
-        return pupils.averages["generator"].weights
+    def weights(self, state: TrainState) -> dict[str, Tensor]:
+        return state.ema["generator"].weights
 
     def state_dict(self) -> dict[str, Any]:
         return self.recipe.state_dict()
@@ -98,9 +116,15 @@ class StyleGAN2Task:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.recipe.load_state_dict(state_dict)
 
-    def _codes(self, count: int, draw: torch.Generator) -> Tensor:
-        return self.recipe.codes(self.generator, count, draw, self.device)
+    def _sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
+        return self.recipe.sample_latents(self.generator, count, generator, self.device)
 
-    def _draw(self, pupils: TrainState, codes: Tensor, draw: torch.Generator) -> Tensor:
-        noise = [part.to(self.device) for part in self.generator.sample_noise(len(codes), draw)]
-        return pupils.models["generator"](codes, noise)
+    def _synthesise(self, state: TrainState, latents: Tensor, generator: torch.Generator) -> Tensor:
+        noise = [part.to(self.device) for part in self.generator.sample_noise(len(latents), generator)]
+        return state.models["generator"](latents, noise)
+
+
+def example(config: ComponentRun, network: Any) -> Example:
+    """One z, no noise."""
+    noise = [torch.zeros(1, 1, 1, 1)] * (network.num_latents - 1)
+    return Example((torch.zeros(1, network.latent), noise), "synthesising one face")

@@ -1,42 +1,62 @@
-"""What tasks on views share."""
+"""Tasks on views: photographs of faces with known cameras."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.seeds import StepRandom
 from lumiface.data.training.view_set import ViewSet, load_views
-from lumiface.registry import find_component
+from lumiface.registry import WorkingSizes, find_spec
+from lumiface.training.checkpoint import TrainedOn
+from lumiface.training.config import ComponentRun
 from lumiface.training.context import StatelessTask, TaskContext
-from lumiface.training.part_config import DiffusionPriorRun, LifterRun
 from lumiface.training.task import TrainState
+
+NUM_PREVIEW = 5
+"""Faces whose images validation shows."""
+
+
+class ViewRun(ComponentRun):
+    """A run on faces whose landmarks, and so whose cameras, are known."""
+
+    meshes: str = Field(
+        description=".npz with the landmarks of the training faces (`lumiface prepare-meshes`)"
+    )
+    validate_meshes: str = Field(description="the same for the faces of `validate_on`")
 
 
 class ViewTask(StatelessTask):
-    """What the lessons on views share: the choice of a step, and nothing to remember between steps."""
+    """What tasks on views share: the views, which of them a step sees, the weights that ship."""
 
-    score = "psnr_rgb"
+    monitor = "psnr_rgb"
+    trained_on: TrainedOn = "benchmark"
+    sizes: WorkingSizes | None = None
 
-    def __init__(self, config: LifterRun | DiffusionPriorRun, place: TaskContext) -> None:
-        def opened(sources: list[str], meshes: str) -> ViewSet:
-            paths = [place.path(source) for source in sources]
-            return load_views(paths, place.path(meshes), place.device, place.tell)
+    def __init__(self, config: ViewRun, context: TaskContext) -> None:
+        def load(sources: list[str], meshes: str) -> ViewSet:
+            paths = [context.path(source) for source in sources]
+            return load_views(paths, context.path(meshes), context.device, context.log)
 
-        self.views = opened(config.train, config.meshes)
-        self.held_out = opened([config.validate_on], config.validate_meshes)
+        self.views = load(config.train, config.meshes)
+        self.held_out = load([config.validate_on], config.validate_meshes)
         self.seed, self.batch = config.seed, config.batch
-        self.rank, self.world = place.rank, place.fabric.world_size
-        self.method = find_component(config.component)[0].name
-        self.examples = len(self.views)
+        self.rank, self.world_size = context.rank, context.world_size
+        self.method = find_spec(config.component)[0].name
+        self.num_samples = len(self.views)
 
-    def choose(self, step: int) -> tuple[list[int], bool, torch.Generator]:
-        """Which views a step sees, whether in a mirror, and a generator for the rest."""
-        rng = np.random.default_rng([self.seed, step])
-        indices = rng.choice(len(self.views), self.batch, replace=False)[self.rank :: self.world].tolist()
-        mirrored = bool(rng.random() < 0.5)
-        return indices, mirrored, torch.Generator().manual_seed(int(rng.integers(2**62)) + self.rank)
+    def sample_views(self, step: int) -> tuple[list[int], bool, torch.Generator]:
+        """Indices of a step's views, whether they are flipped, and a generator for the rest."""
+        random = StepRandom(self.seed, step)
+        indices = random.rng.choice(len(self.views), self.batch, replace=False)
+        flipped = bool(random.rng.random() < 0.5)
+        return (
+            indices[self.rank :: self.world_size].tolist(),
+            flipped,
+            random.generator(offset=self.rank),
+        )
 
-    def weights(self, pupils: TrainState) -> dict[str, Tensor]:
-        (average,) = pupils.averages.values()
-        return average.weights
+    def weights(self, state: TrainState) -> dict[str, Tensor]:
+        (ema,) = state.ema.values()
+        return ema.weights
