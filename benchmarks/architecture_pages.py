@@ -19,7 +19,7 @@ CONTENTS = {
     "comparison": "tables of methods at one training budget: plan, train, score, report",
     "training": "one loop; tasks/ define what is trained",
     "evaluation": "images to scores with intervals and provenance",
-    "restore": "inference: photographs in, restored photographs out",
+    "restoration": "inference: photographs in, restored photographs out",
     "registry": "the only door to networks: specs, building, checkpoints",
     "methods": "networks, recipes",
     "data": "training sets, benchmarks",

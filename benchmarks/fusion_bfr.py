@@ -25,9 +25,9 @@ from lumiface.figures.grid import picture_grid
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.metrics.frechet import FrechetDistance, frechet_distance
 from lumiface.registry import find_weights, load_model, read_metadata
-from lumiface.restore.config import RestoreConfig
-from lumiface.restore.face_generator import FaceGenerator
-from lumiface.restore.restorer import Restorer
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.face_generator import FaceGenerator
+from lumiface.restoration.restorer import Restorer
 
 TEST = "faces256-test"
 REAL = "real-degraded"

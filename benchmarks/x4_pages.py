@@ -15,30 +15,10 @@ from pages import HEADINGS, RESULTS, ROOT, SCORES, Rows, cell, replace_section, 
 
 PAGE = ROOT / "docs" / "research" / "lumiface-x4.md"
 
-LABELS = {
-    "nothing": "none",
-    "a factor and an offset a colour": "per-channel gain and offset",
-    "a curve a colour": "per-channel tone curve",
-    "the mean colour of each of 4 x 4 tiles": "mean colour of each of 4 × 4 tiles",
-    "light not apart": "without illumination head",
-    "without spectra": "without spectral loss",
-    "spectra 0.2": "spectral loss 0.2",
-    "charbonnier for l1": "Charbonnier instead of L1",
-    "small faces first": "small faces first (16 px, then 32 px)",
-    "averaged weights 0.9": "EMA decay 0.9",
-    "without averaged weights": "without EMA",
-    "a fourth level": "four levels instead of three",
-    "a deeper middle": "bottleneck of 4 blocks, head of 24 and 12 channels",
-    "lfsrnet-lite, log_mse, taught 0.5": "lfsrnet-lite, log_mse, distill_weight 0.5",
-    "lfsrnet-lite, log_mse, taught 2": "lfsrnet-lite, log_mse, distill_weight 2",
-    "sizes: 64 px alone": "sizes: 64 px only",
-}
-"""The result file's row names that are spelled out in the page."""
-
 
 def oracle_table(rows: Rows) -> str:
     """One row per ground-truth correction."""
-    lines = ([_label(row.get("correction", row.get("told"))), cell(row, "psnr_y", 2)] for row in rows)
+    lines = ([row["correction"], cell(row, "psnr_y", 2)] for row in rows)
     return table(["ground-truth correction of each image", "PSNR-Y, dB"], lines)
 
 
@@ -47,7 +27,7 @@ def ablation_table(rows: Rows) -> str:
     first = rows[0]["psnr_y"]
     lines = [
         [
-            _label(row["variant"]),
+            row["variant"],
             f"{row['params'] / 1e6:.2f}",
             f"{row['gflops']:.2f}",
             f"{row['psnr_y']:.2f}",
@@ -74,27 +54,18 @@ def finetune_table(rows: Rows) -> str:
         (setting,) = set(row) & {"LPIPS", "sizes"}
         pairs = f"{row['pairs']}, {row['hr_size'] // 4} to {row['hr_size']} px"
         scores = [cell(row, key, digits, interval=False) for key, _, digits, _ in SCORES]
-        lines.append([_label(f"{setting}: {row[setting]}"), pairs, *scores, difference(row)])
+        lines.append([f"{setting}: {row[setting]}", pairs, *scores, difference(row)])
     headings = ["setting", "validation pairs", *HEADINGS, "difference in PSNR-Y"]
     return table(headings, lines, text_columns=2)
-
-
-def _label(name: Any) -> str:
-    return LABELS.get(name, name)
 
 
 def pages() -> dict[Path, str]:
     """The page with up-to-date tables."""
     results = json.loads((RESULTS / "lumiface_x4.json").read_text(encoding="utf-8"))
     text = PAGE.read_text(encoding="utf-8")
-    sections = (
-        ("oracle", ("oracle", "told"), oracle_table),
-        ("ablation", ("ablation",), ablation_table),
-        ("finetune", ("finetune", "further"), finetune_table),
-    )
-    for name, keys, write in sections:  # a result file of before this page has the second key
-        key = next(key for key in keys if key in results)
-        text = replace_section(text, name, write(results[key]["rows"]))
+    sections = {"oracle": oracle_table, "ablation": ablation_table, "finetune": finetune_table}
+    for name, write in sections.items():
+        text = replace_section(text, name, write(results[name]["rows"]))
     return {PAGE: text}
 
 

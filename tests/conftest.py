@@ -1,4 +1,4 @@
-"""What every test may ask for: one thread, the astronaut, and data or weights beside the checkout."""
+"""Fixtures of all tests: the astronaut, and data or weights beside the checkout; one CPU thread."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def shared_data() -> Find:
-    """`shared_data("faces256-test.tar")` → its path, or the test is skipped, naming the file."""
+    """`shared_data("faces256-test.tar")` -> its path, or the test is skipped with the file's name."""
     return finder("LUMIFACE_DATA", SHARED_DIR / "data")
 
 
 @pytest.fixture(scope="session")
 def shared_asset() -> Find:
-    """`shared_asset("lpips_squeeze.pt")` → its path, or the test is skipped, naming the file."""
+    """`shared_asset("lpips_squeeze.pt")` -> its path, or the test is skipped with the file's name."""
     return finder("LUMIFACE_ASSETS", SHARED_DIR / "weights")
 
 
 @pytest.fixture(scope="session")
 def astronaut_uint8() -> np.ndarray:
-    """(512, 512, 3) uint8: Eileen Collins, NASA, public domain; comes with scikit-image."""
+    """(512, 512, 3) uint8: Eileen Collins, NASA, public domain; part of scikit-image."""
     from skimage import data
 
     picture = data.astronaut()
@@ -43,6 +43,6 @@ def astronaut(astronaut_uint8: np.ndarray) -> Tensor:
 
 @pytest.fixture
 def dark(astronaut: Tensor) -> tuple[Tensor, Tensor]:
-    """(1, 3, 128, 128), darkened and on the 8-bit grid, and what it was."""
+    """(1, 3, 128, 128), darkened and rounded to 8 bits; and the original."""
     bright = F.interpolate(astronaut, scale_factor=0.25, mode="area")
     return (0.4 * bright**1.6 * 255).round() / 255, bright

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lumiface.registry import list_models, load_model
-    from lumiface.restore.restorer import Restorer, restore
+    from lumiface.restoration.restorer import Restorer, restore
 
 __version__ = "0.1.0"
 
 __all__ = ["Restorer", "__version__", "list_models", "load_model", "restore"]
 
 _HOMES = {
-    "restore": "lumiface.restore.restorer",
-    "Restorer": "lumiface.restore.restorer",
+    "restore": "lumiface.restoration.restorer",
+    "Restorer": "lumiface.restoration.restorer",
     "load_model": "lumiface.registry",
     "list_models": "lumiface.registry",
 }

@@ -12,8 +12,8 @@ from PIL import Image, ImageFilter
 from helpers import Find, write_crops
 from lumiface.data.sources import open_source
 from lumiface.evaluation.studies.blind import INPUT, measure_real, measure_restorers
-from lumiface.restore.config import RestoreConfig
-from lumiface.restore.restorer import Restorer
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.restorer import Restorer
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ from lumiface.registry import (
     trained_on_camera,
     working_sizes,
 )
-from lumiface.restore.config import RestoreConfig
-from lumiface.restore.face_restorer import FaceRestorer
-from lumiface.restore.tasks import FACE_TASKS
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.face_restorer import FaceRestorer
+from lumiface.restoration.tasks import FACE_TASKS
 from lumiface.training.checkpoint import save_weights
 
 

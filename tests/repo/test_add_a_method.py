@@ -41,7 +41,7 @@ def checkout(tmp_path: Path, astronaut_uint8: np.ndarray) -> Path:
 
 
 def follow(page: str, checkout: Path) -> tuple[list[str], list[str]]:
-    """Write the files that a page shows, add the lines that it adds; returns its commands and Python files."""
+    """Write the files that a page shows, add the lines that it adds; returns its commands and modules."""
     text = (ROOT / "docs" / "develop" / page).read_text(encoding="utf-8")
     commands: list[str] = []
     written: list[str] = []

@@ -57,7 +57,7 @@ def test_every_method_has_its_page() -> None:
 
 ROOMS = [
     *("blocks", "cli", "comparison", "core", "data", "degradations", "evaluation", "faces", "figures"),
-    *("geometry", "imaging", "losses", "methods", "metrics", "registry", "restore", "training"),
+    *("geometry", "imaging", "losses", "methods", "metrics", "registry", "restoration", "training"),
 ]
 
 
@@ -83,6 +83,7 @@ def test_tests_mirror_the_rooms() -> None:
     assert {file.name for file in (ROOT / "tests").glob("*.py")} == {
         "conftest.py",
         "example_report.py",
+        "example_runs.py",
         "helpers.py",
     }
 

@@ -60,6 +60,17 @@ def test_a_configuration_may_be_based_on_another(tmp_path: Path) -> None:
         read_config(tmp_path / "lost.yaml")
 
 
+def test_a_base_of_another_method_gives_the_settings_of_the_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("base: lfsrnet-lite-distill\nname: own\nmethod: srcnn\n")
+    own, base = read_config(tmp_path / "own.yaml"), read_config(find_config("lfsrnet-lite-distill"))
+    settings = base.model_dump()
+    assert settings["network"] or settings["recipe"]
+    assert own.model_dump() == settings | {"name": "own", "method": "srcnn", "network": {}, "recipe": {}}
+    (tmp_path / "preset.yaml").write_text("base: lfsrnet-lite-distill\nname: own\nmethod: lfsrnet-base\n")
+    preset = read_config(tmp_path / "preset.yaml")  # another preset of the same method
+    assert preset.model_dump() == settings | {"name": "own", "method": "lfsrnet-base"}
+
+
 def test_a_cycle_of_bases_is_refused(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(f"base: {tmp_path / 'two.yaml'}\n")
     (tmp_path / "two.yaml").write_text(f"base: {tmp_path / 'one.yaml'}\n")

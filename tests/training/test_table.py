@@ -44,7 +44,7 @@ TINY: dict[str, dict[str, Any]] = {
 }
 """Component -> settings of a network that is built and run in a moment."""
 
-RUNS = {name: read_config(path) for name, path in shipped_configs().items() if "compare" not in path.parts}
+RUNS = {name: read_config(path) for name, path in shipped_configs().items()}
 COMPONENT_RUNS = {name: config for name, config in RUNS.items() if isinstance(config, ComponentRun)}
 
 

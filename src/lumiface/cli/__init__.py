@@ -50,7 +50,9 @@ def main(
     warnings.formatwarning = lambda message, *_where, **_line: f"lumiface: {message}\n"
 
 
-app.command(cls=HelpFromModel.by("lumiface.restore.restorer", "RestoreConfig"), no_args_is_help=True)(restore)
+app.command(cls=HelpFromModel.by("lumiface.restoration.config", "RestoreConfig"), no_args_is_help=True)(
+    restore
+)
 app.command(cls=HelpFromModel.by("lumiface.training.config", "TrainConfig"), no_args_is_help=True)(train)
 app.command()(evaluate)
 app.command(no_args_is_help=True)(compare)

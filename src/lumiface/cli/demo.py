@@ -24,8 +24,8 @@ def demo(
     side by side with the original.
     """
     from lumiface.core.device import choose_device
-    from lumiface.restore.demo import make_demo
-    from lumiface.restore.restorer import Restorer
+    from lumiface.restoration.demo import make_demo
+    from lumiface.restoration.restorer import Restorer
 
     pictures = make_demo(output, Restorer(model, device=str(choose_device(device))))
     typer.echo(f"dark and small: {pictures.dark}")

@@ -93,5 +93,5 @@ def _open(picture: Path | None) -> tuple[Tensor, str]:
 
     if picture is not None:
         return read_picture(picture).rgb, str(picture)
-    bundled = resources.files("lumiface.restore") / "demo_data" / "astronaut.jpg"
+    bundled = resources.files("lumiface.restoration") / "demo_data" / "astronaut.jpg"
     return from_uint8(decode_rgb8(bundled.read_bytes(), bundled.name)), bundled.name

@@ -96,7 +96,7 @@ def _trained() -> Any:
 def show(
     name: Annotated[str, typer.Argument(help="a method, a trained model, or a safetensors file")],
 ) -> None:
-    """Show a model: method, configuration, cost, provenance, and its card.
+    """Show one model: configuration, cost, provenance, card.
 
     FLOPs and memory are counted for one face: 256x256 where a network keeps the size, else 128x128 after it.
     """
@@ -129,7 +129,10 @@ def publish(
         bool, typer.Option("--ship", help="write into the package's own weights instead (maintainers)")
     ] = False,
 ) -> None:
-    """Store a run's weights in half precision, with their provenance, as one file to use or share."""
+    """Store the weights of a run as one file to share.
+
+    In half precision, with their configuration and provenance.
+    """
     import re
     from importlib import resources
 

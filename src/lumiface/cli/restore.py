@@ -16,7 +16,7 @@ from lumiface.core.errors import InputError, OutputError, SettingError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from lumiface.restore.batch import Summary
+    from lumiface.restoration.batch import Summary
 
 MAX_LINES = 10
 """The maximum number of results and notes that are listed one by one."""
@@ -75,9 +75,9 @@ def restore(
 
     from lumiface.cli.progress import progress_bar
     from lumiface.core.device import choose_device
-    from lumiface.restore.batch import Summary, run_jobs
-    from lumiface.restore.jobs import plan_jobs
-    from lumiface.restore.restorer import RestoreConfig, Restorer
+    from lumiface.restoration.batch import Summary, run_jobs
+    from lumiface.restoration.jobs import plan_jobs
+    from lumiface.restoration.restorer import RestoreConfig, Restorer
 
     config = checked(
         RestoreConfig,

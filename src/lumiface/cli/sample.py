@@ -38,7 +38,7 @@ def sample(
     from lumiface.core.device import choose_device
     from lumiface.figures.grid import picture_grid
     from lumiface.imaging.io import Picture, write_picture
-    from lumiface.restore.face_generator import FaceGenerator
+    from lumiface.restoration.face_generator import FaceGenerator
 
     generator = FaceGenerator(model, truncation, choose_device(device))
     if interpolate:

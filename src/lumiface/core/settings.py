@@ -91,18 +91,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
-def shipped_configs(folder: str = ".") -> dict[str, Path]:
+def shipped_configs(folder: str = "") -> dict[str, Path]:
     """Name -> YAML file of what comes with the package, or lies beside `src` in a checkout.
 
     Args:
-        folder: below `configs`; all that lies below it is found, whatever its folder.
+        folder: of comparisons ("compare/tables", "compare/budgets"); default: all configurations of training
+            runs, whatever their folder.
     """
     package = Path(str(resources.files("lumiface")))
     roots = (package / "configs", package.parents[1] / "configs")
-    return {file.stem: file for root in roots for file in sorted((root / folder).rglob("*.yaml"))}
+    files = [(root, file) for root in roots for file in sorted((root / folder).rglob("*.yaml"))]
+    return {file.stem: file for root, file in files if folder or file.relative_to(root).parts[0] != "compare"}
 
 
-def find_config(name_or_path: str | Path, kind: str = "configuration", folder: str = ".") -> Path:
+def find_config(name_or_path: str | Path, kind: str = "configuration", folder: str = "") -> Path:
     """A YAML file, or the name of one that ships ("lfsrnet-lite").
 
     Raises:

@@ -113,7 +113,7 @@ class _LiveBytes(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.live, self.peak = 0, 0
-        self.known: set[int] = set()
+        self.tracked: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         inputs = {
@@ -130,14 +130,14 @@ class _LiveBytes(TorchDispatchMode):
     def _add(self, tensor: Tensor, inputs: set[int]) -> None:
         storage = tensor.untyped_storage()
         key: int = storage._cdata  # pyright: ignore[reportPrivateUsage]
-        if key in self.known or key in inputs:  # a view, or written in place
+        if key in self.tracked or key in inputs:  # a view, or written in place
             return
         size = storage.nbytes()
-        self.known.add(key)
+        self.tracked.add(key)
         self.live += size
         self.peak = max(self.peak, self.live)
         weakref.finalize(storage, self._remove, key, size)
 
     def _remove(self, key: int, size: int) -> None:
-        self.known.discard(key)
+        self.tracked.discard(key)
         self.live -= size

@@ -47,7 +47,7 @@ class AsymmetricGaussian:
 
 
 def rounded_luma(pictures: Tensor, kind: Luma) -> Tensor:
-    """(B, 3, H, W) RGB in [0, 1] -> (B, 1, H, W) float64: luma as whole numbers, as 8 bits hold it."""
+    """(B, 3, H, W) RGB in [0, 1] -> (B, 1, H, W) float64: luma, rounded to whole numbers."""
     exact = pictures.double()
     grey = luma_limited(exact) if kind == "limited" else luma(exact) * 255.0
     return (grey + 0.5).floor()

@@ -173,8 +173,8 @@ def read_metadata(name_or_path: str | Path) -> dict[str, Any]:
 
     Returns:
         method: name in the registry. config: the network's configuration. score: {"name", "value"} of the
-        best validation, higher is better, or None. trained_on: "camera" or "benchmark". sizes: `WorkingSizes` as a
-        dict, or None. provenance: run, steps, data, machine, versions.
+        best validation, higher is better, or None. trained_on: "camera" or "benchmark". sizes: `WorkingSizes`
+        as a dict, or None. provenance: run, steps, data, machine, versions.
 
     Raises:
         InputError: there is no such file, it is damaged, or it was not written by this project.

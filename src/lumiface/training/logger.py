@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from lumiface import __version__
+from lumiface.core.device import machine_name
 from lumiface.figures.grid import picture_grid
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.training.config import RunConfig
@@ -103,8 +103,7 @@ class RunLogger:
             "minutes": round(minutes, 1),
             "faces": num_samples,
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
-            + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"),
+            "machine": machine_name("cuda" if torch.cuda.is_available() else "cpu"),
             "versions": {"lumiface": __version__, "torch": torch.__version__},
         }
 

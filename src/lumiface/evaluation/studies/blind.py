@@ -18,7 +18,7 @@ from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.find import find_faces
 from lumiface.imaging.io import Picture, decode_rgb8
 from lumiface.imaging.quantize import from_uint8, quantize
-from lumiface.restore.restorer import Restorer
+from lumiface.restoration.restorer import Restorer
 
 LARGE_SIZE = 256
 """Pixels per side at which identity and NIQE are measured; smaller images are enlarged first."""

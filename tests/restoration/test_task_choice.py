@@ -20,10 +20,10 @@ from lumiface.faces.find import find_faces
 from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture
 from lumiface.registry.spec import FACES_OF_256, SMALL_FACES, WorkingSizes
-from lumiface.restore import restorer as restorer_module
-from lumiface.restore.config import RestoreConfig
-from lumiface.restore.restorer import Restorer
-from lumiface.restore.tasks import FACE_TASKS, FaceTaskName, resolve_task, select_task
+from lumiface.restoration import restorer as restorer_module
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.restorer import Restorer
+from lumiface.restoration.tasks import FACE_TASKS, FaceTaskName, resolve_task, select_task
 
 ALL: dict[FaceTaskName, WorkingSizes] = {
     "joint": SMALL_FACES,

@@ -15,9 +15,9 @@ from lumiface.core.errors import OutputError, SettingError
 from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture, read_picture
 from lumiface.registry import list_models
-from lumiface.restore.batch import Box, Summary, restore_files
-from lumiface.restore.jobs import plan_jobs
-from lumiface.restore.restorer import FaceReport, Restored, Restorer
+from lumiface.restoration.batch import Box, Summary, restore_files
+from lumiface.restoration.jobs import plan_jobs
+from lumiface.restoration.restorer import FaceReport, Restored, Restorer
 
 
 class Brightener:

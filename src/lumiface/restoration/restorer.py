@@ -21,13 +21,13 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.io import Picture, read_picture, write_picture
 from lumiface.registry import default_model
-from lumiface.restore.config import RestoreConfig
-from lumiface.restore.face_restorer import FaceReport as FaceReport
-from lumiface.restore.face_restorer import FaceRestorer, Log
-from lumiface.restore.face_restorer import RestoredFace as RestoredFace
-from lumiface.restore.prior_view import PriorView
-from lumiface.restore.relight import ToneCurve, fallback_curve, fit_curve, relight
-from lumiface.restore.tasks import FACE_TASKS, FaceTaskName, available_tasks, resolve_task, select_task
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.face_restorer import FaceReport as FaceReport
+from lumiface.restoration.face_restorer import FaceRestorer, Log
+from lumiface.restoration.face_restorer import RestoredFace as RestoredFace
+from lumiface.restoration.prior_view import PriorView
+from lumiface.restoration.relight import ToneCurve, fallback_curve, fit_curve, relight
+from lumiface.restoration.tasks import FACE_TASKS, FaceTaskName, available_tasks, resolve_task, select_task
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,9 +19,9 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.io import Picture
 from lumiface.methods.prior3d.model import Prior3D, Prior3DConfig
 from lumiface.registry import list_models
-from lumiface.restore.prior_view import FRAMES, prior_sheet, render_prior_views, save_prior
-from lumiface.restore.restorer import RestoreConfig, Restorer
-from lumiface.restore.tasks import FACE_TASKS, resolve_task
+from lumiface.restoration.prior_view import FRAMES, prior_sheet, render_prior_views, save_prior
+from lumiface.restoration.restorer import RestoreConfig, Restorer
+from lumiface.restoration.tasks import FACE_TASKS, resolve_task
 from lumiface.training.checkpoint import save_weights
 
 TINY: dict[str, Any] = {

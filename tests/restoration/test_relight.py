@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lumiface.imaging.color import luma
-from lumiface.restore.relight import ToneCurve, fallback_curve, fit_curve, relight, transfer_light
+from lumiface.restoration.relight import ToneCurve, fallback_curve, fit_curve, relight, transfer_light
 
 
 @pytest.mark.parametrize("a", [0.2, 0.5, 1.0, 1.6])

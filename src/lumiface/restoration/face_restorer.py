@@ -15,11 +15,11 @@ from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight
 from lumiface.registry import Refinable, load_model, trained_on_camera, working_sizes
-from lumiface.restore.config import RestoreConfig
-from lumiface.restore.preserve import preserve_chroma, preserve_illumination
-from lumiface.restore.prior_view import PriorView, render_prior_views
-from lumiface.restore.relight import transfer_light
-from lumiface.restore.tasks import FaceTask
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.preserve import preserve_chroma, preserve_illumination
+from lumiface.restoration.prior_view import PriorView, render_prior_views
+from lumiface.restoration.relight import transfer_light
+from lumiface.restoration.tasks import FaceTask
 
 BATCH = 16
 

@@ -14,7 +14,7 @@ import lumiface
 from lumiface.faces.measure import face_light
 from lumiface.imaging.color import luma
 from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
-from lumiface.restore.restorer import RestoreConfig, Restored, Restorer
+from lumiface.restoration.restorer import RestoreConfig, Restored, Restorer
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from lumiface.cli import app
 from lumiface.core.errors import InputError, SettingError
 from lumiface.imaging.io import read_picture
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
-from lumiface.restore.face_generator import FaceGenerator
+from lumiface.restoration.face_generator import FaceGenerator
 from lumiface.training.checkpoint import save_weights
 
 

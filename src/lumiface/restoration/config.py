@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from lumiface.core.settings import Settings
-from lumiface.restore.tasks import TaskOption
+from lumiface.restoration.tasks import TaskOption
 
 
 class RestoreConfig(Settings):

@@ -14,7 +14,7 @@ from lumiface.degradations.resample import resize, resize_exact, round_to_8_bit
 from lumiface.figures.panels import labelled_row
 from lumiface.imaging.io import Picture, decode_rgb8, encode_png, read_picture
 from lumiface.imaging.quantize import from_uint8
-from lumiface.restore.batch import PictureRestorer
+from lumiface.restoration.batch import PictureRestorer
 
 SCALE = 4
 SEED = 0
@@ -36,7 +36,7 @@ def make_demo(folder: Path, restorer: PictureRestorer) -> Demo:
     Raises:
         OutputError: the folder is not writable.
     """
-    source = resources.files("lumiface.restore") / "demo_data" / "astronaut.jpg"
+    source = resources.files("lumiface.restoration") / "demo_data" / "astronaut.jpg"
     original = decode_rgb8(source.read_bytes(), "astronaut.jpg").copy()
     small = (original.shape[0] // SCALE, original.shape[1] // SCALE)
     dark = darken_exact(original, DARKENING, np.random.Generator(np.random.PCG64(SEED)))

@@ -17,8 +17,8 @@ from lumiface.core.errors import SettingError
 from lumiface.imaging.color import luma
 from lumiface.imaging.io import Picture, read_picture
 from lumiface.methods.fusion_bfr.model import FusionBFR, FusionBFRConfig
-from lumiface.restore.config import RestoreConfig
-from lumiface.restore.restorer import Restorer
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.restorer import Restorer
 from lumiface.training.checkpoint import save_weights
 
 TINY: dict[str, Any] = {

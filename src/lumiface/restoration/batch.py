@@ -12,11 +12,11 @@ import torch
 
 from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.imaging.io import MAX_MEGAPIXELS, Picture, read_picture, write_picture
-from lumiface.restore.jobs import SUFFIX, Job, Jobs, plan_jobs
-from lumiface.restore.prior_view import save_prior
+from lumiface.restoration.jobs import SUFFIX, Job, Jobs, plan_jobs
+from lumiface.restoration.prior_view import save_prior
 
 if TYPE_CHECKING:
-    from lumiface.restore.restorer import Restored
+    from lumiface.restoration.restorer import Restored
 
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
