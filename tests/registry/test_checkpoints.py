@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lumiface.core.errors import InputError
+from lumiface.core.errors import InputError, SettingError
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures
 from lumiface.registry import (
@@ -271,6 +271,15 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
     other: Any = build("srcnn")
     mixed = save(tmp_path / "mixed.safetensors", "srcnn-9-1-5", method="srcnn", config=other.config)
     assert "do not fit" in refusal(mixed)
+
+
+def test_a_component_is_loaded_by_its_kind_alone(tmp_path: Path) -> None:
+    generator: Any = build("stylegan2", TINY_RESTORER["generator"])
+    path = save(tmp_path / "generator.safetensors", "stylegan2", generator)
+    for name in (path, f"{path} + clahe"):
+        with pytest.raises(SettingError, match="stylegan2 is a component of a method"):
+            load_model(name)
+    assert load_model(path, kind="stylegan2").training is False
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:

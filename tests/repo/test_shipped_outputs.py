@@ -41,8 +41,8 @@ def picture(number: int, side: int) -> Tensor:
 @torch.inference_mode()
 def outputs(name: str) -> list[Tensor]:
     """(1, C, H, W) for each of the five pictures."""
-    network: Any = load_model(name)
     kind = read_metadata(name)["method"]
+    network: Any = load_model(name, kind=kind)
     found: list[Tensor] = []
     for number in range(PICTURES):
         match kind:

@@ -1,4 +1,4 @@
-"""Two processes, one run: the gradients of both are averaged, and no thread of theirs is left at the end."""
+"""Two processes, one run: their gradients are averaged, and none of their threads is left at the end."""
 
 from __future__ import annotations
 

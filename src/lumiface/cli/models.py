@@ -147,7 +147,7 @@ def publish(
     _require_weights(weights)
     facts = read_metadata(weights)
     spec, _ = find_spec(facts["method"])
-    network: Any = load_model(weights)
+    network: Any = load_model(weights, kind=facts["method"])
     if ship:
         to = Path(str(resources.files("lumiface"))) / "weights"
         to = to / "components" if spec.kind == "component" else to

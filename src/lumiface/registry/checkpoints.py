@@ -110,10 +110,11 @@ def load_model(
             without parameters ("clahe"), or one with its authors' own weights ("zero-dce-published"); or
             two of these with " + " between them: the first one's output is the second one's input.
         device: where it is placed.
-        kind: the method or component that the file must hold, by its name in the registry.
+        kind: the method or component that the file must hold, by its name in the registry; None: any method.
 
     Raises:
         InputError: there is no such model or file, or the file is damaged or of another kind.
+        SettingError: no kind is given, and the file holds a component.
         AssetMissing: official weights are not on this machine.
     """
     name = str(name_or_path)
@@ -123,7 +124,9 @@ def load_model(
         return network.eval().to(device)
     path = find_weights(name_or_path)
     facts = read_metadata(path)
-    if kind is not None and kind not in (facts["method"], find_spec(facts["method"])[0].name):
+    if kind is None:
+        find_capabilities(facts["method"])  # refuses components
+    elif kind not in (facts["method"], find_spec(facts["method"])[0].name):
         raise InputError(f"{path} holds {facts['method']}, not {kind}; name the file of a {kind}")
     network = build(facts["method"], facts["config"])
     load_weights(network, path)
