@@ -155,7 +155,7 @@ def _describe_stage(stage: PlannedStage) -> dict[str, Any]:
         "trained_images": stage.run.steps * stage.run.batch,
         "minutes": metadata["provenance"]["minutes"],
         "machine": metadata["provenance"]["machine"],
-        "validation_psnr_y": metadata["score"]["value"],
+        "validation_psnr_y": (metadata["score"] or {}).get("value"),
     }
 
 

@@ -77,7 +77,7 @@ def validate(model: type[Model], given: Mapping[str, Any], where: str | Callable
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The settings of a YAML file; none of an empty one.
+    """The settings of a YAML file; none of one that holds only comments.
 
     Raises:
         InputError: the file is absent, or holds no settings.
