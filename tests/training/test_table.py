@@ -42,7 +42,7 @@ TINY: dict[str, dict[str, Any]] = {
     "stylegan2-autoencoder": GENERATOR,
     "fusion-bfr-restorer": {"encoder": ENCODER, "generator": GENERATOR, "heads": 2},
 }
-"""Component -> settings of a network that is built and run in a moment."""
+"""Component -> settings of a network that is built and run in a moment; others are small by default."""
 
 RUNS = {name: read_config(path) for name, path in shipped_configs().items()}
 COMPONENT_RUNS = {name: config for name, config in RUNS.items() if isinstance(config, ComponentRun)}
@@ -88,7 +88,7 @@ def test_every_component_of_a_method_has_a_task() -> None:
 @pytest.mark.parametrize("component", sorted(BY_COMPONENT))
 def test_the_example_goes_through_a_network(component: str) -> None:
     torch.manual_seed(0)
-    network: Any = build(component, TINY[component]).eval()
+    network: Any = build(component, TINY.get(component, {})).eval()
     config = run_config(component, **({"prior_size": 16} if component == "prior3d-enhancer" else {}))
     inputs, description = BY_COMPONENT[component].example(config, network.config)
     assert description
@@ -108,13 +108,23 @@ def test_the_example_goes_through_a_method() -> None:
             assert network(image).shape == (1, 3, config.hr_size, config.hr_size)
 
 
+def test_a_scale_that_cannot_be_trained_is_refused_at_once() -> None:
+    network = build("srcnn").config
+    with pytest.raises(SettingError, match="hr_size 66 must be a multiple of the network's scale 4"):
+        PAIRED.example(paired_config(method="srcnn", hr_size=66), network)
+    with pytest.raises(SettingError, match="srcnn: its configuration has no `scale`"):
+        PAIRED.example(paired_config(method="srcnn"), object())
+
+
 @pytest.mark.parametrize("component", sorted(BY_COMPONENT))
 def test_a_tiny_component_is_described(component: str) -> None:
-    run = describe(run_config(component, network=TINY[component]))
+    run = describe(run_config(component, network=TINY.get(component, {})))
     assert run.flops > 0
-    assert run.parameters == sum(value.numel() for value in build(component, TINY[component]).parameters())
+    assert run.parameters == sum(
+        value.numel() for value in build(component, TINY.get(component, {})).parameters()
+    )
     assert run.resolved["component"] == component
-    assert run.resolved["network"] == build(component, TINY[component]).config.model_dump(mode="json")
+    assert run.resolved["network"] == build(component, TINY.get(component, {})).config.model_dump(mode="json")
 
 
 @pytest.mark.parametrize("name", sorted(COMPONENT_RUNS))

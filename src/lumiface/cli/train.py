@@ -63,6 +63,7 @@ def train(
         _describe(settings)
         return
     try:
+        from lumiface.training.describe import describe
         from lumiface.training.launch import start_fabric
         from lumiface.training.run import train as start_training
         from lumiface.training.task import Limits
@@ -78,6 +79,7 @@ def train(
         precision=settings.precision,
     )
     if fresh and fabric.is_global_zero:
+        describe(settings)  # a run that cannot start must not move another one aside
         _move_aside(folder)
     fabric.barrier()
     result = start_training(

@@ -143,15 +143,29 @@ class ComponentRun(RunConfig):
     )
 
 
-def scale_factor(config: TrainConfig, network_scale: int) -> int:
+def network_scale(config: TrainConfig, network: Any) -> int:
+    """The upscaling factor of a network with the configuration `network`.
+
+    Raises:
+        SettingError: the configuration has no scale, or `hr_size` is not a multiple of it.
+    """
+    scale: int | None = getattr(network, "scale", None)
+    if scale is None:
+        raise SettingError(f"{config.method}: its configuration has no `scale`, the upscaling factor; add it")
+    if config.hr_size % scale:
+        raise SettingError(f"hr_size {config.hr_size} must be a multiple of the network's scale {scale}")
+    return scale
+
+
+def scale_factor(config: TrainConfig, scale: int) -> int:
     """Side of the bright picture divided by that of the small one: the network's scale, if it enlarges.
 
     Raises:
         SettingError: the network's scale and the task contradict one another.
     """
-    if (network_scale > 1) != (config.task in ENLARGING):
-        possible = ", ".join(ENLARGING if network_scale > 1 else SAME_SIZE)
+    if (scale > 1) != (config.task in ENLARGING):
+        possible = ", ".join(ENLARGING if scale > 1 else SAME_SIZE)
         raise SettingError(
             f"{config.method} cannot be trained for the task {config.task}; it can for {possible}"
         )
-    return network_scale if network_scale > 1 else config.downscale
+    return scale if scale > 1 else config.downscale

@@ -15,7 +15,7 @@ from lumiface.losses import l1_loss
 from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import WorkingSizes, build, build_recipe, init_from_checkpoint, load_model
 from lumiface.training.checkpoint import TrainedOn
-from lumiface.training.config import TrainConfig, scale_factor
+from lumiface.training.config import TrainConfig, network_scale, scale_factor
 from lumiface.training.context import TaskContext
 from lumiface.training.sampler import BatchSampler
 from lumiface.training.task import LossTerms, TrainState
@@ -40,7 +40,7 @@ class PairedTask:
         torch.manual_seed(config.seed)
         self.network = build(config.method, config.network)
         network_config: Any = self.network.config
-        self.scale = scale_factor(config, network_config.scale)
+        self.scale = scale_factor(config, network_scale(config, network_config))
         if context.init_from is not None:
             init_from_checkpoint(self.network, config.method, context.init_from)
         self.teacher = None if config.teacher is None else self._load_teacher(config.teacher, context)
@@ -108,5 +108,5 @@ class PairedTask:
 
 def example(config: TrainConfig, network: Any) -> Example:
     """One picture at the size that gives `hr_size`."""
-    side = config.hr_size // network.scale
+    side = config.hr_size // network_scale(config, network)
     return Example((torch.zeros(1, 3, side, side),), f"one {side}x{side} picture")
