@@ -274,6 +274,7 @@ def test_dry_run_reads_no_data(config: Path, tmp_path: Path) -> None:
     resolved = yaml.safe_load(result.output)
     assert resolved["steps"] == 50
     assert resolved["network"] == {"variant": "3-1-5", "scale": 4}
+    assert resolved["recipe"] == {}
     assert "# parameters: 6275" in result.output
     # Two operations per multiply-add, 64 x 64 positions: 3·64·3², 64·32·1², 32·3·5².
     assert f"picture: {2 * 64 * 64 * (3 * 64 * 9 + 64 * 32 + 32 * 3 * 25)} " in result.output
@@ -288,6 +289,12 @@ def test_the_configurations_that_ship_are_sound(name: str) -> None:
     assert resolved.get("method", resolved.get("component")) in [
         preset for spec in REGISTRY.values() for preset in spec.presets
     ]
+
+
+def test_dry_run_shows_the_recipe_with_its_defaults() -> None:
+    recipe = yaml.safe_load(run("train", "lfsrnet-lite", "--dry-run").output)["recipe"]
+    assert recipe["l1"] == 1.0
+    assert recipe["mask_ratio"] == 0.5  # not in the configuration
 
 
 def test_mistakes_in_training_are_one_line(config: Path, faces: Path, tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def train(
 ) -> None:
     """Train a network.
 
+    Options that are not given keep the values of the configuration.
+
     A run that was stopped or killed resumes when the same command is given again; on one machine it ends
     bit for bit like one that was never stopped.
     """

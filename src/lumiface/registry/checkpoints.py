@@ -25,7 +25,7 @@ from lumiface.registry.metadata import read_metadata_file
 from lumiface.registry.spec import SMALL_FACES, WorkingSizes
 
 CHAIN = " + "
-"""Between the names of a chain's stages."""
+"""Separator of the names of a chain's stages."""
 
 
 def shipped_weights() -> dict[str, Path]:
@@ -172,7 +172,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def read_metadata(name_or_path: str | Path) -> dict[str, Any]:
-    """What a checkpoint says of itself, by a shipped name or its file.
+    """Metadata of a checkpoint, by a shipped name or its file.
 
     Returns:
         method: name in the registry. config: the network's configuration. score: {"name", "value"} of the

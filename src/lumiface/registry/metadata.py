@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from lumiface.core.errors import InputError
 
 KEY = "lumiface"
-"""Under which the metadata lie, as JSON, in the header of a safetensors file."""
+"""Header key of the metadata, JSON, in a safetensors file."""
 
 
 def read_metadata_file(path: Path) -> dict[str, Any]:

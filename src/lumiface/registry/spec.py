@@ -15,7 +15,7 @@ from lumiface.degradations.camera_pipeline import CameraConfig
 from lumiface.degradations.tasks import PairTask, Task
 
 FLOATS = (torch.float32, torch.bfloat16)
-"""Floating types in which most networks compute soundly."""
+"""Floating types that most networks support in inference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class WorkingSizes:
 
 
 SMALL_FACES = WorkingSizes(smallest=32, largest=64, trusted=96)
-"""Of networks that brighten and enlarge four times, unless their checkpoint says otherwise."""
+"""Default sizes of networks that brighten and enlarge four times."""
 
 FACES_OF_256 = WorkingSizes(smallest=256, largest=256, trusted=256)
-"""Of networks that keep the size, unless their checkpoint says otherwise."""
+"""Default sizes of networks that keep the size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Capabilities:
 
     Attributes:
         tasks: what the method may be trained for; "joint" brightens and enlarges.
-        min_size: least side of the input, pixels.
-        dtypes: floating types in which inference is sound.
-        tiling: whether a picture may be cut into tiles (never where light is judged from the whole).
+        min_size: smallest side of the input, pixels.
+        dtypes: floating types supported in inference.
+        tiling: whether a picture may be cut into tiles (never if the network uses global statistics).
         aligned_face: whether the network needs an upright, aligned face.
         onnx: whether it exports to ONNX, at a size fixed at export.
         sizes: working sizes of a network with a given configuration, where its checkpoint says none.
@@ -136,7 +136,7 @@ class Spec:
         source: the paper.
         network, config: the class and its configuration.
         recipe, recipe_config: how it is trained; None where nothing is trained, or by components.
-        capabilities: what a caller must know; None for components, which no caller feeds with pictures.
+        capabilities: what a caller must know; None for components, which are not called on images directly.
         presets: name -> settings of the network.
         widen: initialises a network from the weights of a narrower one.
         components: names of the components by which it is trained, where it has no recipe of its own.

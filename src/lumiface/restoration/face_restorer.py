@@ -157,7 +157,7 @@ class FaceRestorer:
         output = preserve_illumination(crop, output, own_light)
         if not self.config.colour:
             output = preserve_chroma(crop, output)
-        # Light and size are restored up to a size; blur, up to where a face has more detail than that.
+        # Larger faces (generative networks: faces with more detail) keep their own detail and are only relit.
         native = measured.detail if self.task.generative else measured.side
         if native <= self.sizes.trusted:
             return output, FaceReport(face.box, face.score, measured, "restored", own_light)

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lumiface.registry import build
+from lumiface.core.settings import validate
+from lumiface.registry import build, find_spec
 from lumiface.training.config import ComponentRun, RunConfig
 from lumiface.training.tasks.table import entry_of
 
@@ -36,6 +37,8 @@ def describe(config: RunConfig) -> Description:
     network: Any = build(name, settings.network)
     inputs, forward = entry_of(config).example(config, network.config)
     resolved = config.model_dump(mode="json") | {"network": network.config.model_dump(mode="json")}
+    if (recipe := find_spec(name)[0].recipe_config) is not None:
+        resolved["recipe"] = validate(recipe, settings.recipe, f"{name}: recipe").model_dump(mode="json")
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Description(resolved, parameters, _flops(network, inputs), forward)
 

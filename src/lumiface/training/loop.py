@@ -1,6 +1,6 @@
 """The training loop for every task; it can be read from top to bottom.
 
-Lightning Fabric carries it unchanged from a laptop's CPU to many machines: it places the networks, casts the
+Lightning Fabric runs the same code on a laptop's CPU and on many machines: it places the networks, casts the
 arithmetic and averages the gradients. What happens, and in which order, is written here; the networks, the
 batches and the losses are a `TrainingTask`'s.
 """
@@ -146,7 +146,7 @@ def training_loop(
             logger.log_flops(flops.flops / images, peak)
         logger.log_step(step, terms, lr, images * fabric.world_size)
         nonfinite.update(finite)
-        if on_cpu or step % LOG_EVERY == 0:  # elsewhere, to ask is to wait for the device
+        if on_cpu or step % LOG_EVERY == 0:  # on a GPU, reading the counter synchronises
             nonfinite.report(folder, step - 1, logger.log)
 
         if step % config.validate_every == 0 or step == config.steps:

@@ -33,17 +33,17 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> RunConfi
     return validate(kind, settings, str(path))
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _read(path: Path, ancestors: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The settings of a file over those of its base; settings of network and recipe are merged one by one.
 
-    `above` are the files that are based on this one.
+    `ancestors` are the files that are based on this one.
     """
-    if path.resolve() in above:
+    if path.resolve() in ancestors:
         raise InputError(f"{path}: it is its own base; name another configuration")
     own = read_yaml(path)
     if (name := own.pop("base", None)) is None:
         return current_spelling(config_class(own, default=True), own)
-    base = _read(find_config(name), (*above, path.resolve()))
+    base = _read(find_config(name), (*ancestors, path.resolve()))
     own = current_spelling(config_class(base | own, default=True), own)
     if _trained(base | own) != _trained(base):
         base = {key: value for key, value in base.items() if key not in ("network", "recipe")}

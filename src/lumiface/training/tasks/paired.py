@@ -22,7 +22,7 @@ from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.example import Example
 from lumiface.training.tasks.pair_validation import PairValidation
 
-TRUST = 1.5
+TRUSTED_SIZE_FACTOR = 1.5
 """A network is trusted with faces this many times as large as the largest that it was trained on."""
 
 
@@ -63,7 +63,7 @@ class PairedTask:
 
     def _working_sizes(self) -> WorkingSizes:
         sides = [size.side for size in self.config.sizes]
-        return WorkingSizes(min(sides), max(sides), round(TRUST * max(sides)))
+        return WorkingSizes(min(sides), max(sides), round(TRUSTED_SIZE_FACTOR * max(sides)))
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:

@@ -75,7 +75,7 @@ def config_class(settings: dict[str, Any], *, default: bool = False) -> type[Run
     """The class that checks these settings: that of the component they name, or of a method on pairs.
 
     Args:
-        default: an unknown component is taken for one of no special settings, instead of an error.
+        default: unknown components use `RunConfig` instead of raising an error.
 
     Raises:
         SettingError: there is no such component, it has no training task, or it is named as a method.
