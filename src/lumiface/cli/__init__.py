@@ -14,6 +14,7 @@ from lumiface.cli.demo import demo
 from lumiface.cli.evaluate import evaluate
 from lumiface.cli.figure import figure
 from lumiface.cli.models import models
+from lumiface.cli.pack import pack_faces
 from lumiface.cli.prepare import prepare_meshes
 from lumiface.cli.restore import restore
 from lumiface.cli.sample import sample
@@ -59,6 +60,7 @@ app.command(no_args_is_help=True)(compare)
 app.command(no_args_is_help=True)(score)
 app.command(no_args_is_help=True)(degrade)
 app.command(no_args_is_help=True)(prepare_meshes)
+app.command(no_args_is_help=True)(pack_faces)
 app.add_typer(models, name="models")
 app.command(no_args_is_help=True)(sample)
 app.command()(demo)

@@ -1,8 +1,9 @@
-"""Pictures in folders, uncompressed tar archives or single files, read one by one."""
+"""Pictures in folders, uncompressed tar archives, packs or single files, read one by one."""
 
 from __future__ import annotations
 
 import glob
+import itertools
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from lumiface.core.errors import InputError
 from lumiface.core.files import read_bytes
+from lumiface.data.pack_file import is_pack, read_index
 from lumiface.imaging.io import PICTURE_SUFFIXES
 
 Paths = str | Path | Iterable[str | Path]
@@ -17,7 +19,7 @@ Paths = str | Path | Iterable[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture: a whole file (`offset` None) or `size` bytes of a tar from `offset` on."""
+    """One picture: a whole file (`offset` None) or `size` bytes of an archive from `offset` on."""
 
     name: str
     container: Path
@@ -75,7 +77,8 @@ class PictureSource(Sequence[bytes]):
 
 
 def open_source(paths: Paths) -> PictureSource:
-    """Find pictures in one path or several: folders, uncompressed tars, picture files, and globs of these.
+    """Find pictures in one path or several: folders, uncompressed tars, packs, picture files, and
+    globs of these.
 
     A folder is searched recursively, in sorted order; an archive keeps its own order. Hidden files (whose
     name begins with a dot) are skipped.
@@ -117,7 +120,15 @@ def _entries(path: Path) -> list[Entry]:
         return [Entry(name, file) for name, file in sorted(inside) if is_picture_name(name)]
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return [Entry(path.name, path)]
-    return _tar_entries(path)
+    return _pack_entries(path) if is_pack(path) else _tar_entries(path)
+
+
+def _pack_entries(path: Path) -> list[Entry]:
+    index = read_index(path)
+    bounds = itertools.pairwise(index.offsets)
+    return [
+        Entry(name, path, start, end - start) for name, (start, end) in zip(index.names, bounds, strict=True)
+    ]
 
 
 def _tar_entries(path: Path) -> list[Entry]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lumiface.core.errors import OutputError
 from lumiface.core.files import read_bytes, write_bytes
-from lumiface.imaging.codec.decode import decode
+from lumiface.imaging.codec.decode import decode, decode_avif, is_avif
 from lumiface.imaging.codec.encode import encode
 from lumiface.imaging.codec.raster import FORMAT_OF_SUFFIX, Format, Raster
 from lumiface.imaging.color import luma
@@ -116,7 +116,7 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int = 95) -> N
 def decode_rgb8(data: bytes, name: str, *, max_megapixels: float = MAX_MEGAPIXELS) -> npt.NDArray[np.uint8]:
     """The bytes of an image file → (H, W, 3) uint8, upright. For data sets and metrics.
 
-    Grey is repeated, alpha is dropped, 16 bits are rounded half up to 8.
+    Grey is repeated, alpha is dropped, 16 bits are rounded half up to 8. AVIF is read, too: packs hold it.
 
     Args:
         name: the picture's name in error messages.
@@ -124,6 +124,8 @@ def decode_rgb8(data: bytes, name: str, *, max_megapixels: float = MAX_MEGAPIXEL
     Raises:
         InputError: as `read_picture`.
     """
+    if is_avif(data):
+        return decode_avif(data, name, max_megapixels)
     samples = decode(data, name, max_megapixels).samples
     if samples.dtype == np.uint16:
         samples = reduce_to_uint8(samples)

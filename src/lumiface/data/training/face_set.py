@@ -76,10 +76,10 @@ class FaceSet:
 def load_faces(
     sources: Sequence[str | Path], device: torch.device | str = "cpu", log: Callable[[str], None] = print
 ) -> FaceSet:
-    """Decode every picture of the sources (folders, tars) once, and detect the face in each.
+    """Decode every picture of the sources (folders, tars, packs) once, and detect the face in each.
 
     Args:
-        sources: folders or uncompressed tars of square, aligned faces; sizes may be mixed.
+        sources: folders, uncompressed tars or packs of square, aligned faces; sizes may be mixed.
         device: of the set.
         log: receives one line of text per size (number of faces, faces not found).
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lumiface.core.errors import InputError
-from lumiface.data.sources import open_source
+from lumiface.core.parallel import ordered_map
+from lumiface.data.sources import PictureSource, open_source
 from lumiface.degradations.resample import resize
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import to_uint8
@@ -19,7 +22,7 @@ from lumiface.imaging.quantize import to_uint8
 def read_square_faces(
     sources: Sequence[str | Path], *, same_size: bool = True, names: Container[str] | None = None
 ) -> Iterator[tuple[str, Tensor]]:
-    """Decode the faces of folders and uncompressed tars one by one, one source after the other.
+    """Decode the faces of folders, uncompressed tars and packs, one source after the other, on all cores.
 
     Args:
         sources: square, aligned faces.
@@ -35,10 +38,9 @@ def read_square_faces(
     size: int | None = None
     for source in sources:
         pictures = open_source(source)
-        for index, name in enumerate(pictures.names):
-            if names is not None and name not in names:
-                continue
-            pixels = torch.from_numpy(decode_rgb8(pictures.read(index), name).copy()).permute(2, 0, 1)
+        chosen = [index for index, name in enumerate(pictures.names) if names is None or name in names]
+        for index, decoded in zip(chosen, ordered_map(partial(_decode, pictures), chosen), strict=True):
+            name, pixels = pictures.names[index], torch.from_numpy(decoded).permute(2, 0, 1)
             height, width = pixels.shape[1:]
             if height != width or (same_size and size is not None and height != size):
                 required = "square faces" if size is None or not same_size else f"faces of {size}x{size}"
@@ -51,7 +53,7 @@ def load_face_tensor(sources: Sequence[str | Path], limit: int | None = None) ->
     """The faces of folders or tars, one source after the other, (N, 3, H, H) uint8.
 
     Args:
-        sources: folders or uncompressed tars of square, aligned faces of one size.
+        sources: folders, uncompressed tars or packs of square, aligned faces of one size.
         limit: the maximum number of faces.
 
     Raises:
@@ -82,6 +84,10 @@ def sample_batch(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:
     mirrored = torch.from_numpy(rng.random(count) < 0.5).to(faces.device)
     batch = faces[chosen].float() / 255.0
     return torch.where(mirrored[:, None, None, None], batch.flip(-1), batch)
+
+
+def _decode(pictures: PictureSource, index: int) -> npt.NDArray[np.uint8]:
+    return decode_rgb8(pictures.read(index), pictures.names[index]).copy()  # writable, as torch requires
 
 
 def _resize(faces: Tensor, size: int) -> Tensor:

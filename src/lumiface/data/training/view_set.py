@@ -83,7 +83,7 @@ def load_views(
     """Decode every picture that has landmarks, and estimate its camera.
 
     Args:
-        sources: folders or uncompressed tars of square, aligned faces of one size.
+        sources: folders, uncompressed tars or packs of square, aligned faces of one size.
         meshes: .npz with the landmarks of at least one of them, by name; see `lumiface prepare-meshes`.
         device: of the set.
         log: receives one line of text (number of views, pictures dropped).

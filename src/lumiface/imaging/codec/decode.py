@@ -19,6 +19,7 @@ from PIL import (  # each module registers its format when imported
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
+    features,
 )
 
 from lumiface.core.errors import InputError
@@ -101,6 +102,29 @@ def _open(data: bytes, name: str) -> tuple[ImageFile.ImageFile, Format]:
     raise InputError(
         f"{name} is not a picture in a supported format (JPEG, PNG, WebP, TIFF, BMP); check the file"
     )
+
+
+def is_avif(data: bytes) -> bool:
+    """Whether the bytes are those of an AVIF file."""
+    return data[4:12] == b"ftypavif"
+
+
+def decode_avif(data: bytes, name: str, max_megapixels: float) -> npt.NDArray[np.uint8]:
+    """(H, W, 3): the pictures of a pack, which `decode` refuses: a photograph's rotation is not applied.
+
+    Raises:
+        InputError: damaged, too large, or Pillow has no AVIF.
+    """
+    if not features.check("avif"):
+        raise InputError(f"{name} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
+    from PIL import AvifImagePlugin
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # packs hold small pictures, decoded by as many threads as cores
+    with _readable(name):
+        picture = AvifImagePlugin.AvifImageFile(io.BytesIO(data), name)
+        if picture.width * picture.height > max_megapixels * 1e6:
+            raise InputError(f"{name} has more than {max_megapixels:g} megapixels; make it smaller")
+        return np.asarray(picture.convert("RGB"))
 
 
 @contextmanager
