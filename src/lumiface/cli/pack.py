@@ -22,9 +22,9 @@ def pack_faces(
     ] = "avif",
     side: Annotated[int | None, typer.Option(min=16, help="reduce larger faces to this side, pixels")] = None,
 ) -> None:
-    """Compress training faces into one file of limited size, which training reads like a tar.
+    """Compress training faces into one small file.
 
-    The encoder's quality is the highest at which all faces fit.
+    Training reads it like a tar. The encoder's quality is the highest at which all faces fit.
     """
     from lumiface.data.training.pack import pack_faces as pack
 
