@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,21 @@ def test_a_compiled_network_is_counted_and_shares_its_weights() -> None:
         network(torch.rand(5, 8)).sum().backward()
     assert counter.flops == 2 * 2 * 5 * 8 * 8
     assert linear.weight.grad is not None
+
+
+def test_each_input_size_is_compiled_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[Any, ...]] = []
+
+    def backend(graph: Any, inputs: list[Tensor]) -> Any:
+        shapes.append(tuple(inputs[-1].shape))
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    network = maybe_compile(nn.ReLU(), "always", torch.device("cpu"))
+    for side in (8, 12, 8, 16):
+        network(torch.rand(2, 3, side, side))
+    assert shapes == [(2, 3, side, side) for side in (8, 12, 16)]
+    assert all(type(size) is int for shape in shapes for size in shape)
 
 
 @pytest.mark.slow

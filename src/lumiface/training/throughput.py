@@ -15,10 +15,14 @@ from lumiface.training.config import Compile
 
 
 def maybe_compile(network: nn.Module, when: Compile, device: torch.device) -> nn.Module:
-    """The network, or the same with a compiled forward pass; both share their weights."""
+    """The network, or the same with a compiled forward pass; both share their weights.
+
+    Each input size is compiled by itself: a batch has one of a few sizes, and kernels of symbolic sizes are
+    slower and compiled once more when the second size occurs.
+    """
     if when == "never" or (when == "gpu" and device.type == "cpu"):
         return network
-    return torch.compile(network)  # pyright: ignore[reportReturnType]
+    return torch.compile(network, dynamic=False)  # pyright: ignore[reportReturnType]
 
 
 class FirstStepFlops(AbstractContextManager["FirstStepFlops"]):
