@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
+from helpers import Find
 from lumiface.core import assets
 from lumiface.core.errors import AssetMissing, SettingError
 from lumiface.metrics import LPIPS
@@ -138,3 +140,25 @@ def test_small_pictures(no_assets: Path) -> None:
     assert metric(torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)).item() > 0
     with pytest.raises(ValueError, match="32x32"):
         metric(torch.zeros(1, 3, 31, 32), torch.zeros(1, 3, 31, 32))
+
+
+def test_a_loss_has_no_backward_pass_through_the_target(shared_asset: Find) -> None:
+    """Same value and gradient as with both in one batch, for three quarters of the operations."""
+    shared_asset("lpips_squeeze.pt")
+    lpips, counts = LPIPS("squeeze"), list[int]()
+    values, gradients = list[float](), list[Tensor]()
+    for target_needs_gradient in (True, False):
+        output, target = pictures(2)
+        output.requires_grad_()
+        with FlopCounterMode(display=False) as counter:
+            distance = lpips(output, target.requires_grad_(target_needs_gradient)).mean()
+            distance.backward()
+        counts.append(counter.get_total_flops())
+        values.append(float(distance))
+        assert output.grad is not None
+        gradients.append(output.grad)
+    assert values[0] == pytest.approx(values[1], abs=1e-6)
+    torch.testing.assert_close(*gradients, atol=1e-7, rtol=1e-4)
+    assert counts[1] < 0.76 * counts[0]
+    with torch.no_grad():
+        assert float(lpips(*pictures(2)).mean()) == pytest.approx(values[1], abs=1e-6)

@@ -83,18 +83,29 @@ class LPIPS(nn.Module):
         require_same_pictures(output, target)
         if min(output.shape[-2:]) < 32:
             raise ValueError(f"LPIPS needs 32x32 pixels or more, but has {tuple(output.shape[-2:])}")
-        maps = (torch.cat([output, target]) * 2 - 1 - self.shift) / self.scale
+        if torch.is_grad_enabled() and output.requires_grad and not target.requires_grad:
+            # A loss: the target's features need no backward pass. In one batch they would get one.
+            with torch.no_grad():
+                target_units = self._unit_features(target)
+            pairs = zip(self._unit_features(output), target_units, strict=True)
+        else:
+            pairs = (unit.chunk(2) for unit in self._unit_features(torch.cat([output, target])))
         distance = output.new_zeros(output.shape[0])
-        heads = iter(self.heads)
+        for (y, y0), head in zip(pairs, self.heads, strict=True):
+            squared = (y - y0).square()  # (B, C_l, H_l, W_l)
+            distance = distance + torch.einsum("bchw,c->bhw", squared, head).mean(dim=(1, 2))
+        return distance
+
+    def _unit_features(self, pictures: Tensor) -> list[Tensor]:
+        """Features of each compared layer, of unit length over the channels."""
+        maps = (pictures * 2 - 1 - self.shift) / self.scale
+        units: list[Tensor] = []
         for index, layer in enumerate(self.features):
             maps = layer(maps)
             if index in _TAPS[self.net]:
                 # vector_norm has a gradient of 0, not NaN, where all features are 0.
-                unit = maps / (torch.linalg.vector_norm(maps, dim=1, keepdim=True) + 1e-10)
-                y, y0 = unit.chunk(2)
-                squared = (y - y0).square()  # (B, C_l, H_l, W_l)
-                distance = distance + torch.einsum("bchw,c->bhw", squared, next(heads)).mean(dim=(1, 2))
-        return distance
+                units.append(maps / (torch.linalg.vector_norm(maps, dim=1, keepdim=True) + 1e-10))
+        return units
 
 
 class _Fire(nn.Module):
