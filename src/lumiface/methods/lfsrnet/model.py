@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.blocks.enlarge import enlarge_nearest
 from lumiface.core.settings import Settings
 from lumiface.methods.lfsrnet.attention import (
     ChannelAttention,
@@ -66,7 +67,7 @@ class HourGlass(nn.Module):
             skips.append(features)
             features = F.leaky_relu(down(features), 0.1)
         for up in self.up:
-            features = F.interpolate(features, scale_factor=2.0, mode="nearest") + skips.pop()
+            features = enlarge_nearest(features) + skips.pop()
             features = F.leaky_relu(up(features), 0.1)
         return features
 
@@ -141,7 +142,7 @@ class Upsampler(nn.Module):
             else:
                 # NOTE(paper): nearest x2 + convolution keeps constant areas constant; the four filters of a
                 # pixel shuffle differ, which is visible as a grid.
-                features = step(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+                features = step(enlarge_nearest(features))
             features = F.leaky_relu(features, 0.1)
         return self.to_rgb(features)
 

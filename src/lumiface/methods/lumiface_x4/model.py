@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.blocks.enlarge import enlarge_bilinear, enlarge_nearest
 from lumiface.core.settings import Settings
 
 EPSILON = 1.0 / 255.0
@@ -168,13 +169,13 @@ class LumifaceX4(nn.Module):
         x = self.bottleneck(x)
         illuminated = low if self.illumination is None else self.illumination(x, normalized)
         for level in reversed(range(len(self.up))):
-            x = F.interpolate(self.upsample[level](x), scale_factor=2.0, mode="nearest") + skips[level]
+            x = enlarge_nearest(self.upsample[level](x)) + skips[level]
             if level == 0:
                 x = x + self.lit_proj(illuminated)
             x = self.up[level](x)
-        x = F.silu(self.to_half(F.interpolate(x, scale_factor=2.0, mode="nearest")))
-        x = F.silu(self.to_full(F.interpolate(x, scale_factor=2.0, mode="nearest")))
-        base = F.interpolate(illuminated, scale_factor=4.0, mode="bilinear", align_corners=False)
+        x = F.silu(self.to_half(enlarge_nearest(x)))
+        x = F.silu(self.to_full(enlarge_nearest(x)))
+        base = enlarge_bilinear(illuminated)
         return (self.to_rgb(x) + base)[..., : 4 * height, : 4 * width]
 
 
