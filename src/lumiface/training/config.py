@@ -111,6 +111,11 @@ class TrainConfig(RunConfig):
         ge=0,
         description="weight of LPIPS-squeeze between output and target: sharper, lower PSNR",
     )
+    identity: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of the distance of a face recogniser's embeddings of output and target",
+    )
     min_crop: float = Field(
         default=1.0,
         gt=0,
@@ -140,6 +145,15 @@ class ComponentRun(RunConfig):
     network: dict[str, Any] = Field(default_factory=dict, description="settings that overrule the preset's")
     recipe: dict[str, Any] = Field(
         default_factory=dict, description="how it is trained: loss weights, degradation of the faces"
+    )
+
+
+class AdversarialRun(ComponentRun):
+    """A run that trains one component, against a discriminator if its recipe has an adversarial loss."""
+
+    discriminator_from: str | None = Field(
+        default=None,
+        description="discriminator to start from: discriminator.safetensors or state.safetensors of a run",
     )
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from lumiface.core.errors import InputError
+from lumiface.core.errors import InputError, SettingError
 from lumiface.data.training.face_tensor import load_face_tensor, resize_faces
 from lumiface.registry import load_model
+from lumiface.training.discriminator_weights import load_discriminator
 
 if TYPE_CHECKING:  # `lumiface train --dry-run` needs no lightning
     from lightning.fabric import Fabric
@@ -93,6 +94,27 @@ class TaskContext:
             return False
         network.load_state_dict(load_model(self.init_from, kind=kind).state_dict())
         return True
+
+    def init_discriminator(
+        self, discriminator: nn.Module | None, source: str | None, recipe: nn.Module | None = None
+    ) -> None:
+        """Load a run's initial discriminator and, into its recipe, the state that belongs to it.
+
+        Args:
+            source: `discriminator_from` of the run; None: the discriminator stays untrained.
+            recipe: its probability of augmentation and mean path length go on, if the file has them.
+
+        Raises:
+            SettingError: the run has no discriminator.
+            InputError: the file does not fit.
+        """
+        if source is None:
+            return
+        if discriminator is None:
+            raise SettingError(f"discriminator_from: {source}: the recipe has no adversarial loss")
+        state = load_discriminator(discriminator, self.path(source))
+        if recipe is not None and state.keys() == recipe.state_dict().keys():
+            recipe.load_state_dict(state)
 
 
 class StatelessTask:

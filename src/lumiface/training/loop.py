@@ -19,6 +19,7 @@ from torch import Tensor
 from lumiface.core.errors import SettingError
 from lumiface.training.checkpoint import load_state, same_network, save_state, save_weights
 from lumiface.training.config import RunConfig
+from lumiface.training.discriminator_weights import DISCRIMINATOR_FILE, save_discriminator
 from lumiface.training.ema import EMA
 from lumiface.training.gradient_sync import average_gradients, no_gradient_sync
 from lumiface.training.logger import LOG_EVERY, RunLogger
@@ -124,6 +125,9 @@ def training_loop(
             },
         )
         write_weights("last")
+        for name, network in task.networks.items():
+            if name.startswith("discriminator"):
+                save_discriminator(folder / DISCRIMINATOR_FILE, network, task.state_dict())
 
     nonfinite, on_cpu, flops = NonFiniteCounter(fabric.device), fabric.device.type == "cpu", FirstStepFlops()
     while continues():

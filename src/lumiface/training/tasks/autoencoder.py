@@ -14,7 +14,7 @@ from lumiface.core.seeds import StepRandom
 from lumiface.data.training.face_tensor import sample_batch
 from lumiface.registry import WorkingSizes, build, build_recipe
 from lumiface.training.checkpoint import TrainedOn
-from lumiface.training.config import ComponentRun
+from lumiface.training.config import AdversarialRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.adversarial import AdversarialTask
@@ -25,7 +25,7 @@ BATCH = 50
 """Batch size in validation."""
 
 
-class AutoencoderRun(ComponentRun):
+class AutoencoderRun(AdversarialRun):
     """A run that trains the generator to reconstruct faces."""
 
     old_names = {"compare": "num_fid_samples", "fit": "num_fit_samples"}
@@ -61,6 +61,7 @@ class AutoencoderTask(AdversarialTask[AutoencoderRun]):
         self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
         self.network: nn.Module = self.recipe.assemble(self.generator)
         self.discriminator: nn.Module | None = self.recipe.build_discriminator(self.generator)
+        context.init_discriminator(self.discriminator, config.discriminator_from, self.recipe.gan)
         side = self.generator.config.resolution
         self.faces = context.face_tensor(config.train, side=side).to(context.device)
         self.held_out = context.face_tensor([config.validate_on], limit=NUM_PREVIEW, side=side)

@@ -16,7 +16,7 @@ from lumiface.imaging.quantize import quantize
 from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import WorkingSizes, build, build_recipe, load_model
 from lumiface.training.checkpoint import TrainedOn
-from lumiface.training.config import ComponentRun
+from lumiface.training.config import AdversarialRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.adversarial import AdversarialTask
@@ -27,7 +27,7 @@ BATCH = 10
 """Batch size in validation."""
 
 
-class BlindRestorerRun(ComponentRun):
+class BlindRestorerRun(AdversarialRun):
     """A run that trains the blind restorer around a pretrained generator."""
 
     old_names = {"thaw": "train_generator"}
@@ -62,6 +62,7 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
             self.network.load_state_dict(load_model(context.init_from, kind=self.method).state_dict())
         torch.manual_seed(config.seed)
         self.discriminator: nn.Module | None = self.recipe.build_discriminator(self.network.generator)
+        context.init_discriminator(self.discriminator, config.discriminator_from, self.recipe.gan)
         side = self.network.config.generator.resolution
         self.sizes: WorkingSizes | None = WorkingSizes(side, side, side)
         self.faces = context.face_tensor(config.train, side=side).to(context.device)

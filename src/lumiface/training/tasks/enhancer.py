@@ -17,7 +17,7 @@ from lumiface.imaging.quantize import quantize, to_uint8
 from lumiface.metrics.psnr import psnr_y
 from lumiface.registry import WorkingSizes, build, build_recipe, load_model
 from lumiface.training.checkpoint import TrainedOn
-from lumiface.training.config import ComponentRun
+from lumiface.training.config import AdversarialRun
 from lumiface.training.context import StatelessTask, TaskContext
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.example import Example
@@ -27,7 +27,7 @@ HELD_OUT = 2**31
 """Seeds of the validation faces' degradation start here, apart from those of the training faces."""
 
 
-class EnhancerRun(ComponentRun):
+class EnhancerRun(AdversarialRun):
     """A run that trains the enhancer on pairs, a teacher's outputs, and dark faces without ground truth."""
 
     old_names = {"lead_side": "prior_size"}
@@ -67,6 +67,7 @@ class EnhancerTask(StatelessTask):
             self.model.enhancer.load_state_dict(trained.enhancer.state_dict())
         torch.manual_seed(config.seed)
         self.discriminators: nn.Module | None = self.recipe.build_discriminators()
+        context.init_discriminator(self.discriminators, config.discriminator_from)
         self._load_faces(context)
         self.num_samples = len(self.paired)
         side = self.paired.dark.shape[-1]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
 from lumiface.data.training.face_set import load_faces
-from lumiface.losses import l1_loss
+from lumiface.losses import IdentityLoss, l1_loss
 from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import WorkingSizes, build, build_recipe, init_from_checkpoint, load_model
 from lumiface.training.checkpoint import TrainedOn
@@ -45,6 +45,7 @@ class PairedTask:
             init_from_checkpoint(self.network, config.method, context.init_from)
         self.teacher = None if config.teacher is None else self._load_teacher(config.teacher, context)
         self.lpips = LPIPS("squeeze").to(context.device) if config.lpips else None
+        self.identity = IdentityLoss().to(context.device) if config.identity else None
         self.num_samples = len(faces)
         self.sampler = BatchSampler(faces, config, self.scale, context.rank, context.world_size)
         self.validation = PairValidation(
@@ -91,6 +92,8 @@ class PairedTask:
             terms["teacher"] = self.config.distill_weight * l1_loss(output, soft_target)
         if self.lpips is not None:
             terms["lpips"] = self.config.lpips * self.lpips(output, target).mean()
+        if self.identity is not None:
+            terms["identity"] = self.config.identity * self.identity(output, target)
         yield LossTerms("network", terms, len(high))
 
     def validate(self, state: TrainState) -> tuple[float, Tensor]:

@@ -13,7 +13,7 @@ from lumiface.core.seeds import StepRandom
 from lumiface.data.training.face_tensor import sample_batch
 from lumiface.registry import WorkingSizes, build, build_recipe, find_spec
 from lumiface.training.checkpoint import TrainedOn
-from lumiface.training.config import ComponentRun
+from lumiface.training.config import AdversarialRun, ComponentRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.example import Example
@@ -22,7 +22,7 @@ from lumiface.training.tasks.sample_distance import SampleDistance
 NUM_PREVIEW = 15
 
 
-class StyleGAN2Run(ComponentRun):
+class StyleGAN2Run(AdversarialRun):
     """A run that trains the generative prior of blind restoration."""
 
     old_names = {"compare": "num_fid_samples"}
@@ -52,6 +52,7 @@ class StyleGAN2Task:
         context.init_component(self.generator, self.method)
         self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
         self.discriminator: nn.Module = self.recipe.build_discriminator(self.generator)
+        context.init_discriminator(self.discriminator, config.discriminator_from, self.recipe)
         side = self.generator.config.resolution
         self.faces = context.face_tensor(config.train, side=side).to(context.device)
         self.num_samples = len(self.faces)
