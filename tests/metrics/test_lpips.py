@@ -162,3 +162,19 @@ def test_a_loss_has_no_backward_pass_through_the_target(shared_asset: Find) -> N
     assert counts[1] < 0.76 * counts[0]
     with torch.no_grad():
         assert float(lpips(*pictures(2)).mean()) == pytest.approx(values[1], abs=1e-6)
+
+
+def test_low_precision_is_for_the_convolutions_alone(shared_asset: Find) -> None:
+    shared_asset("lpips_squeeze.pt")
+    lpips, gradients, values = LPIPS("squeeze"), list[Tensor](), list[float]()
+    for low in (False, True):
+        output, target = pictures(2)
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            distance = lpips(output.requires_grad_(), target).mean()
+        assert distance.dtype == torch.float32
+        distance.backward()
+        assert output.grad is not None
+        gradients.append(output.grad.flatten())
+        values.append(float(distance))
+    assert values[1] == pytest.approx(values[0], rel=0.01)
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.98

@@ -62,6 +62,16 @@ def test_lpips_is_a_term_of_the_loss(paired_faces: Path, tmp_path: Path, shared_
     assert line["loss"] == pytest.approx(sum(line[term] for term in ("l1", "fft", "mask", "lpips")))
 
 
+def test_identity_is_a_term_of_the_loss(paired_faces: Path, tmp_path: Path, shared_asset: Find) -> None:
+    shared_asset("mobilefacenet.pt")
+    config = paired_config(identity=0.5, batch=2, validate_every=1000, steps=50)
+    run_training(config, tmp_path / "run", paired_faces)
+    line = log_lines(tmp_path / "run")[0]
+    # Half the mean absolute difference of embeddings of unit length: 0 when equal, 0.06 when unrelated.
+    assert 0.01 < line["identity"] < 0.07
+    assert line["loss"] == pytest.approx(sum(line[term] for term in ("l1", "fft", "mask", "identity")))
+
+
 def test_a_teacher_of_another_scale_is_refused(paired_faces: Path, tmp_path: Path) -> None:
     twice = {"channels": 16, "blocks": 1, "upsampler": "resize", "scale": 2}
     run_training(paired_config(network=twice), tmp_path / "twice", paired_faces, max_steps=1)

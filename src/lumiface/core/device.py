@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 
 import torch
+from torch import Tensor
 
 from lumiface.core.errors import SettingError
 
@@ -23,6 +24,14 @@ def choose_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise SettingError(f"device {name} is not available ({reason}); try cpu or cuda") from error
+
+
+def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Copy a tensor to a device without waiting for it: from pinned memory if the device is a GPU."""
+    device = torch.device(device)
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def machine_name(device: torch.device | str = "cpu") -> str:

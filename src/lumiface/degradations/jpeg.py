@@ -89,8 +89,7 @@ def quantisation_steps(table: tuple[tuple[int, ...], ...], quality: Tensor) -> T
     """
     whole = quality.long().clamp(1, 100)
     scale = torch.where(whole < 50, 5000 // whole, 200 - 2 * whole)
-    steps = torch.tensor(table, device=quality.device)
-    return ((steps * scale[:, None, None] + 50) // 100).clamp(1, 255)
+    return ((_table(table, quality.device) * scale[:, None, None] + 50) // 100).clamp(1, 255)
 
 
 def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
@@ -99,7 +98,7 @@ def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
     padded = F.pad(planes, (0, -width % _BLOCK, 0, -height % _BLOCK), mode="replicate")
     rows, columns = padded.shape[-2] // _BLOCK, padded.shape[-1] // _BLOCK
     blocks = padded.unflatten(-1, (columns, _BLOCK)).unflatten(-3, (rows, _BLOCK)).transpose(-3, -2)
-    cosines = _cosines().to(planes)  # blocks: (B, C, rows, columns, 8, 8)
+    cosines = _cosines(planes.dtype, planes.device)  # blocks: (B, C, rows, columns, 8, 8)
     step = steps.to(planes)[:, None, None, None]
     frequencies = cosines @ (blocks - 128.0) @ cosines.mT / step
     kept = (frequencies.abs() + (0.5 + _TIE)).floor() * frequencies.sign()
@@ -133,10 +132,21 @@ def _rounded(samples: Tensor) -> Tensor:
     return (samples + (0.5 + _TIE)).floor().clamp(0.0, 255.0)
 
 
-@lru_cache(maxsize=1)
-def _cosines() -> Tensor:
-    """(8, 8) float64, orthonormal: row k holds cos((2 n + 1) k π / 16), T.81 annex A.3.3."""
-    k, n = torch.arange(_BLOCK, dtype=torch.float64)[:, None], torch.arange(_BLOCK, dtype=torch.float64)
-    rows = torch.cos((2.0 * n + 1.0) * k * (math.pi / (2.0 * _BLOCK))) * math.sqrt(2.0 / _BLOCK)
-    rows[0] /= math.sqrt(2.0)
-    return rows
+# Constants are cached on their device: to copy them there at each call would keep it waiting.
+
+
+@lru_cache(maxsize=8)
+def _cosines(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(8, 8), orthonormal: row k holds cos((2 n + 1) k π / 16), T.81 annex A.3.3."""
+    with torch.inference_mode(False):  # a cached tensor must also be usable in training
+        k, n = torch.arange(_BLOCK, dtype=torch.float64)[:, None], torch.arange(_BLOCK, dtype=torch.float64)
+        rows = torch.cos((2.0 * n + 1.0) * k * (math.pi / (2.0 * _BLOCK))) * math.sqrt(2.0 / _BLOCK)
+        rows[0] /= math.sqrt(2.0)
+        return rows.to(device, dtype)
+
+
+@lru_cache(maxsize=8)
+def _table(table: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
+    """(8, 8) int64."""
+    with torch.inference_mode(False):
+        return torch.tensor(table, device=device)

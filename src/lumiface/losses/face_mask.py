@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lumiface.core.device import to_device
 from lumiface.core.errors import SettingError
 from lumiface.core.shapes import require_same_pictures
 
@@ -65,7 +66,7 @@ def block_mask(
     position = torch.rand(batch, count, 2, generator=generator)  # of the corner within its range
     used = torch.ones(batch, count)
     used[:, -1] = (torch.rand(batch, generator=generator) < last_hit / hit).float()
-    position, used = position.to(boxes.device), used.to(boxes.device)
+    position, used = to_device(position, boxes.device), to_device(used, boxes.device)
 
     corner, opposite = boxes[:, None, :2].float(), boxes[:, None, 2:].float()  # (B, 1, 2)
     block = block_side * (opposite - corner)
@@ -101,7 +102,7 @@ def pixel_mask(boxes: Tensor, size: tuple[int, int], ratio: float, generator: to
     _check_ratio(ratio)
     inside = _inside(boxes, size)
     selected = torch.rand(boxes.shape[0], 1, *size, generator=generator) < ratio
-    return inside & selected.to(boxes.device)
+    return inside & to_device(selected, boxes.device)
 
 
 def face_mask_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:

@@ -91,9 +91,10 @@ class LPIPS(nn.Module):
         else:
             pairs = (unit.chunk(2) for unit in self._unit_features(torch.cat([output, target])))
         distance = output.new_zeros(output.shape[0])
-        for (y, y0), head in zip(pairs, self.heads, strict=True):
-            squared = (y - y0).square()  # (B, C_l, H_l, W_l)
-            distance = distance + torch.einsum("bchw,c->bhw", squared, head).mean(dim=(1, 2))
+        with torch.autocast(output.device.type, enabled=False):  # only convolutions stand a low precision
+            for (y, y0), head in zip(pairs, self.heads, strict=True):
+                squared = (y - y0).square()  # (B, C_l, H_l, W_l)
+                distance = distance + torch.einsum("bchw,c->bhw", squared, head).mean(dim=(1, 2))
         return distance
 
     def _unit_features(self, pictures: Tensor) -> list[Tensor]:
@@ -103,8 +104,10 @@ class LPIPS(nn.Module):
         for index, layer in enumerate(self.features):
             maps = layer(maps)
             if index in _TAPS[self.net]:
-                # vector_norm has a gradient of 0, not NaN, where all features are 0.
-                units.append(maps / (torch.linalg.vector_norm(maps, dim=1, keepdim=True) + 1e-10))
+                # Under autocast the features are rounded, but not their lengths. vector_norm has a gradient
+                # of 0, not NaN, where all features are 0.
+                exact = maps.to(torch.promote_types(maps.dtype, torch.float32))
+                units.append(exact / (torch.linalg.vector_norm(exact, dim=1, keepdim=True) + 1e-10))
         return units
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,10 @@ class TaskContext:
     def per_rank_batch(self, batch: int) -> int:
         """The images of a batch that this process takes."""
         return max(1, batch // self.fabric.world_size)
+
+    def autocast_on_gpu(self) -> AbstractContextManager[Any]:
+        """The run's arithmetic for frozen networks in losses; on the CPU they stay in float32."""
+        return nullcontext() if self.device.type == "cpu" else self.fabric.autocast()
 
     def path(self, source: str) -> str:
         """A path of the configuration with the data folder filled in."""

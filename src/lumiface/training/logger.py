@@ -31,7 +31,7 @@ class RunLogger:
         self.console = Console(quiet=not enabled)
         self.terms: dict[str, Tensor] = {}
         self.images, self.steps, self.clock = 0, 0, time.monotonic()
-        self.peak_per_image = 0.0
+        self.seconds_at_peak = 0.0  # of one step
         self.writer: SummaryWriter | None = None
         self.progress = Progress(
             TextColumn(config.name),
@@ -64,10 +64,11 @@ class RunLogger:
         self.progress.update(self.bar, completed=step)
         self.clock = time.monotonic()
 
-    def log_flops(self, flops: float, peak: float) -> None:
-        """FLOPs of training with one image, and FLOPs per second that all devices reach."""
-        self.peak_per_image = flops / peak
-        self.log(f"{flops / 1e9:.3g} GFLOPs per image; matrix products run at {peak / 1e12:.3g} TFLOPs/s")
+    def log_flops(self, flops: float, images: int, peak: float) -> None:
+        """FLOPs and images of a process's step, and FLOPs per second that its device reaches."""
+        self.seconds_at_peak = flops / peak
+        each = flops / images / 1e9
+        self.log(f"{each:.3g} GFLOPs per image; matrix products run at {peak / 1e12:.3g} TFLOPs/s")
         self.clock = time.monotonic()
 
     def log_step(self, step: int, terms: dict[str, Tensor], lr: float, images: int) -> None:
@@ -82,7 +83,8 @@ class RunLogger:
         rate = self.images / (now - self.clock)
         losses = {name: float(value) / self.steps for name, value in self.terms.items()}
         total = sum(losses.values())
-        speed = {"images_per_s": round(rate, 2), "share_of_peak": round(rate * self.peak_per_image, 4)}
+        share = self.steps / (now - self.clock) * self.seconds_at_peak
+        speed = {"images_per_s": round(rate, 2), "share_of_peak": round(share, 4)}
         self._write({"step": step, "loss": total, **losses, "lr": lr, **speed})
         self.progress.update(self.bar, completed=step, facts=f"loss {total:.4f}  {rate:.1f} images/s")
         self.terms, self.images, self.steps, self.clock = {}, 0, 0, now

@@ -26,7 +26,7 @@ from lumiface.training.logger import LOG_EVERY, RunLogger
 from lumiface.training.lr_schedule import learning_rate
 from lumiface.training.optimizer_step import NonFiniteCounter, optimizer_step
 from lumiface.training.task import Limits, TrainingTask, TrainResult, TrainState
-from lumiface.training.throughput import FirstStepFlops, maybe_compile, measure_peak
+from lumiface.training.throughput import StepFlops, maybe_compile, measure_peak
 
 
 def training_loop(
@@ -129,7 +129,7 @@ def training_loop(
             if name.startswith("discriminator"):
                 save_discriminator(folder / DISCRIMINATOR_FILE, network, task.state_dict())
 
-    nonfinite, on_cpu, flops = NonFiniteCounter(fabric.device), fabric.device.type == "cpu", FirstStepFlops()
+    nonfinite, on_cpu, flops = NonFiniteCounter(fabric.device), fabric.device.type == "cpu", StepFlops()
     while continues():
         lr = learning_rate(step, config, state.progress)
         finite, terms, images = torch.ones((), dtype=torch.bool, device=fabric.device), dict[str, Tensor](), 0
@@ -146,8 +146,8 @@ def training_loop(
                 finite, terms, images = finite & updated, terms | loss.terms, loss.images
         step += 1
         if flops.just_counted:
-            peak = fabric.world_size * measure_peak(fabric.device, str(fabric.strategy.precision.precision))
-            logger.log_flops(flops.flops / images, peak)
+            peak = measure_peak(fabric.device, str(fabric.strategy.precision.precision))
+            logger.log_flops(flops.flops, images, peak)
         logger.log_step(step, terms, lr, images * fabric.world_size)
         nonfinite.update(finite)
         if on_cpu or step % LOG_EVERY == 0:  # on a GPU, reading the counter synchronises

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lumiface.core.device import to_device
 from lumiface.core.seeds import StepRandom
 from lumiface.data.training.face_set import FaceSet
 from lumiface.training.config import TrainConfig
@@ -40,7 +41,7 @@ class BatchSampler:
             indices[self.rank :: self.world_size].tolist(), side * self.scale, self._crop(rng)
         )
         flipped = torch.from_numpy(rng.random(count) < 0.5)[self.rank :: self.world_size]
-        images, boxes = hflip(images, boxes, flipped.to(images.device))
+        images, boxes = hflip(images, boxes, to_device(flipped, images.device))
         if self.config.rotate:
             images, boxes = rot90(images, boxes, int(rng.integers(4)))
         # On the images' device: noise sampled on the CPU would keep a GPU waiting.

@@ -3,67 +3,84 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from lumiface.training.config import Compile
 
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
-def maybe_compile(network: nn.Module, when: Compile, device: torch.device) -> nn.Module:
-    """The network, or the same with a compiled forward pass; both share their weights.
+
+def maybe_compile(network: Compiled, when: Compile, device: torch.device) -> Compiled:
+    """The network or function, or the same compiled; a compiled network shares its weights.
 
     Each input size is compiled by itself: a batch has one of a few sizes, and kernels of symbolic sizes are
     slower and compiled once more when the second size occurs.
     """
     if when == "never" or (when == "gpu" and device.type == "cpu"):
         return network
-    return torch.compile(network, dynamic=False)  # pyright: ignore[reportReturnType]
+    compiled: Any = torch.compile(network, dynamic=False)
+    return compiled
 
 
-class FirstStepFlops(AbstractContextManager["FirstStepFlops"]):
-    """Counts the floating-point operations of its first use as a context; later it does nothing.
+class StepFlops(AbstractContextManager["StepFlops"]):
+    """Counts the floating-point operations of a run's first steps, each in one use as a context; later it
+    does nothing.
 
     Forward and backward, all that torch has a count for: convolutions, matrix products, attention. A compiled
-    network runs uncompiled while it is counted: a compiled kernel does not say what it holds.
-
-    Attributes:
-        flops: of the first step.
-        just_counted: whether the first step has just ended.
+    network runs uncompiled while it is counted: a compiled kernel does not say what it holds. The first step
+    may hold regularisers that most steps do not have, so the smaller count of two is used: the share of
+    the peak is then too low rather than too high. Steps of other input sizes have about as many operations:
+    a batch has as many pixels at each size.
     """
 
+    COUNTED = 2
+
     def __init__(self) -> None:
-        self.flops, self.uses = 0, 0
+        self.counts: list[int] = []
+        self.running = 0
         self.stack = ExitStack()
+        self.entered = 0
+
+    @property
+    def flops(self) -> int:
+        """Of one step."""
+        return min(self.counts)
 
     @property
     def just_counted(self) -> bool:
-        return self.uses == 1
+        """Whether the last of the counted steps has just ended."""
+        return self.entered == self.COUNTED
 
-    def __enter__(self) -> FirstStepFlops:
-        if self.uses == 0:
+    def __enter__(self) -> StepFlops:
+        if self.entered < self.COUNTED:
+            self.running = 0
             self.stack.enter_context(torch.compiler.set_stance("force_eager"))
             self.stack.enter_context(_FlopCounter(self))
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
-        self.uses += 1
+        if self.entered < self.COUNTED:
+            self.counts.append(self.running)
+        self.entered += 1
 
 
 class _FlopCounter(TorchDispatchMode):
-    def __init__(self, total: FirstStepFlops) -> None:
+    def __init__(self, total: StepFlops) -> None:
         super().__init__()
         self.total = total
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if (count := flop_registry.get(func.overloadpacket)) is not None:
-            self.total.flops += count(*args, **(kwargs or {}), out_val=result)
+            self.total.running += count(*args, **(kwargs or {}), out_val=result)
         return result
 
 

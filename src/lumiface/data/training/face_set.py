@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lumiface.core.device import to_device
 from lumiface.data.training.cache import cached_tensors
 from lumiface.data.training.face_tensor import read_square_faces
 from lumiface.degradations.resample import resize
@@ -58,7 +59,7 @@ class FaceSet:
                 continue
             selected = (chosen >= first) & (chosen < first + len(images))
             if selected.any():  # one gather per size: a device prefers few large operations
-                rows = torch.from_numpy(chosen[selected] - first).to(images.device)
+                rows = to_device(torch.from_numpy(chosen[selected] - first), images.device)
                 margin = (native - max(size, round(native * crop))) // 2
                 inner = native - 2 * margin
                 faces = images[rows][..., margin : margin + inner, margin : margin + inner].float() / 255.0
@@ -69,7 +70,7 @@ class FaceSet:
             first += len(images)
         if chosen.min() < 0 or chosen.max() >= first:
             raise IndexError(f"only {first} faces are {size} pixels or larger")
-        order = torch.from_numpy(np.argsort(np.concatenate(positions))).to(pictures[0].device)
+        order = to_device(torch.from_numpy(np.argsort(np.concatenate(positions))), pictures[0].device)
         return torch.cat(pictures)[order], torch.cat(boxes)[order]
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lumiface.core.device import to_device
 from lumiface.core.errors import InputError
 from lumiface.core.parallel import ordered_map
 from lumiface.data.sources import PictureSource, open_source
@@ -80,8 +81,8 @@ def sample_batch(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:
     Returns:
         (count, 3, H, H) float32 in [0, 1], on the faces' device.
     """
-    chosen = torch.from_numpy(rng.choice(len(faces), count, replace=False)).to(faces.device)
-    mirrored = torch.from_numpy(rng.random(count) < 0.5).to(faces.device)
+    chosen = to_device(torch.from_numpy(rng.choice(len(faces), count, replace=False)), faces.device)
+    mirrored = to_device(torch.from_numpy(rng.random(count) < 0.5), faces.device)
     batch = faces[chosen].float() / 255.0
     return torch.where(mirrored[:, None, None, None], batch.flip(-1), batch)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import BaseModel
@@ -21,6 +21,9 @@ from lumiface.training.sampler import BatchSampler
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.example import Example
 from lumiface.training.tasks.pair_validation import PairValidation
+from lumiface.training.throughput import maybe_compile
+
+Loss = TypeVar("Loss", bound=nn.Module)
 
 TRUSTED_SIZE_FACTOR = 1.5
 """A network is trusted with faces this many times as large as the largest that it was trained on."""
@@ -44,8 +47,10 @@ class PairedTask:
         if context.init_from is not None:
             init_from_checkpoint(self.network, config.method, context.init_from)
         self.teacher = None if config.teacher is None else self._load_teacher(config.teacher, context)
-        self.lpips = LPIPS("squeeze").to(context.device) if config.lpips else None
-        self.identity = IdentityLoss().to(context.device) if config.identity else None
+        self.autocast = context.autocast_on_gpu
+        self.lpips = self._frozen(LPIPS("squeeze"), context) if config.lpips else None
+        self.identity = self._frozen(IdentityLoss(), context) if config.identity else None
+        self.degrade = maybe_compile(self.recipe.degrade, config.compile, context.device)
         self.num_samples = len(faces)
         self.sampler = BatchSampler(faces, config, self.scale, context.rank, context.world_size)
         self.validation = PairValidation(
@@ -61,6 +66,13 @@ class PairedTask:
         if config.scale != self.scale:
             raise SettingError(f"teacher {path} enlarges {config.scale} times; the run needs {self.scale}")
         return teacher.requires_grad_(False)
+
+    def _frozen(self, loss: Loss, context: TaskContext) -> Loss:
+        """A loss in the features of a frozen network, compiled where the trained network is."""
+        loss = loss.to(context.device)
+        if context.device.type != "cpu":
+            loss.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return maybe_compile(loss, self.config.compile, context.device)
 
     def _working_sizes(self) -> WorkingSizes:
         sides = [size.side for size in self.config.sizes]
@@ -81,7 +93,7 @@ class PairedTask:
 
     def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
         high, boxes, generator = self.sampler(step, state.progress)
-        low, target = self.recipe.degrade(high, self.config.task, self.scale, generator)
+        low, target = self.degrade(high, self.config.task, self.scale, generator)
         low = low.contiguous(memory_format=torch.channels_last)
         box_scale = target.shape[-1] / high.shape[-1]  # 1, except for tasks whose target is small
         output = state.models["network"](low).float()
@@ -90,10 +102,11 @@ class PairedTask:
             with torch.no_grad():
                 soft_target = self.teacher(low).float()
             terms["teacher"] = self.config.distill_weight * l1_loss(output, soft_target)
-        if self.lpips is not None:
-            terms["lpips"] = self.config.lpips * self.lpips(output, target).mean()
-        if self.identity is not None:
-            terms["identity"] = self.config.identity * self.identity(output, target)
+        with self.autocast():
+            if self.lpips is not None:
+                terms["lpips"] = self.config.lpips * self.lpips(output, target).mean()
+            if self.identity is not None:
+                terms["identity"] = self.config.identity * self.identity(output, target)
         yield LossTerms("network", terms, len(high))
 
     def validate(self, state: TrainState) -> tuple[float, Tensor]:
