@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gpu.entries import FaceGroup, Plan, PlannedRun, QueueEntry, config_of, is_paired, read_plan
+from gpu.entries import FaceGroup, Plan, PlannedRun, QueueEntry, config_of, enough_time, is_paired, read_plan
 from gpu.sizes import LIMIT, SLACK, least_bytes, require_fit, sizes_of, split_room, table
 from gpu.sources import ROOT, commit, write_source, write_validation, write_weights, write_wheels
 from lumiface.core.assets import find_asset
@@ -42,11 +42,16 @@ class Builder:
         """Build the pack of the first entries that fit together.
 
         Args:
+            minutes: on the machine.
             all_needed: refuse if one does not fit.
 
         Raises:
             LumifaceError: something is absent, no entry fits, or the pack would be too large.
         """
+        if not enough_time(entries if all_needed else entries[:1], minutes):
+            raise SettingError(
+                f"{minutes:g} minutes are too short for {', '.join(entry.name for entry in entries)}"
+            )
         self.out.mkdir(parents=True, exist_ok=True)
         base = {"source.zip", "run"}
         write_source(self.out / "source.zip")
@@ -55,6 +60,9 @@ class Builder:
         base |= {f"wheels/{wheel.name}" for wheel in (self.out / "wheels").iterdir()}
         chosen, kept, left_out = list[QueueEntry](), set(base), dict[str, str]()
         for entry in entries:
+            if not enough_time([*chosen, entry], minutes):
+                left_out[entry.name] = f"{minutes:g} minutes are too short for it too"
+                continue
             files = kept | self._files(entry)
             room = self.limit - SLACK - sum((self.out / name).stat().st_size for name in files)
             groups = self._groups([*chosen, entry])

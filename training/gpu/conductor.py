@@ -158,7 +158,7 @@ class Conductor:
             while job.running and not job.ready and self.left > 0:
                 time.sleep(0.05)
             shares = [other.entry.minutes for other in (run, *rest)]
-            slot = next_slot(self.left, shares)
+            slot = next_slot(self.left, shares, [60.0 * other.entry.least for other in (run, *rest)])
             found, probe = self.probes[name], self.batch(run)
             minutes = training_minutes(slot, found["validation"])
             orders = {

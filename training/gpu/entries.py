@@ -118,11 +118,11 @@ def read_queue(path: Path) -> list[QueueEntry]:
     return entries
 
 
-def choose_entries(queue: Sequence[QueueEntry], names: Sequence[str], minutes: float) -> list[QueueEntry]:
-    """The entries of these names, or the first for which the minutes are enough.
+def choose_entries(queue: Sequence[QueueEntry], names: Sequence[str]) -> list[QueueEntry]:
+    """The entries of these names, or all that a pack can hold.
 
     Raises:
-        SettingError: a name is not in the queue, is started by hand, or the minutes are enough for none.
+        SettingError: a name is not in the queue, or is started by hand.
     """
     by_name = {entry.name: entry for entry in queue}
     for name in names:
@@ -130,16 +130,12 @@ def choose_entries(queue: Sequence[QueueEntry], names: Sequence[str], minutes: f
             raise SettingError(f"{name} is not in the queue; planned are {', '.join(by_name)}")
         if reason := by_name[name].manual:
             raise SettingError(f"{name} is started by hand: {reason}")
-    wanted = [by_name[name] for name in names] if names else [entry for entry in queue if not entry.manual]
-    chosen, left = list[QueueEntry](), minutes - START_MINUTES
-    for entry in wanted:
-        if entry.least <= left or names:
-            chosen.append(entry)
-            left -= entry.least
-    if not chosen or (names and left < 0):
-        needed = START_MINUTES + sum(entry.least for entry in wanted[: len(names) or 1])
-        raise SettingError(f"{minutes:g} minutes are not enough; these runs need {needed:g}")
-    return chosen
+    return [by_name[name] for name in names] if names else [entry for entry in queue if not entry.manual]
+
+
+def enough_time(entries: Sequence[QueueEntry], minutes: float) -> bool:
+    """Whether each of the entries gets its minimum of so many minutes in all."""
+    return START_MINUTES + sum(entry.least for entry in entries) <= minutes
 
 
 def config_of(run: PlannedRun, folder: Path, changes: dict[str, Any] | None = None) -> RunConfig:

@@ -42,14 +42,19 @@ def affordable(left: float, least: Sequence[float]) -> int:
     return count
 
 
-def next_slot(left: float, shares: Sequence[float]) -> float:
-    """Seconds of the first of the remaining runs: its share of what is left.
+def next_slot(left: float, shares: Sequence[float], least: Sequence[float]) -> float:
+    """Seconds of the first of the remaining runs: its minimum, and its share of what is left after all minima.
 
     Args:
         left: seconds until the last run must have ended.
         shares: of the remaining runs, the next one first.
+        least: their minima, seconds; where they do not fit together, they are shortened alike.
     """
-    return max(0.0, left - GAP * (len(shares) - 1)) * shares[0] / sum(shares)
+    left = max(0.0, left - GAP * (len(shares) - 1))
+    minima = sum(least)
+    if left < minima:
+        return left * least[0] / minima
+    return least[0] + (left - minima) * shares[0] / sum(shares)
 
 
 def training_minutes(slot: float, validation: float) -> float:
