@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import signal
-import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from typing import Any
 from gpu.entries import Plan, PlannedRun, read_plan
 from gpu.faces import decode_groups
 from gpu.half import extract_component
-from gpu.machine import Job, Journal, read_json
+from gpu.machine import Job, Journal, minutes_trained, read_json
 from gpu.report import Results
 from gpu.schedule import (
     RESERVE,
@@ -30,6 +28,7 @@ from gpu.schedule import (
     training_minutes,
     validation_interval,
 )
+from lumiface.core.errors import SettingError
 
 WATCHDOG = 20.0
 """Seconds before the end at which everything is stopped and what there is is written."""
@@ -51,13 +50,34 @@ class Conductor:
         pack, work, out: folders of what came, of this machine, and of what goes back.
         end: time (Unix) at which all is over.
         dry: the same on the CPU with tiny settings.
+        names: of the runs to take; none: all of the pack.
+        resume: runs of an earlier call on this machine go on; otherwise they start again.
     """
 
-    def __init__(self, pack: Path, work: Path, out: Path, started: float, end: float, *, dry: bool) -> None:
-        self.pack, self.work, self.out, self.started, self.end, self.dry = pack, work, out, started, end, dry
-        work.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(work / "runs", ignore_errors=True)  # of an earlier call on this machine
+    def __init__(
+        self,
+        pack: Path,
+        work: Path,
+        out: Path,
+        started: float,
+        end: float,
+        *,
+        dry: bool,
+        names: Sequence[str] = (),
+        resume: bool = False,
+    ) -> None:
+        self.pack, self.work, self.out, self.end, self.dry = pack, work, out, end, dry
         self.plan: Plan = read_plan(pack / "plan.json")
+        self.chosen = [run for run in self.plan.runs if not names or run.entry.name in names]
+        if unknown := set(names) - {run.entry.name for run in self.chosen}:
+            raise SettingError(f"{', '.join(sorted(unknown))} is not in {pack}")
+        work.mkdir(parents=True, exist_ok=True)
+        for run in self.chosen:
+            folder = work / "runs" / run.entry.name
+            if not resume:
+                shutil.rmtree(folder, ignore_errors=True)
+            for stale in ("ready", "outcome.json"):
+                (folder / stale).unlink(missing_ok=True)
         self.log = Journal(work / "journal.txt", started)
         self.results = Results(self.plan, work, out, self.log)
         self.probes: dict[str, dict[str, Any]] = {}
@@ -74,7 +94,7 @@ class Conductor:
         watchdog.daemon = True
         watchdog.start()
         try:
-            self.log(f"{len(self.plan.runs)} runs, {self.end - time.time():.0f} s; dry: {self.dry}")
+            self.log(f"{len(self.chosen)} runs, {self.end - time.time():.0f} s; dry: {self.dry}")
             self._extract()
             runs = self._probe()
             self._train(runs)
@@ -89,7 +109,7 @@ class Conductor:
     def _extract(self) -> None:
         """Networks that runs load by name and that came inside of others."""
         shipped = Path(str(resources.files("lumiface"))) / "weights" / "components"
-        for run in self.plan.runs:
+        for run in self.chosen:
             outer = self.work / "data" / f"{run.entry.init_from}.safetensors"
             for name, part in run.entry.extract.items():
                 if not (target := shipped / f"{name}.safetensors").is_file():
@@ -98,19 +118,24 @@ class Conductor:
 
     def _expire(self) -> None:
         """The watchdog's: the main thread may hang anywhere."""
-        self.log("watchdog: time is up")
-        self._stop()
-        self.results.write()
-        os._exit(0)
+        try:
+            self.log("watchdog: time is up")
+            self._stop()
+            self.results.write()
+        finally:
+            os._exit(0)
 
     def _stop(self) -> None:
         for job in self.jobs:
             job.kill()
 
+    def _folder(self, run: PlannedRun) -> Path:
+        return self.work / "runs" / run.entry.name
+
     def _start(self, stage: str, run: PlannedRun, *arguments: str) -> Job:
         name = run.entry.name
         common = ["--pack", str(self.pack), "--work", str(self.work), *(["--dry"] if self.dry else [])]
-        job = Job.start(stage, name, self.work / "runs" / name, [*common, *arguments])
+        job = Job.start(stage, name, self._folder(run), [*common, *arguments])
         self.jobs.append(job)
         return job
 
@@ -121,19 +146,24 @@ class Conductor:
             The runs that passed and for which there is time, in the order of the plan.
         """
         seconds = "0.5" if self.dry else "3"
-        jobs = {run.entry.name: self._start("probe", run, "--seconds", seconds) for run in self.plan.runs}
+        before = {run.entry.name for run in self.chosen if minutes_trained(self._folder(run))}
+        jobs = {
+            run.entry.name: self._start("probe", run, "--seconds", seconds)
+            for run in self.chosen
+            if run.entry.name not in before
+        }
         limit = DRY_FACES if self.dry else None
         decode_groups(self.pack / "faces", self.plan.groups, self.work / "data", limit, self.log)
         deadline = time.time() + max(30.0, (0.6 if self.dry else PROBING) * self.left)
         while any(job.running for job in jobs.values()) and time.time() < deadline:
             time.sleep(0.1)
         passed: list[PlannedRun] = []
-        for run in self.plan.runs:
-            name, job = run.entry.name, jobs[run.entry.name]
-            found = read_json(job.folder / "probe.json")
-            if job.running:
-                self.log(f"{name}: smoke test took too long")
-            job.kill()
+        for run in self.chosen:
+            name, found = run.entry.name, read_json(self._folder(run) / "probe.json")
+            if (job := jobs.get(name)) is not None:
+                if job.running:
+                    self.log(f"{name}: smoke test took too long")
+                job.kill()
             if not found.get("ok"):
                 reason = (found.get("error") or "no result").strip().splitlines()[-1]
                 self.log(f"{name}: left out, smoke test failed: {reason}; its minutes go to the others")
@@ -162,7 +192,7 @@ class Conductor:
             found, probe = self.probes[name], self.batch(run)
             minutes = training_minutes(slot, found["validation"])
             orders = {
-                "minutes": minutes,
+                "minutes": minutes + minutes_trained(job.folder),
                 "validate_every": validation_interval(60 * minutes, probe.steps_per_s, found["validation"]),
                 "save_every": state_interval(probe.steps_per_s),
             }
@@ -199,22 +229,3 @@ class Conductor:
 
     def compiles(self, run: PlannedRun) -> bool:
         return not self.dry and self.results.config(run).compile != "never"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--started", type=float, help="time at which the minutes began (Unix)")
-    parser.add_argument("--dry", action="store_true")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that results are written
-    started: float = options.started or time.time()
-    end = started + 60.0 * options.minutes
-    Conductor(options.pack, options.work, options.out, started, end, dry=options.dry).run()
-
-
-if __name__ == "__main__":
-    main()

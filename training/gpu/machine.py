@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from safetensors import safe_open
+
 
 @dataclass(slots=True)
 class Journal:
@@ -83,6 +85,14 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content
+
+
+def minutes_trained(folder: Path) -> float:
+    """Minutes of a run until its last state; 0 without a state."""
+    if not (path := folder / "state.safetensors").is_file():
+        return 0.0
+    with safe_open(path, framework="pt") as file:
+        return float(json.loads((file.metadata() or {})["state"])["facts"]["minutes"])
 
 
 def log_lines(folder: Path) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def affordable(left: float, least: Sequence[float]) -> int:
 
 
 def next_slot(left: float, shares: Sequence[float], least: Sequence[float]) -> float:
-    """Seconds of the first of the remaining runs: its minimum, and its share of what is left after all minima.
+    """Seconds of the first of the remaining runs: its minimum, and its share of what all minima leave.
 
     Args:
         left: seconds until the last run must have ended.

@@ -70,7 +70,7 @@ class Trial:
             images = loss.images
         return images, found
 
-    def warm_up(self, steps: int = 24) -> None:
+    def warm_up(self, steps: int = 8) -> None:
         """Compile the networks for every input size of the run, whichever part of it samples that size."""
         for progress in (0.0, 0.35, 0.6, 0.95):
             self.state.progress = progress

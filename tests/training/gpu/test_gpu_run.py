@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -73,44 +74,33 @@ def call(*command: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
-def test_a_dry_run_goes_through_every_stage(
-    tmp_path: Path, astronaut_uint8: np.ndarray, shared_asset: Find
-) -> None:
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory, astronaut_uint8: np.ndarray, shared_asset: Find) -> Path:
+    """A pack of three small runs, one of which cannot be trained, and a wheel that fits every Python."""
     shared_asset("lpips_squeeze.pt")
-    data, pack, out = tmp_path / "data", tmp_path / "gpu-pack", tmp_path / "out"
-    data.mkdir()
+    root = tmp_path_factory.mktemp("gpu")
+    (data := root / "data").mkdir()
+    (wheels := root / "wheels").mkdir()
     write_faces(data / "faces.tar", astronaut_uint8, 12)
     write_faces(data / "held-out.tar", astronaut_uint8, 4)
-    (tmp_path / "queue.yaml").write_text(yaml.safe_dump({"runs": [PAIRED, BROKEN, GENERATOR]}))
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
+    (root / "queue.yaml").write_text(yaml.safe_dump({"runs": [PAIRED, BROKEN, GENERATOR]}))
     with zipfile.ZipFile(wheels / "carried-1.0-py3-none-any.whl", "w") as wheel:
+        info = "carried-1.0.dist-info"
         wheel.writestr("carried.py", "PRESENT = True\n")
-        wheel.writestr(
-            "carried-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: carried\nVersion: 1.0\n"
-        )
-        wheel.writestr(
-            "carried-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr("carried-1.0.dist-info/RECORD", "")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: carried\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    options = ["--queue", root / "queue.yaml", "--data", data, "--wheels", wheels, "-o", root / "gpu-pack"]
+    assert "in all, of 60" in call(sys.executable, TOOL / "pack", *options)
+    assert "as before, 12 faces" in call(sys.executable, TOOL / "pack", *options)
+    return root / "gpu-pack"
 
-    options = ["--queue", tmp_path / "queue.yaml", "--data", data, "--wheels", wheels, "--minutes", "14"]
-    printed = call(sys.executable, TOOL / "pack", *options, "-o", pack)
-    assert "in all, of 60" in printed
-    assert "at quality" in call(sys.executable, TOOL / "pack", *options, "-o", pack)  # not encoded again
 
-    work = tmp_path / "work"
-    printed = call(
-        pack / "run",
-        "--dry",
-        "--minutes",
-        "1.8",
-        "--out",
-        out,
-        LUMIFACE_GPU_WORK=str(work),
-        LUMIFACE_ASSETS="",
-    )
+@pytest.mark.slow
+def test_a_dry_run_goes_through_every_stage(pack: Path, tmp_path: Path) -> None:
+    work, out = tmp_path / "work", tmp_path / "out"
+    command = (pack / "run", "--dry", "--minutes", "1.8", "--out", out)
+    printed = call(*command, LUMIFACE_GPU_WORK=str(work), LUMIFACE_ASSETS="")
     assert (work / "site" / "carried.py").is_file()
     report = json.loads((out / "report.json").read_text())
     states = {name: run["state"] for name, run in report["runs"].items()}
@@ -120,9 +110,34 @@ def test_a_dry_run_goes_through_every_stage(
     assert "small-faces" in (out / "report.md").read_text()
     assert len(list(out.iterdir())) <= 8
 
-    printed = call(sys.executable, TOOL / "collect", out)
-    assert "verified" in printed
+    assert "verified" in call(sys.executable, TOOL / "collect", out)
     for name, kind in (("small-pairs", None), ("small-faces", "stylegan2")):
         load_model(out / "results" / name / f"{name}.safetensors", kind=kind)
     with safe_open(out / "results" / "small-faces" / "small-faces-discriminator.safetensors", "pt") as file:
-        assert all(file.get_slice(key).get_dtype() in ("F16", "F64") for key in file.keys())  # noqa: SIM118
+        dtypes = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118 (not a dict)
+    assert dtypes <= {"F16", "F64"}  # the probability of augmentation keeps its precision
+
+    command = (pack / "run", "--dry", "--minutes", "1", "--out", out, "--resume", "--runs", "small-pairs")
+    call(*command, LUMIFACE_GPU_WORK=str(work), LUMIFACE_ASSETS="")
+    later = json.loads((out / "report.json").read_text())["runs"]
+    assert later["small-pairs"]["steps"] > report["runs"]["small-pairs"]["steps"]
+    assert later["small-faces"]["steps"] == report["runs"]["small-faces"]["steps"]
+
+
+@pytest.mark.slow
+def test_a_run_that_is_ended_writes_what_there_is(pack: Path, tmp_path: Path) -> None:
+    work, out = tmp_path / "work", tmp_path / "out"
+    environment = {
+        "PYTHONPATH": str(ROOT / "src"), "PYTHON": sys.executable, "LUMIFACE_GPU_WORK": str(work),
+    }  # fmt: skip
+    command = [str(pack / "run"), "--dry", "--minutes", "5", "--out", str(out)]
+    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
+    log, end = work / "runs" / "small-pairs" / "log.jsonl", time.monotonic() + 120
+    while "psnr_y" not in (log.read_text() if log.is_file() else "") and time.monotonic() < end:
+        time.sleep(0.2)
+    process.terminate()
+    assert process.wait(30) == 143
+    report = json.loads((out / "report.json").read_text())
+    assert report["runs"]["small-pairs"]["state"] == "cut off"
+    call(sys.executable, TOOL / "collect", out)
+    load_model(out / "results" / "small-pairs" / "small-pairs.safetensors")
