@@ -80,7 +80,6 @@ class Builder:
                     f"{entry.name} {reason}; the largest parts, MiB: {largest}; plan fewer runs"
                 )
             left_out[entry.name] = reason
-            self.log(f"{entry.name} is left out: it {reason}")
         return self._finish(chosen, kept, left_out, minutes)
 
     def _finish(
