@@ -1,0 +1,125 @@
+"""A few steps of a run before it: that losses and gradients are finite, how fast it is, what it needs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from gpu.schedule import Probe
+from lumiface.core.errors import LumifaceError
+from lumiface.training.config import RunConfig
+from lumiface.training.ema import EMA
+from lumiface.training.optimizer_step import optimizer_step
+from lumiface.training.task import TrainingTask, TrainState
+from lumiface.training.throughput import maybe_compile
+
+WARMUP = 3
+"""Steps before speed is measured."""
+TIMED = 16
+"""Steps whose speed is measured: the period of R1, and always the same input sizes."""
+WAIT_EVERY = 4
+"""Steps that are queued on the device before the clock is read."""
+
+
+class NonFiniteError(LumifaceError):
+    """A loss term or a gradient that is infinite or NaN."""
+
+
+class Trial:
+    """Steps of a task as the training loop takes them; the task is of no use afterwards."""
+
+    def __init__(self, task: TrainingTask, config: RunConfig, fabric: Fabric) -> None:
+        self.task, self.config, self.fabric = task, config, fabric
+        self.state, self.optimizers = TrainState({}, {}), dict[str, Any]()
+        for name, network in task.networks.items():
+            network.to(memory_format=torch.channels_last)
+            self.state.models[name], self.optimizers[name] = fabric.setup(
+                maybe_compile(network, config.compile, fabric.device), task.optimizer(name, fabric.device)
+            )
+            self.state.ema[name] = EMA(network, config.ema)
+
+    def step(self, number: int, *, check: bool = False) -> tuple[int, dict[str, float]]:
+        """One training step at a thousandth of the learning rate.
+
+        Args:
+            number: of the step, which selects the batch.
+            check: wait for the device, and examine every loss term and every gradient.
+
+        Returns:
+            The number of images, and the loss terms if they were examined.
+
+        Raises:
+            NonFiniteError: a term or gradient is infinite or NaN.
+        """
+        images, found = 0, dict[str, float]()
+        for loss in self.task.training_steps(self.state, number):
+            network, optimizer = self.state.models[loss.network], self.optimizers[loss.network]
+            for group in optimizer.param_groups:
+                group["lr"] = 1e-3 * self.config.lr
+            optimizer.zero_grad(set_to_none=True)
+            self.fabric.backward(torch.stack(list(loss.terms.values())).sum())
+            if check:
+                found |= _finite_terms(loss.terms)
+                _finite_gradients(loss.network, network)
+            optimizer_step(self.fabric, network, optimizer, self.config.clip)
+            self.state.ema[loss.network].update(self.task.networks[loss.network], number)
+            images = loss.images
+        return images, found
+
+    def warm_up(self, steps: int = 8) -> None:
+        """Compile the networks for every input size of the run, whichever part of it samples that size."""
+        for progress in (0.0, 0.35, 0.6, 0.95):
+            self.state.progress = progress
+            for number in range(steps):
+                self.step(number)
+
+    def validate(self) -> tuple[float, float]:
+        """The score of the weights, and the seconds that it takes."""
+        self._wait()
+        started = time.perf_counter()
+        score, _ = self.task.validate(self.state)
+        self._wait()
+        return score, time.perf_counter() - started
+
+    def measure(self, seconds: float) -> Probe:
+        """Speed and memory over `TIMED` steps, or as many as fit into the seconds."""
+        on_gpu = self.fabric.device.type == "cuda"
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats()
+        for number in range(WARMUP):
+            self.step(number)
+        self._wait()
+        started, images, steps, elapsed = time.perf_counter(), 0, 0, 0.0
+        while steps < TIMED and elapsed < seconds:
+            images += self.step(steps)[0]
+            steps += 1
+            if steps % WAIT_EVERY == 0:
+                self._wait()
+            elapsed = time.perf_counter() - started
+        self._wait()
+        elapsed = time.perf_counter() - started
+        memory = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else 0.0
+        return Probe(self.config.batch, images / elapsed, steps / elapsed, memory)
+
+    def _wait(self) -> None:
+        if self.fabric.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def _finite_terms(terms: dict[str, Tensor]) -> dict[str, float]:
+    values = {name: float(value.detach()) for name, value in terms.items()}
+    if broken := [name for name, value in values.items() if not abs(value) < float("inf")]:
+        raise NonFiniteError(f"loss terms {', '.join(broken)} are not finite: {values}")
+    return values
+
+
+def _finite_gradients(name: str, network: Any) -> None:
+    gradients = {key: value.grad for key, value in network.named_parameters() if value.grad is not None}
+    if not gradients:
+        raise NonFiniteError(f"no parameter of {name} has a gradient")
+    if broken := [key for key, grad in gradients.items() if not bool(torch.isfinite(grad).all())]:
+        raise NonFiniteError(f"{name}: gradients of {', '.join(broken[:5])} are not finite")
