@@ -121,7 +121,7 @@ def test_styles_are_mixed(faces: Path) -> None:
 def test_the_shipped_configuration_trains_a_generator() -> None:
     shipped = read_config(find_config("stylegan2-128"))
     assert isinstance(shipped, StyleGAN2Run)
-    assert learning_rate(0, shipped) == learning_rate(19_999, shipped) == 2e-3
+    assert learning_rate(0, shipped) == learning_rate(19_999, shipped) == 2.5e-3
 
 
 def test_faces_of_several_sizes_are_reduced_to_one(faces: Path, tmp_path: Path) -> None:
