@@ -112,7 +112,7 @@ def test_generator_and_discriminator_alternate(faces: Path) -> None:
 def test_styles_are_mixed(faces: Path) -> None:
     task = make_task(faces)
     generator = torch.Generator().manual_seed(0)
-    latents = task.recipe.sample_latents(task.generator, 200, generator, torch.device("cpu"))
+    latents = task.recipe.sample_latents(task.generator, 200, generator)
     assert latents.shape == (200, 8, 16)
     mixed = (latents[:, 0] != latents[:, -1]).any(dim=1).float().mean().item()
     assert mixed == pytest.approx(0.9, abs=0.06)

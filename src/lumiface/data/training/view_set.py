@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lumiface.core.device import to_device
 from lumiface.core.errors import InputError
 from lumiface.data.sources import open_source
 from lumiface.data.training.face_tensor import read_square_faces
@@ -63,7 +64,7 @@ class ViewSet:
 
     def batch(self, indices: Sequence[int], depth_size: int | None) -> Views:
         """Faces by index, with depth maps of `depth_size` pixels; None: with empty depth maps."""
-        rows = torch.tensor(list(indices), device=self.pictures.device)
+        rows = to_device(torch.tensor(list(indices)), self.pictures.device)
         cameras = self.cameras[rows]
         pictures = self.pictures[rows].float() / 255.0
         if depth_size is None:

@@ -140,8 +140,10 @@ class AutoencoderRecipe(nn.Module):
         return Autoencoder(generator)
 
     def sample_noise(self, count: int, latent: int, generator: torch.Generator) -> Tensor:
-        """Noise for the latents of a step, (count, latent)."""
-        return self.config.latent_noise * torch.randn(count, latent, generator=generator)
+        """Noise for the latents of a step, (count, latent), on the generator's device."""
+        return self.config.latent_noise * torch.randn(
+            count, latent, generator=generator, device=generator.device
+        )
 
     def forward(
         self,

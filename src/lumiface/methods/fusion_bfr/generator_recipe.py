@@ -77,19 +77,22 @@ class GeneratorRecipe(nn.Module):
         } | self.config.discriminator
         return Discriminator(DiscriminatorConfig.model_validate(settings))
 
-    def sample_latents(
-        self, network: Generator, count: int, generator: torch.Generator, device: torch.device
-    ) -> Tensor:
+    def sample_latents(self, network: Generator, count: int, generator: torch.Generator) -> Tensor:
         """W+ of random faces, (count, num_latents, latent), with style mixing.
 
         Most faces have one w for the coarse layers and another one for the fine layers.
+
+        Args:
+            network: the generator; its mapping network is used.
+            generator: source of the random numbers, on the network's device.
         """
-        z = torch.randn(2, count, network.config.latent, generator=generator).to(device)
+        device, layers = generator.device, network.config.num_latents
+        z = torch.randn(2, count, network.config.latent, generator=generator, device=device)
         coarse, fine = (network.broadcast_latent(network.mapping(half)) for half in z)
-        crossover = torch.randint(1, network.config.num_latents, (count, 1), generator=generator)
-        unmixed = torch.rand(count, 1, generator=generator) >= self.config.mixing
-        is_coarse = (torch.arange(network.config.num_latents)[None] < crossover) | unmixed
-        return torch.where(is_coarse[:, :, None].to(device), coarse, fine)
+        crossover = torch.randint(1, layers, (count, 1), generator=generator, device=device)
+        unmixed = torch.rand(count, 1, generator=generator, device=device) >= self.config.mixing
+        is_coarse = (torch.arange(layers, device=device)[None] < crossover) | unmixed
+        return torch.where(is_coarse[:, :, None], coarse, fine)
 
     def discriminator_loss(
         self, discriminator: DiscriminatorFn, real: Tensor, fake: Tensor, generator: torch.Generator
@@ -140,7 +143,7 @@ class GeneratorRecipe(nn.Module):
         self, fake: Tensor, latents: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """Squared deviation of the path lengths from their moving average, times the steps between two."""
-        noise = torch.randn(fake.shape, generator=generator).to(fake)
+        noise = torch.randn(fake.shape, generator=generator, device=generator.device).to(fake)
         lengths = path_length(fake, latents, noise)
         with torch.no_grad():
             self.mean_path.lerp_(lengths.mean().to(self.mean_path), 0.01)

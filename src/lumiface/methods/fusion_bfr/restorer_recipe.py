@@ -82,8 +82,11 @@ class RestorerRecipe(nn.Module):
         return apply_blind(target, parameters, generator)
 
     def sample_fidelity(self, count: int, generator: torch.Generator) -> Tensor:
-        """The fidelity at which each face of a step is restored, (count,): 1, or uniform in [0, 1]."""
-        uniform = torch.rand(2, count, generator=generator)
+        """The fidelity at which each face of a step is restored, (count,): 1, or uniform in [0, 1].
+
+        On the generator's device.
+        """
+        uniform = torch.rand(2, count, generator=generator, device=generator.device)
         return torch.where(uniform[0] < self.config.random_fidelity_prob, uniform[1], 1.0)
 
     def forward(

@@ -24,7 +24,8 @@ class NoiseSchedule:
     NOTE(paper): the paper specifies neither the schedule nor T; it cites this work for equation 2.
 
     Attributes:
-        beta, alpha, alpha_bar: (T,) float64; index 0 is t = 1.
+        beta, alpha, alpha_bar: (T,) float64, on the CPU; index 0 is t = 1.
+        copies: `alpha_bar` on the devices where it has been used.
     """
 
     def __init__(self, steps: int = 1000) -> None:
@@ -33,6 +34,7 @@ class NoiseSchedule:
         self.beta = (1.0 - bar[1:] / bar[:-1]).clamp(max=0.999)
         self.alpha = 1.0 - self.beta
         self.alpha_bar = torch.cumprod(self.alpha, dim=0)
+        self.copies: dict[torch.device, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.beta)
@@ -96,7 +98,11 @@ class NoiseSchedule:
 
     def _coefficients(self, like: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """√ᾱ_t and √(1-ᾱ_t) as (B, 1, 1, 1)."""
-        bar = self.alpha_bar.to(like.device)[t - 1][:, None, None, None]
+        # Copied to each device once: a copy at every step would make the host wait for the device.
+        if like.device not in self.copies:
+            with torch.inference_mode(False):  # a copy made in validation is used in training, too
+                self.copies[like.device] = self.alpha_bar.to(like.device)
+        bar = self.copies[like.device][t - 1][:, None, None, None]
         return bar.sqrt().to(like.dtype), (1.0 - bar).sqrt().to(like.dtype)
 
 

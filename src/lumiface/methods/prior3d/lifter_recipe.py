@@ -65,10 +65,10 @@ class LifterRecipe(nn.Module):
             camera: (B, 25).
             depth: (B, 1, s, s) distance along the rays, world units.
             mask: (B, 1, s, s) bool, where `depth` is valid.
-            generator: source of the random pixel offsets and ray samples.
+            generator: source of the random pixel offsets and ray samples, on the images' device.
         """
         weights, side = self.config, self.config.side
-        pixels = _grid(side, weights.stride, generator).to(image.device)
+        pixels = _grid(side, weights.stride, generator)
         target, face = _select(image, pixels), _select(mask.to(image.dtype), pixels)
         rendering = lifter.render(planes, camera, side, pixels=pixels, generator=generator)
         terms = {
@@ -80,7 +80,7 @@ class LifterRecipe(nn.Module):
         if self.perceptual is not None:
             terms["perceptual"] = weights.perceptual * self.perceptual(rendering.colour, target)
         if weights.mirror > 0:
-            pixels = _grid(side, weights.mirror_stride, generator).to(image.device)
+            pixels = _grid(side, weights.mirror_stride, generator)
             target = _select(image.flip(-1), pixels)
             face = _select(mask.to(image.dtype).flip(-1), pixels)
             rendering = lifter.render(planes, mirror_camera(camera), side, pixels=pixels, generator=generator)
@@ -90,10 +90,10 @@ class LifterRecipe(nn.Module):
 
 def _grid(side: int, stride: int, generator: torch.Generator) -> Tensor:
     """Indices of every `stride`-th pixel in both directions, from a random offset, as a square."""
-    top, left = torch.randint(stride, (2,), generator=generator).tolist()
-    rows, columns = torch.arange(top, side, stride), torch.arange(left, side, stride)
-    rows, columns = rows[: side // stride], columns[: side // stride]
-    return rows[:, None] * side + columns
+    device = generator.device
+    top, left = torch.randint(stride, (2,), generator=generator, device=device)  # read by the device alone
+    steps = stride * torch.arange(side // stride, device=device)
+    return (top + steps)[:, None] * side + left + steps
 
 
 def _select(image: Tensor, pixels: Tensor) -> Tensor:

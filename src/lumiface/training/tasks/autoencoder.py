@@ -78,8 +78,8 @@ class AutoencoderTask(AdversarialTask[AutoencoderRun]):
         count = self.count
         random = StepRandom(self.config.seed, step, self.rank)
         face = 2.0 * sample_batch(self.faces, count, random.rng) - 1.0
-        generator = random.generator()
-        noise = self.recipe.sample_noise(count, self.generator.config.latent, generator).to(self.device)
+        generator = random.generator(self.device)
+        noise = self.recipe.sample_noise(count, self.generator.config.latent, generator)
         output, code = state.models["autoencoder"](face, noise)
         warm = step >= self.recipe.gan.config.discriminator_warmup_steps
         discriminator = state.models.get("discriminator") if warm else None

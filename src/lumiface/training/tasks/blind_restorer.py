@@ -53,7 +53,7 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
     trained_on: TrainedOn = "benchmark"
 
     def __init__(self, config: BlindRestorerRun, context: TaskContext) -> None:
-        self.config = config
+        self.config, self.device = config, context.device
         self.rank, self.count = context.rank, context.per_rank_batch(config.batch)
         self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
         torch.manual_seed(config.seed)
@@ -92,10 +92,10 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
     def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
         count = self.count
         random = StepRandom(self.config.seed, step, self.rank)
-        generator = random.generator()
+        generator = random.generator(self.device)
         target = sample_batch(self.faces, count, random.rng)
         degraded = self.recipe.degrade(target, generator)
-        fidelity = self.recipe.sample_fidelity(count, generator).to(target)
+        fidelity = self.recipe.sample_fidelity(count, generator)
         output = state.models["restorer"](degraded, fidelity).float()
         discriminator = state.models.get("discriminator")
         terms = self.recipe(output, target, self.network.encoder, discriminator, generator)

@@ -83,7 +83,7 @@ class StyleGAN2Task:
         recipe, settings = self.recipe, self.recipe.config
         count = self.count
         random = StepRandom(self.config.seed, step, self.rank)
-        generator = random.generator()
+        generator = random.generator(self.device)
         discriminator = state.models["discriminator"]
         real = 2.0 * sample_batch(self.faces, count, random.rng) - 1.0
 
@@ -118,10 +118,10 @@ class StyleGAN2Task:
         self.recipe.load_state_dict(state_dict)
 
     def _sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
-        return self.recipe.sample_latents(self.generator, count, generator, self.device)
+        return self.recipe.sample_latents(self.generator, count, generator)
 
     def _synthesise(self, state: TrainState, latents: Tensor, generator: torch.Generator) -> Tensor:
-        noise = [part.to(self.device) for part in self.generator.sample_noise(len(latents), generator)]
+        noise = self.generator.sample_noise(len(latents), generator)
         return state.models["generator"](latents, noise)
 
 

@@ -39,6 +39,7 @@ class ViewTask(StatelessTask):
             paths = [context.path(source) for source in sources]
             return load_views(paths, context.path(meshes), context.device, context.log)
 
+        self.device = context.device
         self.views = load(config.train, config.meshes)
         self.held_out = load([config.validate_on], config.validate_meshes)
         self.seed, self.batch = config.seed, config.batch
@@ -54,7 +55,7 @@ class ViewTask(StatelessTask):
         return (
             indices[self.rank :: self.world_size].tolist(),
             flipped,
-            random.generator(offset=self.rank),
+            random.generator(self.device, offset=self.rank),
         )
 
     def weights(self, state: TrainState) -> dict[str, Tensor]:
