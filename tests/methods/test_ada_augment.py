@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from helpers import rand
-from lumiface.methods.fusion_bfr.ada_augment import AdaptiveProbability, AugmentConfig, augment
+from lumiface.methods.fusion_bfr.ada_augment import (
+    AugmentConfig,
+    adapt_probability,
+    augment,
+    sample_reflected,
+)
 
 CONFIG = AugmentConfig()
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def probability(p: float) -> Tensor:
+    return torch.tensor(p, dtype=torch.float64)
 
 
 def smooth(count: int) -> Tensor:
@@ -24,15 +34,15 @@ def smooth(count: int) -> Tensor:
 
 def test_p_0_changes_nothing() -> None:
     images = smooth(3)
-    assert augment(images, 0.0, CONFIG, seeded()) is images
-    tiny = augment(images, 1e-9, CONFIG, seeded())  # all the arithmetic, no transform applied
+    assert augment(images, probability(0.0), CONFIG, seeded()) is images
+    tiny = augment(images, probability(1e-9), CONFIG, seeded())  # all the arithmetic, no transform applied
     torch.testing.assert_close(tiny, images, atol=1e-5, rtol=1e-4)
 
 
 def test_images_are_transformed_reproducibly_and_independently() -> None:
     images = smooth(1).expand(6, -1, -1, -1)
-    changed = augment(images, 1.0, CONFIG, seeded())
-    assert torch.equal(changed, augment(images, 1.0, CONFIG, seeded()))
+    changed = augment(images, probability(1.0), CONFIG, seeded())
+    assert torch.equal(changed, augment(images, probability(1.0), CONFIG, seeded()))
     assert changed.shape == images.shape
     distances = torch.cdist(changed.flatten(1), changed.flatten(1)).fill_diagonal_(torch.inf)
     assert distances.min() > 1.0
@@ -40,7 +50,7 @@ def test_images_are_transformed_reproducibly_and_independently() -> None:
 
 def test_p_is_the_probability_of_each_transform() -> None:
     images = smooth(1).expand(400, -1, -1, -1)
-    changed = augment(images, 0.05, CONFIG, seeded())
+    changed = augment(images, probability(0.05), CONFIG, seeded())
     untouched = ((changed - images).abs().amax(dim=(1, 2, 3)) < 1e-4).float().mean().item()
     # Nine transforms; a flip happens in half of its samples.
     assert untouched == pytest.approx(0.95**8 * 0.975, abs=0.07)
@@ -48,25 +58,52 @@ def test_p_is_the_probability_of_each_transform() -> None:
 
 def test_greys_stay_grey() -> None:
     grey = smooth(20)[:, :1].expand(-1, 3, -1, -1)
-    changed = augment(grey, 1.0, CONFIG, seeded())
+    changed = augment(grey, probability(1.0), CONFIG, seeded())
     assert (changed.amax(dim=1) - changed.amin(dim=1)).max() < 1e-4
 
 
 def test_gradients_pass_through() -> None:
     images = smooth(2).requires_grad_()
-    augment(images, 1.0, CONFIG, seeded()).square().sum().backward()
+    augment(images, probability(1.0), CONFIG, seeded()).square().sum().backward()
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
 
 
 def test_p_follows_the_sign_of_the_logits() -> None:
-    probability = AdaptiveProbability(AugmentConfig(images=100, max_p=0.5))
+    config, p = AugmentConfig(images=100, max_p=0.5), probability(0.0)
     for _ in range(20):
-        probability.observe(torch.ones(4))  # overfitted
-    assert probability.value == 0.5
+        adapt_probability(p, torch.ones(4), config)  # overfitted
+    assert p == 0.5
     for _ in range(5):
-        probability.observe(torch.tensor([1.0, -1.0, 1.0, -1.0]))
-    assert probability.value == pytest.approx(0.3)
+        adapt_probability(p, torch.tensor([1.0, -1.0, 1.0, -1.0]), config)
+    assert p.item() == pytest.approx(0.3)
     for _ in range(50):
-        probability.observe(-torch.ones(4))
-    assert probability.value == 0.0
+        adapt_probability(p, -torch.ones(4), config)
+    assert p == 0.0
+    adapt_probability(p, torch.tensor([1.0, 1.0, 1.0, 1.0, -1.0]), config)  # r_t is the target, 0.6
+    assert p.item() == pytest.approx(0.05)
+
+
+def transforms(count: int, spread: float) -> Tensor:
+    """(count, 2, 3) random affine maps of output to input coordinates."""
+    return torch.eye(2, 3) + spread * (rand(count, 2, 3, seed=3) - 0.5)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (9, 14)])
+def test_sampling_by_gathers_is_grid_sample(size: tuple[int, int]) -> None:
+    images = rand(8, 3, *size).requires_grad_()
+    for spread in (0.5, 9.0):  # the second reaches beyond several reflections
+        grid = F.affine_grid(transforms(8, spread), [8, 3, *size], align_corners=False)
+        expected = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+        actual = sample_reflected(images, grid)
+        torch.testing.assert_close(actual, expected, atol=2e-5, rtol=1e-5)
+        weights = rand(*expected.shape, seed=1)
+        gradients = [torch.autograd.grad((one * weights).sum(), images)[0] for one in (actual, expected)]
+        torch.testing.assert_close(*gradients, atol=5e-5, rtol=1e-4)
+
+
+def test_sampling_by_gathers_has_a_second_derivative() -> None:
+    images = rand(2, 1, 4, 4).double().requires_grad_()
+    grid = F.affine_grid(transforms(2, 1.0).double(), [2, 1, 4, 4], align_corners=False)
+    assert torch.autograd.gradcheck(lambda x: sample_reflected(x, grid).pow(3), images)
+    assert torch.autograd.gradgradcheck(lambda x: sample_reflected(x, grid).pow(3), images)

@@ -43,41 +43,49 @@ class AugmentConfig(Settings):
     )
 
 
-class AdaptiveProbability:
-    """p, controlled by the overfitting heuristic r_t (equation 1).
+@torch.no_grad()
+def adapt_probability(p: Tensor, real: Tensor, config: AugmentConfig) -> None:
+    """Update p by the overfitting heuristic r_t (equation 1): it rises where r_t is above the target.
 
-    Attributes:
-        value: p.
+    The paper adds up the signs of four batches; here each batch changes p, by a quarter of that. So there is
+    no statistic besides p, and nothing to read from the device.
+
+    Args:
+        p: scalar float64, changed in place.
+        real: logits (B,) of real faces, on the same device.
+        config: target and speed.
     """
-
-    def __init__(self, config: AugmentConfig, value: float = 0.0) -> None:
-        self.config, self.value = config, value
-
-    def observe(self, real: Tensor) -> None:
-        """Update p with the logits (B,) of real faces: it rises where E[sign] is above the target."""
-        overfit = float(real.sign().mean())  # r_t
-        step = len(real) / self.config.images
-        self.value = min(
-            max(self.value + math.copysign(step, overfit - self.config.target), 0.0), self.config.max_p
-        )
+    overfit = real.sign().mean().to(p.dtype)  # r_t
+    step = torch.full_like(p, len(real) / config.images)
+    p.add_(step.copysign(overfit - config.target)).clamp_(0.0, config.max_p)
 
 
-def augment(images: Tensor, p: float, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    p: Tensor,
+    config: AugmentConfig,
+    generator: torch.Generator,
+    *,
+    twice_differentiable: bool = False,
+) -> Tensor:
     """Transform each image independently; differentiable, since gradients pass through to the generator.
 
     Args:
         images: (B, 3, H, H) in about [-1, 1].
-        p: probability of each transform.
+        p: scalar, the probability of each transform.
         config: which transforms there are.
-        generator: source of the random numbers, on its own device.
+        generator: source of the random numbers.
+        twice_differentiable: whether a second derivative is needed, as by R1.
+
+    `images`, `p` and `generator` are on one device.
 
     Returns:
-        The same shape; with p = 0 the images themselves.
+        The same shape; with p = 0 the images themselves, on a GPU up to rounding.
     """
-    if p <= 0.0:
+    # Reading p from a GPU would wait for all that is queued there, so there all is computed, even at p = 0.
+    if p.device.type == "cpu" and p <= 0.0:
         return images
-    count, device = len(images), images.device
-    sampler = _Sampler(count, p, generator, device)
+    sampler = _Sampler(len(images), p, generator)
     # Colour first, then geometry: the colour transform is per pixel, so the order does not matter.
     matrix, offset = _colour_transform(sampler)
     recoloured = (
@@ -85,14 +93,53 @@ def augment(images: Tensor, p: float, config: AugmentConfig, generator: torch.Ge
     )
     affine = _geometric_transform(sampler, config)
     grid = F.affine_grid(affine[:, :2].to(images), list(images.shape), align_corners=False)
+    if twice_differentiable and images.is_cuda:  # where grid_sample has no second derivative
+        return sample_reflected(recoloured, grid)
     return F.grid_sample(recoloured, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def sample_reflected(images: Tensor, grid: Tensor) -> Tensor:
+    """`F.grid_sample`, bilinear with reflection and without aligned corners, made of gathers.
+
+    It can be differentiated any number of times in the images, on every device. A gather's derivative adds up
+    where several pixels fall, which a GPU does in no fixed order and more slowly: only for R1.
+
+    Args:
+        images: (B, C, H, W).
+        grid: (B, h, w, 2), x and y in [-1, 1] from border to border; gets no gradient.
+
+    Returns:
+        (B, C, h, w).
+    """
+    height, width = images.shape[-2:]
+    x, y = _reflected(grid[..., 0], width), _reflected(grid[..., 1], height)  # (B, h, w), in pixels
+    left, top = x.floor(), y.floor()
+    right_weight, bottom_weight = (x - left).flatten(1)[:, None], (y - top).flatten(1)[:, None]
+    columns = [(left + step).clamp(max=width - 1).long() for step in (0, 1)]
+    rows = [(top + step).clamp(max=height - 1).long() for step in (0, 1)]
+    pixels = images.flatten(2)
+
+    def corner(row: int, column: int) -> Tensor:
+        index = (rows[row] * width + columns[column]).flatten(1)[:, None]
+        return pixels.gather(2, index.expand(-1, images.shape[1], -1))
+
+    upper = torch.lerp(corner(0, 0), corner(0, 1), right_weight)
+    lower = torch.lerp(corner(1, 0), corner(1, 1), right_weight)
+    return torch.lerp(upper, lower, bottom_weight).unflatten(2, grid.shape[1:3])
+
+
+def _reflected(position: Tensor, length: int) -> Tensor:
+    """Positions in [-1, 1] -> pixels 0 to length - 1, mirrored at the outer borders of the edge pixels."""
+    from_border = (0.5 * length * (position + 1.0)).abs()
+    inside, flips = from_border.remainder(length), (from_border / length).floor()
+    return (torch.where(flips % 2 == 0, inside, length - inside) - 0.5).clamp(0.0, length - 1.0)
 
 
 class _Sampler:
     """Random parameters for a batch; a transform that is not applied gets its neutral value."""
 
-    def __init__(self, count: int, p: float, generator: torch.Generator, device: torch.device) -> None:
-        self.count, self.p, self.generator, self.device = count, p, generator, device
+    def __init__(self, count: int, p: Tensor, generator: torch.Generator) -> None:
+        self.count, self.p, self.generator, self.device = count, p, generator, generator.device
 
     def uniform(self, low: float, high: float, neutral: float) -> Tensor:
         return self._with_probability(low + (high - low) * self._rand(), neutral)
@@ -105,13 +152,13 @@ class _Sampler:
         return self._with_probability(deviation * self._randn(), 0.0)
 
     def _with_probability(self, values: Tensor, neutral: float) -> Tensor:
-        return torch.where(self._rand() < self.p, values, torch.full_like(values, neutral)).to(self.device)
+        return torch.where(self._rand() < self.p, values, neutral)
 
     def _rand(self) -> Tensor:
-        return torch.rand(self.count, generator=self.generator, device=self.generator.device)
+        return torch.rand(self.count, generator=self.generator, device=self.device)
 
     def _randn(self) -> Tensor:
-        return torch.randn(self.count, generator=self.generator, device=self.generator.device)
+        return torch.randn(self.count, generator=self.generator, device=self.device)
 
 
 def _geometric_transform(sampler: _Sampler, config: AugmentConfig) -> Tensor:
@@ -135,10 +182,10 @@ def _colour_transform(sampler: _Sampler) -> tuple[Tensor, Tensor]:
     hue, saturation = math.pi * sampler.uniform(-0.1, 0.1, 0.0), sampler.log_normal(0.5)
     grey = torch.full((3, 3), 1.0 / 3.0, device=sampler.device)  # projection onto the grey axis
     # Rodrigues' rotation about the grey axis, by the hue; saturation scales what is perpendicular to it.
-    cross = torch.tensor(
-        [[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=sampler.device
-    ) / math.sqrt(3.0)
-    perpendicular = torch.eye(3, device=sampler.device) - grey
+    identity = torch.eye(3, device=sampler.device)
+    perpendicular = identity - grey
+    # Cross product with (1, 1, 1) / √3; from the identity, since a list would be copied from the CPU.
+    cross = (identity.roll(1, dims=0) - identity.roll(-1, dims=0)) / math.sqrt(3.0)
     cosine, sine = hue.cos()[:, None, None], hue.sin()[:, None, None]
     rotated = grey + saturation[:, None, None] * (cosine * perpendicular + sine * cross)
     matrix = contrast[:, None, None] * rotated

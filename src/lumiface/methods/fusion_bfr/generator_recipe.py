@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lumiface.core.settings import Settings
 from lumiface.losses.adversarial import discriminator_loss, generator_loss, path_length, r1_penalty
-from lumiface.methods.fusion_bfr.ada_augment import AdaptiveProbability, AugmentConfig, augment
+from lumiface.methods.fusion_bfr.ada_augment import AugmentConfig, adapt_probability, augment
 from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig
 from lumiface.methods.fusion_bfr.generator import Generator
 
@@ -61,7 +61,6 @@ class GeneratorRecipe(nn.Module):
     def __init__(self, config: GeneratorRecipeConfig, seed: int) -> None:
         super().__init__()
         self.config, self.seed = config, seed
-        self.probability = AdaptiveProbability(config.augment or AugmentConfig())
         self.register_buffer("p", torch.zeros((), dtype=torch.float64))
         self.register_buffer("mean_path", torch.zeros(()))
         self.p: Tensor
@@ -101,8 +100,7 @@ class GeneratorRecipe(nn.Module):
         real_logits = discriminator(self._augment(real, generator))
         loss = discriminator_loss(real_logits, discriminator(self._augment(fake, generator)))
         if self.config.augment is not None:
-            self.probability.observe(real_logits.detach())
-            self.p.fill_(self.probability.value)
+            adapt_probability(self.p, real_logits, self.config.augment)
         return {"discriminator": loss}
 
     def r1_loss(
@@ -110,7 +108,8 @@ class GeneratorRecipe(nn.Module):
     ) -> dict[str, Tensor]:
         """R1 on augmented real faces, times the steps between two evaluations."""
         real = real.detach().requires_grad_()
-        penalty = r1_penalty(discriminator(self._augment(real, generator)), real)
+        augmented = self._augment(real, generator, twice_differentiable=True)
+        penalty = r1_penalty(discriminator(augmented), real)
         return {"r1": 0.5 * self.config.r1 * self.config.r1_every * penalty}
 
     def discriminator_steps(
@@ -150,11 +149,10 @@ class GeneratorRecipe(nn.Module):
         penalty = (lengths - self.mean_path).square().mean()
         return {"path_length": self.config.path_length * self.config.path_length_every * penalty}
 
-    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        keys = super().load_state_dict(state_dict, strict, assign)
-        self.probability.value = float(self.p)
-        return keys
-
-    def _augment(self, faces: Tensor, generator: torch.Generator) -> Tensor:
+    def _augment(
+        self, faces: Tensor, generator: torch.Generator, *, twice_differentiable: bool = False
+    ) -> Tensor:
         settings = self.config.augment
-        return faces if settings is None else augment(faces, self.probability.value, settings, generator)
+        if settings is None:
+            return faces
+        return augment(faces, self.p, settings, generator, twice_differentiable=twice_differentiable)

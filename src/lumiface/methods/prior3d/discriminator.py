@@ -63,6 +63,8 @@ def box_blur(image: Tensor) -> Tensor:
 def edge_strength(image: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, H, W), magnitude of the grey image's gradient (Sobel)."""
     grey = F.pad(image.mean(dim=1, keepdim=True), (1,) * 4, mode="replicate")
-    smooth, step = grey.new_tensor([1.0, 2.0, 1.0]) / 4.0, grey.new_tensor([-1.0, 0.0, 1.0]) / 2.0
+    # Computed, since lists would be copied from the CPU, and a GPU waited for.
+    offset = torch.arange(-1, 2, device=grey.device, dtype=grey.dtype)
+    smooth, step = (2.0 - offset.abs()) / 4.0, offset / 2.0
     kernels = torch.stack([smooth[:, None] * step, step[:, None] * smooth])[:, None]  # (2, 1, 3, 3)
     return (F.conv2d(grey, kernels).square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
