@@ -165,3 +165,50 @@ def test_minibatch_stddev_detects_equal_images() -> None:
     torch.testing.assert_close(pairs[0], (x[0] - x[2]).abs().mean() / 2, atol=1e-4, rtol=1e-3)
     assert pairs[0] == pairs[2]
     assert minibatch_stddev(x[:3], 2).shape == (3, 1, 2, 2)
+
+
+def test_mixed_precision_is_for_high_resolutions() -> None:
+    """Low resolutions, RGB outputs and logits keep float32; a network may also be bfloat16 as a whole."""
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(resolution=32, latent=32, mapping=2, channel_base=1024))
+    discriminator = Discriminator(DiscriminatorConfig(resolution=32, channel_base=1024))
+    latents = generator.broadcast_latent(generator.mapping(torch.randn(4, 32)))
+    noise = generator.zero_noise()
+    types: dict[int, torch.dtype] = {}
+
+    def record(x: Tensor, resolution: int) -> Tensor:
+        types[resolution] = x.dtype
+        return x
+
+    exact_image = generator(latents, noise)
+    with torch.autocast("cpu", torch.bfloat16):
+        image = generator.synthesise(latents, noise, record)
+        logits = discriminator(image)
+    low, full = torch.bfloat16, torch.float32
+    assert types == {4: full, 8: full, 16: low, 32: low}
+    assert image.dtype == logits.dtype == full
+    assert (image - exact_image).norm() < 0.015 * exact_image.norm()
+    torch.testing.assert_close(logits, discriminator(exact_image), atol=0.02, rtol=0.02)
+    assert logits.bfloat16().float().ne(logits).any()  # more digits than bfloat16 has
+    whole = generator.bfloat16()(latents.bfloat16(), generator.zero_noise())
+    assert whole.dtype == low
+
+
+@pytest.mark.slow
+def test_compiled_networks_have_the_same_gradients() -> None:
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(resolution=32, latent=32, mapping=2, channel_base=512))
+    discriminator = Discriminator(DiscriminatorConfig(resolution=32, channel_base=512))
+    z, noise = torch.randn(4, 32), generator.sample_noise(4, torch.Generator().manual_seed(1))
+    gradients: list[Tensor] = []
+    for compiled in (False, True):
+        networks: Any = (generator, discriminator)
+        if compiled:
+            networks = [torch.compile(network, dynamic=False) for network in networks]
+        generator.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            networks[1](networks[0](z, noise)).sum().backward()
+        gradients.append(
+            torch.cat([value.grad.flatten() for value in generator.parameters() if value.grad is not None])
+        )
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # `lumiface train --dry-run` needs no lightning
     from lightning.fabric import Fabric
 
     from lumiface.data.training.face_set import FaceSet
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,13 @@ class TaskContext:
     def autocast_on_gpu(self) -> AbstractContextManager[Any]:
         """The run's arithmetic for frozen networks in losses; on the CPU they stay in float32."""
         return nullcontext() if self.device.type == "cpu" else self.fabric.autocast()
+
+    def place(self, module: Module) -> Module:
+        """Move the networks of a loss to the device, on a GPU with channels last, which suits bf16."""
+        module = module.to(self.device)
+        if self.device.type != "cpu":
+            module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return module
 
     def path(self, source: str) -> str:
         """A path of the configuration with the data folder filled in."""

@@ -11,7 +11,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.core.settings import Settings
-from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, activate
+from lumiface.methods.fusion_bfr.style_layers import (
+    EXACT_RESOLUTION,
+    EqualConv2d,
+    EqualLinear,
+    activate,
+    exact,
+)
 
 
 class DiscriminatorConfig(Settings):
@@ -74,9 +80,16 @@ class Discriminator(nn.Module):
         self.hidden, self.logit = EqualLinear(last * 16, last), EqualLinear(last, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        x = self.blocks(activate(self.from_rgb(image)))
-        x = activate(self.conv(torch.cat([x, minibatch_stddev(x, self.config.group)], dim=1)))
-        return self.logit(activate(self.hidden(x.flatten(1))))[:, 0]
+        x = activate(self.from_rgb(image))
+        for block in self.blocks:
+            if x.shape[-1] > EXACT_RESOLUTION:
+                x = block(x)
+            else:
+                with exact(x):
+                    x = block(x.to(self.conv.weight.dtype))
+        with exact(x):
+            x = activate(self.conv(torch.cat([x, minibatch_stddev(x, self.config.group)], dim=1)))
+            return self.logit(activate(self.hidden(x.flatten(1))))[:, 0]
 
 
 def minibatch_stddev(x: Tensor, group: int) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -17,11 +18,13 @@ from torch import Tensor, nn
 from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.resampling_conv import upsample
 from lumiface.methods.fusion_bfr.style_layers import (
+    EXACT_RESOLUTION,
     GAIN,
     EqualLinear,
     ModulatedConv2d,
     activate,
     deactivate,
+    exact,
 )
 
 FeatureHook = Callable[[Tensor, int], Tensor]
@@ -101,7 +104,8 @@ class StyledLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        return activate(self.conv(x, w) + self.noise * noise + self.bias[:, None, None])
+        x = self.conv(x, w)
+        return activate(x + (self.noise * noise).to(x.dtype) + self.bias.to(x.dtype)[:, None, None])
 
 
 class ToRGB(nn.Module):
@@ -116,8 +120,12 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, w: Tensor, previous: Tensor | None) -> Tensor:
+        # In the type of the bias, also where x has fewer bits: the sum over the scales needs all.
         rgb = self.conv(x, w) + self.bias[:, None, None]
-        return rgb if previous is None else rgb + upsample(previous)
+        if previous is None:
+            return rgb
+        with exact(x):
+            return rgb + upsample(previous)
 
 
 class Generator(nn.Module):
@@ -215,11 +223,14 @@ class Generator(nn.Module):
         rgb: Tensor | None = None
         for level, (second, to_rgb) in enumerate(zip(self.second, self.to_rgbs, strict=True)):
             # As in StyleGAN2, the RGB layer of a scale shares its latent with the next scale's first layer.
-            if level > 0:
-                x = self.first[level - 1](x, latents[:, 2 * level - 1], noise[2 * level - 1])
-            x = second(x, latents[:, 2 * level], noise[2 * level])
+            resolution = self.config.resolutions[level]
+            with exact(x) if resolution <= EXACT_RESOLUTION else nullcontext():
+                x = x.to(self.constant.dtype) if resolution <= EXACT_RESOLUTION else x
+                if level > 0:
+                    x = self.first[level - 1](x, latents[:, 2 * level - 1], noise[2 * level - 1])
+                x = second(x, latents[:, 2 * level], noise[2 * level])
             if feature_hook is not None:
-                x = feature_hook(x, self.config.resolutions[level])
+                x = feature_hook(x, resolution)
             rgb = to_rgb(x, latents[:, 2 * level + 1], rgb)
         assert rgb is not None
         return rgb

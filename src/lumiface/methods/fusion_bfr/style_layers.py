@@ -22,6 +22,16 @@ GAIN = math.sqrt(2.0)
 """Factor after a leaky ReLU that preserves the variance of the signal."""
 
 
+EXACT_RESOLUTION = 8
+"""Up to this resolution, mixed precision leaves features in float32; as in StyleGAN2-ADA (Karras et al. 2020,
+appendix D) only the high resolutions, which take the time, are computed in few bits."""
+
+
+def exact(x: Tensor) -> torch.autocast:
+    """A context in which mixed precision is off."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
 def activate(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2, times √2."""
     return F.leaky_relu(x, SLOPE) * GAIN
@@ -115,11 +125,14 @@ class ModulatedConv2d(nn.Module):
         self.padding, self.demodulate, self.up = kernel // 2, demodulate, up
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        style = self.affine(w)  # s, (B, in_channels)
         weight = self.weight * self.scale
-        x = x * style[:, :, None, None]
+        with exact(x):
+            style = self.affine(w.to(weight.dtype))  # s, (B, in_channels)
+        x = x * style.to(x.dtype)[:, :, None, None]
         x = conv_up(x, weight) if self.up else F.conv2d(x, weight, padding=self.padding)
         if self.demodulate:
-            power = style.square() @ weight.square().sum(dim=(2, 3)).T  # Σ (s·w)², (B, out_channels)
-            x = x * (power + 1e-8).rsqrt()[:, :, None, None]
+            with exact(x):
+                power = style.square() @ weight.square().sum(dim=(2, 3)).T  # Σ (s·w)², (B, out_channels)
+                gain = (power + 1e-8).rsqrt()
+            x = x * gain.to(x.dtype)[:, :, None, None]
         return x

@@ -49,7 +49,10 @@ class AdversarialTask(Generic[Run]):
         """The discriminator's optimizer steps, if there is one; faces (B, 3, R, R) in [-1, 1]."""
         if (discriminator := state.models.get("discriminator")) is None:
             return
-        for terms in self.recipe.gan.discriminator_steps(discriminator, real, fake.detach(), step, generator):
+        steps = self.recipe.gan.discriminator_steps(
+            discriminator, real, fake.detach(), step, generator, exact=self.discriminator
+        )
+        for terms in steps:
             yield LossTerms("discriminator", terms, len(real))
 
     def state_dict(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.adversarial import AdversarialTask
 from lumiface.training.tasks.example import Example
+from lumiface.training.throughput import maybe_compile
 
 NUM_PREVIEW = 8
 BATCH = 10
@@ -55,7 +56,7 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
     def __init__(self, config: BlindRestorerRun, context: TaskContext) -> None:
         self.config, self.device = config, context.device
         self.rank, self.count = context.rank, context.per_rank_batch(config.batch)
-        self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
+        self.recipe: Any = context.place(build_recipe(config.component, config.recipe, config.seed))
         torch.manual_seed(config.seed)
         self.network = self._build_network(context)
         if context.init_from is not None:
@@ -70,6 +71,9 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
         self.target = held_out.to(context.device).float() / 255.0
         self.degraded = self.recipe.degrade(self.target, torch.Generator().manual_seed(config.seed))
         self.lpips = LPIPS("squeeze").to(context.device)
+        self.autocast = context.autocast_on_gpu
+        self.degrade = maybe_compile(self.recipe.degrade, config.compile, context.device)
+        self.losses = maybe_compile(self.recipe.forward, config.compile, context.device)
         self.num_samples = len(self.faces)
         context.log(f"{self.num_samples} faces, {len(self.target)} validation faces")
 
@@ -94,11 +98,12 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
         random = StepRandom(self.config.seed, step, self.rank)
         generator = random.generator(self.device)
         target = sample_batch(self.faces, count, random.rng)
-        degraded = self.recipe.degrade(target, generator)
+        degraded = self.degrade(target, generator)
         fidelity = self.recipe.sample_fidelity(count, generator)
         output = state.models["restorer"](degraded, fidelity).float()
         discriminator = state.models.get("discriminator")
-        terms = self.recipe(output, target, self.network.encoder, discriminator, generator)
+        with self.autocast():
+            terms = self.losses(output, target, self.network.encoder, discriminator, generator)
         yield LossTerms("restorer", terms, count)
         yield from self.discriminator_steps(state, 2.0 * target - 1.0, 2.0 * output - 1.0, step, generator)
 

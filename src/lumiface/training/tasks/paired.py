@@ -69,10 +69,7 @@ class PairedTask:
 
     def _frozen(self, loss: Loss, context: TaskContext) -> Loss:
         """A loss in the features of a frozen network, compiled where the trained network is."""
-        loss = loss.to(context.device)
-        if context.device.type != "cpu":
-            loss.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        return maybe_compile(loss, self.config.compile, context.device)
+        return maybe_compile(context.place(loss), self.config.compile, context.device)
 
     def _working_sizes(self) -> WorkingSizes:
         sides = [size.side for size in self.config.sizes]

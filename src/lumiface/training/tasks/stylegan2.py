@@ -89,7 +89,10 @@ class StyleGAN2Task:
 
         with torch.no_grad():
             fake = self._synthesise(state, self._sample_latents(count, generator), generator)
-        for terms in recipe.discriminator_steps(discriminator, real, fake, step, generator):
+        steps = recipe.discriminator_steps(
+            discriminator, real, fake, step, generator, exact=self.discriminator
+        )
+        for terms in steps:
             yield LossTerms("discriminator", terms, count)
         if step < settings.discriminator_warmup_steps:
             return
@@ -100,7 +103,8 @@ class StyleGAN2Task:
         yield LossTerms("generator", recipe.generator_loss(discriminator, fake, generator), count)
         if settings.path_length and step % settings.path_length_every == 0:
             latents = self._sample_latents(max(1, count // 2), generator)
-            fake = self._synthesise(state, latents, generator)
+            # In float32 and not compiled, as for R1: the loss needs a second derivative.
+            fake = self.generator(latents, self.generator.sample_noise(len(latents), generator))
             yield LossTerms("generator", recipe.path_length_loss(fake, latents, generator), count)
 
     def validate(self, state: TrainState) -> tuple[float, Tensor]:
