@@ -164,5 +164,6 @@ def _accumulate(variable: Tensor, grad: Tensor | None, create_graph: bool) -> No
         variable.grad = variable.grad + grad
         return
     grad = grad if create_graph else grad.detach()
-    same = grad.stride() == variable.stride()
+    strides = zip(grad.shape, grad.stride(), variable.stride(), strict=True)
+    same = all(size == 1 or one == other for size, one, other in strides)
     variable.grad = grad if same else torch.empty_like(variable).copy_(grad)

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from lumiface.training.step_cost.placement import CUDA, names_cuda, on_cuda
 
 aten: Any = torch.ops.aten
+_has_kernel: Any = vars(torch)["_C"]._dispatch_has_kernel_for_dispatch_key
 MANY = 256
 """`nonzero` finds everything in tensors with more values than this, and nothing in smaller ones.
 
@@ -58,7 +59,7 @@ class FakeDevice(TorchDispatchMode):
                 return func(*args, **kwargs)
         if func.namespace in ("profiler", "prim"):
             return func(*args, **kwargs)
-        if func is not aten._to_copy.default and func._can_decompose():  # as in inference mode
+        if _is_composite(func):  # as in inference mode
             self.operations -= 1
             with self:
                 if (result := func.decompose(*args, **kwargs)) is not NotImplemented:
@@ -131,6 +132,12 @@ def _attributes(value: Any) -> list[str]:
     names = [name for group in slots for name in ([group] if isinstance(group, str) else group)]
     names = [*getattr(value, "__dict__", {}), *names]
     return [name for name in names if name not in ("__dict__", "__weakref__") and hasattr(value, name)]
+
+
+def _is_composite(func: Any) -> bool:
+    """Whether CUDA has no kernel for an operation, and runs others in its place."""
+    has_kernel: Any = _has_kernel(func.name(), "CUDA")
+    return not has_kernel and func is not aten._to_copy.default and func._can_decompose()
 
 
 def _empty(*shape: int, dtype: torch.dtype = torch.int64) -> Tensor:
