@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from example_runs import paired_config
 from helpers import Find, write_crops
@@ -21,8 +23,10 @@ from lumiface.registry import build
 from lumiface.training.checkpoint import save_weights
 from lumiface.training.config import RunConfig
 from lumiface.training.step_cost import CARDS, Kernel, StepCounter, measure_step, pretend_cuda
+from lumiface.training.step_cost.compiled import CompiledNetwork
+from lumiface.training.step_cost.counter import FREE
 from lumiface.training.step_cost.host import seconds_per_operation
-from lumiface.training.step_cost.placement import CUDA, PlacedOnCpu, on_cuda
+from lumiface.training.step_cost.placement import CUDA, PlacedOnCpu, mark, on_cuda
 from lumiface.training.step_cost.roofline import LAUNCH, milliseconds
 from lumiface.training.tasks.table import BY_COMPONENT, config_class
 
@@ -141,6 +145,64 @@ def test_gradients_reach_what_torchs_engine_reaches() -> None:
     expected = gradients("cpu")
     with pretend_cuda():
         assert gradients("cuda") == expected == [(3, 4), (3, 4), None]
+
+
+def small_network() -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(4, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.GELU(), nn.Conv2d(4, 4, 3, padding=1))
+    return nn.Sequential(*layers, nn.SiLU()).to(memory_format=torch.channels_last)
+
+
+def small_step(network: nn.Module, image: Tensor) -> None:
+    features = network(image)
+    (features.mean() * (features + image).square().mean()).backward()
+
+
+def test_kernels_are_those_of_torchs_own_engine() -> None:
+    class Names(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.found = Counter[str]()
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if not func.is_view and (name := func.overloadpacket.__name__) not in FREE:
+                self.found[name] += 1
+            return func(*args, **(kwargs or {}))
+
+    network, image = small_network(), torch.rand(2, 4, 8, 8)
+    with Names() as expected:
+        small_step(network, image)
+    network = moved(small_network())
+    with pretend_cuda() as (counter, device):
+        device.move(network)
+        image = torch.rand(2, 4, 8, 8, device="cuda")
+        counter.reset()
+        small_step(network, image)
+    assert Counter(names(counter)) == expected.found
+
+
+def moved(network: nn.Module) -> nn.Module:
+    """Marked as on the device."""
+    for value in network.parameters():
+        mark(value)
+    return network
+
+
+@pytest.mark.slow
+def test_a_compiled_network_has_fewer_kernels_and_the_same_arithmetic() -> None:
+    costs: list[tuple[int, float]] = []
+    for compiled in (False, True):
+        activations = (nn.GELU(), nn.Tanh(), nn.ELU(), nn.Softplus(), nn.Sigmoid())
+        network = moved(nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, bias=False), *activations))
+        with pretend_cuda() as (counter, device):
+            device.move(network)
+            image = torch.rand(2, 4, 8, 8, device="cuda")
+            counter.reset()
+            small_step(CompiledNetwork(network, device, counter) if compiled else network, image)
+        costs.append((len(counter.kernels), sum(kernel.flops for kernel in counter.kernels)))
+    (eager, eager_flops), (fused, fused_flops) = costs
+    assert fused < eager
+    assert fused_flops == eager_flops > 0
 
 
 def test_what_is_moved_while_a_task_is_built_is_remembered() -> None:

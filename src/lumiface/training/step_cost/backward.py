@@ -105,7 +105,9 @@ class PythonEngine:
         self, node: Any, received: dict[int, Tensor], following: list[Any], partial: bool
     ) -> tuple[Tensor | None, ...]:
         self.observer.begin_node()
-        outputs: Any = node(*(received.get(index) for index in range(len(node._input_metadata))))
+        count = len(node._input_metadata)
+        call: Any = node if callable(node) else node.apply  # the latter for functions written in Python
+        outputs: Any = call(*(received.get(index) for index in range(count)))
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         used = [
             output

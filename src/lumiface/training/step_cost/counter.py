@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,6 +74,7 @@ class StepCounter:
 
     def __init__(self) -> None:
         self.nodes: list[list[_Operation]] = []
+        self.is_paused = False
         self.reset()
 
     def reset(self) -> None:
@@ -79,7 +82,18 @@ class StepCounter:
         self.waits: list[HostWait] = []
         self.pinned: list[str] = []
 
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Within, nothing is counted."""
+        before, self.is_paused = self.is_paused, True
+        try:
+            yield
+        finally:
+            self.is_paused = before
+
     def __call__(self, func: Any, args: Any, kwargs: Any, result: Any, kind: str) -> None:
+        if self.is_paused:
+            return
         inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
         kernel = None

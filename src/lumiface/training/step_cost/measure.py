@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
@@ -17,16 +18,19 @@ from lightning.fabric.accelerators.cpu import CPUAccelerator
 from lightning.fabric.plugins.precision import MixedPrecision, Precision
 from lightning.fabric.strategies.single_device import SingleDeviceStrategy
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils import _foreach_utils  # pyright: ignore[reportPrivateUsage]
 
+from lumiface.training import loop
 from lumiface.training.config import RunConfig
 from lumiface.training.context import TaskContext
 from lumiface.training.logger import RunLogger
-from lumiface.training.loop import training_loop
 from lumiface.training.step_cost.backward import PythonEngine
+from lumiface.training.step_cost.compiled import CompiledNetwork
 from lumiface.training.step_cost.counter import HostWait, Kernel, StepCounter
 from lumiface.training.step_cost.fake_device import FakeDevice
 from lumiface.training.step_cost.host import seconds_per_operation
-from lumiface.training.step_cost.placement import CUDA, PlacedOnCpu, make_generator, mark
+from lumiface.training.step_cost.placement import CUDA, AnyGenerator, PlacedOnCpu, mark
 from lumiface.training.step_cost.roofline import CARDS, milliseconds
 from lumiface.training.task import NO_LIMITS, TrainingTask
 from lumiface.training.tasks.table import entry_of
@@ -72,9 +76,10 @@ def measure_step(
     *,
     steps: int | None = None,
     progress: float = 0.0,
+    compiled: bool = False,
     log: Callable[[str], None] = print,
 ) -> StepCost:
-    """Run some training steps of a configuration on a device without values, uncompiled.
+    """Run some training steps of a configuration on a device without values.
 
     Args:
         config: of a method or a component; its precision and batch are those of the result.
@@ -82,13 +87,15 @@ def measure_step(
         steps: how many are averaged; the first, which builds what later ones use, is not among them. None: a
             period of the recipe's lazy regularisation, at least 4.
         progress: of the run, 0 to 1: selects the input sizes of runs that grow.
+        compiled: the forward and backward passes of the networks, as `compile: gpu` asks for; else all is
+            eager. Not for networks whose backward pass is differentiated again.
         log: takes lines of text about the data.
     """
     changes = {"compile": "never", "validate_every": NEVER, "save_every": NEVER}
     config = config.model_copy(update=changes | {"steps": max(config.steps, 1000)})
     fabric = _fake_fabric(config.precision, progress)
     context = TaskContext(fabric, data_root, None, log)
-    with PlacedOnCpu(), patch.object(torch, "Generator", make_generator):
+    with PlacedOnCpu(), patch.object(torch, "Generator", AnyGenerator):
         task: TrainingTask = entry_of(config).task(config, context)
         for network in task.networks.values():  # as Fabric and the loop will
             network.to(memory_format=torch.channels_last)
@@ -98,8 +105,12 @@ def measure_step(
             task.load_state_dict(state | {"p": torch.full_like(state["p"], 0.5)})
     records: list[_Record] = []
     last = period(task) if steps is None else steps
-    with pretend_cuda() as (counter, device), patch.object(nn.Module, "to", _stay):
+    with ExitStack() as stack:
+        counter, device = stack.enter_context(pretend_cuda())
+        stack.enter_context(patch.object(nn.Module, "to", _stay))
         device.move(task)
+        if compiled:
+            stack.enter_context(patch.object(loop, "maybe_compile", partial(_compile, device, counter)))
         seen = [0]
 
         def record(images: int) -> None:
@@ -111,7 +122,7 @@ def measure_step(
                 raise _LastStepError
 
         with suppress(_LastStepError):
-            training_loop(task, config, Path("nowhere"), fabric, _StepLogger(config, record), NO_LIMITS)
+            loop.training_loop(task, config, Path("nowhere"), fabric, _StepLogger(config, record), NO_LIMITS)
     return _average(records[1:])
 
 
@@ -123,7 +134,7 @@ def pretend_cuda() -> Generator[tuple[StepCounter, FakeDevice]]:
     _forget_cached()
     with ExitStack() as stack:
         for owner, name, value in (
-            (torch, "Generator", make_generator),
+            (torch, "Generator", AnyGenerator),
             (torch.autograd, "backward", engine.backward),
             (torch.autograd, "grad", engine.grad),
             (torch.cuda, "is_bf16_supported", lambda *_, **__: True),
@@ -132,6 +143,8 @@ def pretend_cuda() -> Generator[tuple[StepCounter, FakeDevice]]:
             (Tensor, "is_pinned", lambda tensor, *_: getattr(tensor.untyped_storage(), "pinned", False)),
         ):
             stack.enter_context(patch.object(owner, name, value))
+        fake_too = [*cast("Any", _foreach_utils)._foreach_supported_types, FakeTensor]
+        stack.enter_context(patch.object(_foreach_utils, "_foreach_supported_types", fake_too))
         stack.callback(_forget_cached)
         stack.enter_context(device.fake)
         stack.enter_context(device)
@@ -214,6 +227,11 @@ def _fake_fabric(precision: str, progress: float) -> Fabric:
     strategy = _Strategy(CUDA, precision=plugin)
     strategy.progress = progress
     return Fabric(accelerator=_Accelerator(), strategy=strategy, devices=1)
+
+
+def _compile(device: FakeDevice, counter: StepCounter, network: nn.Module, *_: Any) -> nn.Module:
+    """In place of `maybe_compile`."""
+    return CompiledNetwork(network, device, counter)
 
 
 def _stay(module: nn.Module, *_: Any, **__: Any) -> nn.Module:

@@ -26,9 +26,12 @@ class _DeviceGenerator(torch.Generator):
     device = CUDA
 
 
-def make_generator(device: torch.device | str = "cpu") -> torch.Generator:
+class AnyGenerator(torch.Generator):
     """In place of `torch.Generator`, which needs a driver for one on the GPU."""
-    return _DeviceGenerator() if names_cuda(device) else _CpuGenerator(device)
+
+    def __new__(cls, device: Any = None) -> Any:
+        device = "cpu" if device is None else device
+        return _DeviceGenerator() if names_cuda(device) else _CpuGenerator(device)
 
 
 def names_cuda(value: Any) -> bool:
