@@ -118,7 +118,7 @@ class Builder:
         write_bytes(self.out / "plan.json", plan.model_dump_json(indent=1).encode())
         self._remove_all_but(kept | {"plan.json"})
         sizes = sizes_of(self.out)
-        self.log(table(sizes))
+        self.log(table(sizes, self.limit))
         require_fit(sizes, self.limit)
         return plan
 
