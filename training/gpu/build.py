@@ -13,7 +13,17 @@ import numpy as np
 from PIL import Image
 
 from gpu.entries import FaceGroup, Plan, PlannedRun, QueueEntry, config_of, enough_time, is_paired, read_plan
-from gpu.sizes import LIMIT, SLACK, least_bytes, require_fit, sizes_of, split_room, table
+from gpu.sizes import (
+    BYTES_PER_SIDE,
+    LEAST_BYTES_PER_SIDE,
+    LIMIT,
+    SLACK,
+    least_bytes,
+    require_fit,
+    sizes_of,
+    split_room,
+    table,
+)
 from gpu.sources import ROOT, commit, write_source, write_validation, write_weights, write_wheels
 from lumiface.core.assets import find_asset
 from lumiface.core.errors import InputError, SettingError
@@ -59,6 +69,7 @@ class Builder:
         write_wheels(self.out / "wheels", self.wheels)
         base |= {f"wheels/{wheel.name}" for wheel in (self.out / "wheels").iterdir()}
         chosen, kept, left_out = list[QueueEntry](), set(base), dict[str, str]()
+        per_side = LEAST_BYTES_PER_SIDE if all_needed else BYTES_PER_SIDE
         for entry in entries:
             if not enough_time([*chosen, entry], minutes):
                 left_out[entry.name] = f"{minutes:g} minutes are too short for it too"
@@ -66,7 +77,7 @@ class Builder:
             files = kept | self._files(entry)
             room = self.limit - SLACK - sum((self.out / name).stat().st_size for name in files)
             groups = self._groups([*chosen, entry])
-            needed = sum(least_bytes(self._sides(group)) for group in groups)
+            needed = sum(least_bytes(self._sides(group), per_side) for group in groups)
             if room >= needed:
                 chosen, kept = [*chosen, entry], files
                 continue
@@ -107,7 +118,7 @@ class Builder:
         write_bytes(self.out / "plan.json", plan.model_dump_json(indent=1).encode())
         self._remove_all_but(kept | {"plan.json"})
         sizes = sizes_of(self.out)
-        self.log(table(sizes))
+        self.log(table(sizes, self.limit))
         require_fit(sizes, self.limit)
         return plan
 

@@ -10,8 +10,10 @@ from lumiface.core.errors import SettingError
 LIMIT = 60 * 2**20
 """The most that a pack may hold, bytes; 64 MiB travel in all."""
 SLACK = 2**17
-BYTES_PER_SIDE = 10.0
-"""Least bytes of a face for each pixel of its side; below, about AVIF quality 35, too much is lost."""
+BYTES_PER_SIDE = 14.0
+"""Bytes of a face for each pixel of its side, about AVIF quality 45: what one more run has to leave."""
+LEAST_BYTES_PER_SIDE = 9.0
+"""The same for runs that are named: about quality 35, 33 dB, below which too much is lost."""
 STEP = 2**19
 """Room is given in steps, so that small changes of the source do not encode all faces again."""
 
@@ -32,13 +34,13 @@ def sizes_of(folder: Path) -> dict[str, int]:
     return dict(sorted(sizes.items(), key=lambda item: -item[1]))
 
 
-def table(sizes: Mapping[str, int]) -> str:
+def table(sizes: Mapping[str, int], limit: int = LIMIT) -> str:
     """Sizes in MiB by file, small ones together, and their sum."""
     lines = [f"{size / 2**20:8.2f} MiB  {name}" for name, size in sizes.items() if size >= 2**16]
     small = [size for size in sizes.values() if size < 2**16]
     if small:
         lines.append(f"{sum(small) / 2**20:8.2f} MiB  {len(small)} small files")
-    return "\n".join([*lines, f"{sum(sizes.values()) / 2**20:8.2f} MiB  in all, of {LIMIT / 2**20:g}"])
+    return "\n".join([*lines, f"{sum(sizes.values()) / 2**20:8.2f} MiB  in all, of {limit / 2**20:g}"])
 
 
 def require_fit(sizes: Mapping[str, int], limit: int = LIMIT) -> None:
@@ -61,9 +63,9 @@ def require_fit(sizes: Mapping[str, int], limit: int = LIMIT) -> None:
     raise SettingError(f"the pack holds {total / 2**20:.1f} MiB, more than {limit / 2**20:g}: {named}")
 
 
-def least_bytes(sides: Mapping[int, int]) -> int:
+def least_bytes(sides: Mapping[int, int], per_side: float = BYTES_PER_SIDE) -> int:
     """The least room for faces, by the number of faces of each side."""
-    return round(sum(BYTES_PER_SIDE * side * count for side, count in sides.items()))
+    return round(sum(per_side * side * count for side, count in sides.items()))
 
 
 def split_room(room: int, sides: Sequence[Mapping[int, int]]) -> list[int]:
