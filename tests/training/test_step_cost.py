@@ -308,49 +308,15 @@ PAIRED: dict[str, dict[str, Any]] = {
     },
 }
 
-FACES = {"upload data/training/face_tensor.py"}
-JPEG = {"upload degradations/jpeg.py"}
-PAIRS = {"upload data/training/face_set.py", "upload training/sampler.py"}
-ADVERSARIAL = {
-    "read methods/fusion_bfr/ada_augment.py",
-    "upload methods/fusion_bfr/ada_augment.py",
-    "upload methods/fusion_bfr/resampling_conv.py",
-}
 KNOWN: dict[str, set[str]] = {
-    "lfsrnet": PAIRS | {"upload losses/face_mask.py"},
-    "lumiface-x4": PAIRS | JPEG,
-    "stylegan2": FACES
-    | ADVERSARIAL
-    | {"upload methods/fusion_bfr/generator_recipe.py", "upload training/tasks/stylegan2.py"},
-    "autoencoder": FACES | ADVERSARIAL | {"upload training/tasks/autoencoder.py"},
-    "restorer": FACES
-    | ADVERSARIAL
-    | JPEG
-    | {
-        "upload degradations/blind.py",
-        "upload degradations/parameters.py",
-        "upload training/tasks/blind_restorer.py",
-    },
     "lifter": {
         "read geometry/rasterise.py",
         "size geometry/depth.py",
         "size geometry/rasterise.py",
-        "upload data/training/view_set.py",
         "upload geometry/camera.py",
         "upload geometry/depth.py",
         "upload geometry/rasterise.py",
-        "upload methods/prior3d/lifter_recipe.py",
-        "upload methods/prior3d/render.py",
     },
-    "prior": JPEG
-    | {
-        "upload data/training/view_set.py",
-        "upload degradations/frr.py",
-        "upload degradations/parameters.py",
-        "upload methods/prior3d/diffusion.py",
-        "upload methods/prior3d/prior_recipe.py",
-    },
-    "enhancer": {"upload methods/prior3d/discriminator.py"},
 }
 """Task -> kinds and files of the waits that it still has. Remove them here when they are removed there."""
 

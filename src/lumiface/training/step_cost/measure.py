@@ -34,13 +34,14 @@ from lumiface.training.step_cost.placement import CUDA, AnyGenerator, PlacedOnCp
 from lumiface.training.step_cost.roofline import CARDS, milliseconds
 from lumiface.training.task import NO_LIMITS, TrainingTask
 from lumiface.training.tasks.table import entry_of
+from lumiface.training.throughput import StepFlops
 
 NEVER = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """Per step, averaged over `steps` steps after the first.
+    """Per step, averaged over `steps` steps after the first two.
 
     Attributes:
         images: of the last optimizer step of each, averaged.
@@ -84,8 +85,8 @@ def measure_step(
     Args:
         config: of a method or a component; its precision and batch are those of the result.
         data_root: replaces `{data}` in its paths. A few more faces than a batch are enough.
-        steps: how many are averaged; the first, which builds what later ones use, is not among them. None: a
-            period of the recipe's lazy regularisation, at least 4.
+        steps: how many are averaged; the first two, which build what later ones use and count their own
+            operations, are not among them. None: a period of the recipe's lazy regularisation, at least 4.
         progress: of the run, 0 to 1: selects the input sizes of runs that grow.
         compiled: the forward and backward passes of the networks, as `compile: gpu` asks for; else all is
             eager. Not for networks whose backward pass is differentiated again.
@@ -118,12 +119,12 @@ def measure_step(
             records.append(_Record(images, operations, counter.kernels, counter.waits, counter.pinned))
             counter.reset()
             seen[0] = device.operations
-            if len(records) > last:
+            if len(records) == last + StepFlops.COUNTED:
                 raise _LastStepError
 
         with suppress(_LastStepError):
             loop.training_loop(task, config, Path("nowhere"), fabric, _StepLogger(config, record), NO_LIMITS)
-    return _average(records[1:])
+    return _average(records[StepFlops.COUNTED :])
 
 
 @contextmanager
