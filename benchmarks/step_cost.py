@@ -72,7 +72,7 @@ def few_faces(root: Path, folder: Path, number: int) -> None:
                 target.addfile(member, source.extractfile(member))
     for path in root.glob("*.npz"):
         (folder / path.name).symlink_to(path.resolve())
-    generator: Any = build("stylegan2-128")
+    generator: Any = build("stylegan2-128", {"channel_base": 4096})
     file = Path(GENERATOR.format(data=folder))
     save_weights(file, generator.state_dict(), method="stylegan2", config=generator.config, provenance={})
 

@@ -112,6 +112,9 @@ def measure_step(
         device.move(task)
         if compiled:
             stack.enter_context(patch.object(loop, "maybe_compile", partial(_compile, device, counter)))
+            for name in ("lpips", "identity"):  # frozen networks that `compile` compiles as well
+                if isinstance(loss := getattr(task, name, None), nn.Module):
+                    setattr(task, name, CompiledNetwork(loss, device, counter))
         seen = [0]
 
         def record(images: int) -> None:
