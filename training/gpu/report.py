@@ -46,12 +46,12 @@ class Results:
         with self.lock:
             staging = self.work / "results"
             shutil.rmtree(staging, ignore_errors=True)
-            files = [*self._weights(staging), *self._texts(staging)]
+            files = [*self._texts(staging), *self._weights(staging)]  # texts are small
             kept, left = fitting(files)
-            for file in left:
-                self.log(f"{file.relative_to(staging)} does not fit into what goes back")
+            left_out = [file.relative_to(staging).as_posix() for file in left]
             digests = write_parts(staging, kept, self.out)
             report = self._report(digests, [file.relative_to(staging).as_posix() for file in kept])
+            report["left_out"] = left_out
             write_bytes(self.out / "report.json", json.dumps(report, indent=1).encode())
             write_bytes(self.out / "report.md", _markdown(report).encode())
 
@@ -174,4 +174,6 @@ def _markdown(report: dict[str, Any]) -> str:
     errors = [
         f"\n## {name} failed\n```\n{run['error']}```" for name, run in report["runs"].items() if run["error"]
     ]
+    if report["left_out"]:
+        rows += ["", f"Too large to come back: {', '.join(report['left_out'])}."]
     return "\n".join([*rows, *errors, "", "## Decisions", "```", *report["decisions"], "```", ""])
