@@ -18,7 +18,7 @@ Edge = tuple[Any, int]
 
 
 class NodeObserver(Protocol):
-    """Is told which operations belong to a node, and which of its results are used."""
+    """Notes which operations belong to a node, and which of its results are used."""
 
     def begin_node(self) -> None: ...
 

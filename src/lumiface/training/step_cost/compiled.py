@@ -177,7 +177,7 @@ def _flops(node: Any) -> float:
 
 @contextmanager
 def _card() -> Generator[None]:
-    """Inductor is told that there is an H100."""
+    """Inductor generates code as if there were an H100."""
     import torch._inductor.runtime.hints as hints
     import torch.utils._triton as triton
     from torch._dynamo.device_interface import CudaInterface
