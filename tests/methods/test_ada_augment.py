@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from helpers import rand
-from lumiface.methods.fusion_bfr.ada_augment import (
-    AugmentConfig,
-    adapt_probability,
-    augment,
-    sample_reflected,
-)
+from lumiface.methods.fusion_bfr.ada_augment import AugmentConfig, adapt_probability, augment
 
 CONFIG = AugmentConfig()
 
@@ -82,28 +76,3 @@ def test_p_follows_the_sign_of_the_logits() -> None:
     assert p == 0.0
     adapt_probability(p, torch.tensor([1.0, 1.0, 1.0, 1.0, -1.0]), config)  # r_t is the target, 0.6
     assert p.item() == pytest.approx(0.05)
-
-
-def transforms(count: int, spread: float) -> Tensor:
-    """(count, 2, 3) random affine maps of output to input coordinates."""
-    return torch.eye(2, 3) + spread * (rand(count, 2, 3, seed=3) - 0.5)
-
-
-@pytest.mark.parametrize("size", [(16, 16), (9, 14)])
-def test_sampling_by_gathers_is_grid_sample(size: tuple[int, int]) -> None:
-    images = rand(8, 3, *size).requires_grad_()
-    for spread in (0.5, 9.0):  # the second reaches beyond several reflections
-        grid = F.affine_grid(transforms(8, spread), [8, 3, *size], align_corners=False)
-        expected = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-        actual = sample_reflected(images, grid)
-        torch.testing.assert_close(actual, expected, atol=2e-5, rtol=1e-5)
-        weights = rand(*expected.shape, seed=1)
-        gradients = [torch.autograd.grad((one * weights).sum(), images)[0] for one in (actual, expected)]
-        torch.testing.assert_close(*gradients, atol=5e-5, rtol=1e-4)
-
-
-def test_sampling_by_gathers_has_a_second_derivative() -> None:
-    images = rand(2, 1, 4, 4).double().requires_grad_()
-    grid = F.affine_grid(transforms(2, 1.0).double(), [2, 1, 4, 4], align_corners=False)
-    assert torch.autograd.gradcheck(lambda x: sample_reflected(x, grid).pow(3), images)
-    assert torch.autograd.gradgradcheck(lambda x: sample_reflected(x, grid).pow(3), images)

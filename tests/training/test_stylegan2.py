@@ -109,6 +109,44 @@ def test_generator_and_discriminator_alternate(faces: Path) -> None:
     assert all(parameter.grad is None for parameter in task.generator.parameters())
 
 
+class Counted(torch.nn.Module):
+    """Stands for a network as Fabric wraps it: compiled, perhaps in bf16. Counts its calls."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network, self.calls = network, 0
+
+    def forward(self, *inputs: Any) -> torch.Tensor:
+        self.calls += 1
+        return self.network(*inputs)
+
+
+def test_second_derivatives_are_of_the_plain_networks(faces: Path) -> None:
+    """A compiled network has none; the loss on logits or images alone may be compiled."""
+    task = make_task(faces)
+    wrapped = {name: Counted(network) for name, network in task.networks.items()}
+    state = TrainState(dict(wrapped), {})
+    for loss in task.training_steps(state, 0):
+        task.networks[loss.network].zero_grad(set_to_none=True)
+        torch.stack(list(loss.terms.values())).sum().backward()
+        if loss.terms.keys() & {"r1", "path_length"}:
+            assert any(parameter.grad is not None for parameter in task.networks[loss.network].parameters())
+    assert wrapped["discriminator"].calls == 3  # real faces, fake faces, the generator's loss; not R1
+    assert wrapped["generator"].calls == 2  # fake faces for each of the two; not path length
+
+
+def test_the_generators_loss_leaves_the_discriminator_alone(faces: Path) -> None:
+    task = make_task(faces)
+    state = TrainState(dict(task.networks), {})
+    for loss in task.training_steps(state, 1):
+        if loss.network == "generator":
+            task.discriminator.zero_grad(set_to_none=True)
+            loss.terms["generator"].backward()
+    assert all(parameter.grad is None for parameter in task.discriminator.parameters())
+    assert all(parameter.requires_grad for parameter in task.discriminator.parameters())
+    assert any(parameter.grad is not None for parameter in task.generator.parameters())
+
+
 def test_styles_are_mixed(faces: Path) -> None:
     task = make_task(faces)
     generator = torch.Generator().manual_seed(0)

@@ -19,6 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lumiface.core.settings import Settings
+from lumiface.methods.fusion_bfr.bilinear_sampling import sample_reflected
 
 
 class AugmentConfig(Settings):
@@ -60,22 +61,14 @@ def adapt_probability(p: Tensor, real: Tensor, config: AugmentConfig) -> None:
     p.add_(step.copysign(overfit - config.target)).clamp_(0.0, config.max_p)
 
 
-def augment(
-    images: Tensor,
-    p: Tensor,
-    config: AugmentConfig,
-    generator: torch.Generator,
-    *,
-    twice_differentiable: bool = False,
-) -> Tensor:
-    """Transform each image independently; differentiable, since gradients pass through to the generator.
+def augment(images: Tensor, p: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    """Transform each image independently; differentiable, also twice, as R1 needs on every device.
 
     Args:
         images: (B, 3, H, H) in about [-1, 1].
         p: scalar, the probability of each transform.
         config: which transforms there are.
         generator: source of the random numbers.
-        twice_differentiable: whether a second derivative is needed, as by R1.
 
     `images`, `p` and `generator` are on one device.
 
@@ -93,46 +86,7 @@ def augment(
     )
     affine = _geometric_transform(sampler, config)
     grid = F.affine_grid(affine[:, :2].to(images), list(images.shape), align_corners=False)
-    if twice_differentiable and images.is_cuda:  # where grid_sample has no second derivative
-        return sample_reflected(recoloured, grid)
-    return F.grid_sample(recoloured, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-
-
-def sample_reflected(images: Tensor, grid: Tensor) -> Tensor:
-    """`F.grid_sample`, bilinear with reflection and without aligned corners, made of gathers.
-
-    It can be differentiated any number of times in the images, on every device. A gather's derivative adds up
-    where several pixels fall, which a GPU does in no fixed order and more slowly: only for R1.
-
-    Args:
-        images: (B, C, H, W).
-        grid: (B, h, w, 2), x and y in [-1, 1] from border to border; gets no gradient.
-
-    Returns:
-        (B, C, h, w).
-    """
-    height, width = images.shape[-2:]
-    x, y = _reflected(grid[..., 0], width), _reflected(grid[..., 1], height)  # (B, h, w), in pixels
-    left, top = x.floor(), y.floor()
-    right_weight, bottom_weight = (x - left).flatten(1)[:, None], (y - top).flatten(1)[:, None]
-    columns = [(left + step).clamp(max=width - 1).long() for step in (0, 1)]
-    rows = [(top + step).clamp(max=height - 1).long() for step in (0, 1)]
-    pixels = images.flatten(2)
-
-    def corner(row: int, column: int) -> Tensor:
-        index = (rows[row] * width + columns[column]).flatten(1)[:, None]
-        return pixels.gather(2, index.expand(-1, images.shape[1], -1))
-
-    upper = torch.lerp(corner(0, 0), corner(0, 1), right_weight)
-    lower = torch.lerp(corner(1, 0), corner(1, 1), right_weight)
-    return torch.lerp(upper, lower, bottom_weight).unflatten(2, grid.shape[1:3])
-
-
-def _reflected(position: Tensor, length: int) -> Tensor:
-    """Positions in [-1, 1] -> pixels 0 to length - 1, mirrored at the outer borders of the edge pixels."""
-    from_border = (0.5 * length * (position + 1.0)).abs()
-    inside, flips = from_border.remainder(length), (from_border / length).floor()
-    return (torch.where(flips % 2 == 0, inside, length - inside) - 0.5).clamp(0.0, length - 1.0)
+    return sample_reflected(recoloured, grid)
 
 
 class _Sampler:

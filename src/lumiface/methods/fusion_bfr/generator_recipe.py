@@ -108,8 +108,7 @@ class GeneratorRecipe(nn.Module):
     ) -> dict[str, Tensor]:
         """R1 on augmented real faces, times the steps between two evaluations."""
         real = real.detach().requires_grad_()
-        augmented = self._augment(real, generator, twice_differentiable=True)
-        penalty = r1_penalty(discriminator(augmented), real)
+        penalty = r1_penalty(discriminator(self._augment(real, generator)), real)
         return {"r1": 0.5 * self.config.r1 * self.config.r1_every * penalty}
 
     def discriminator_steps(
@@ -152,10 +151,6 @@ class GeneratorRecipe(nn.Module):
         penalty = (lengths - self.mean_path).square().mean()
         return {"path_length": self.config.path_length * self.config.path_length_every * penalty}
 
-    def _augment(
-        self, faces: Tensor, generator: torch.Generator, *, twice_differentiable: bool = False
-    ) -> Tensor:
+    def _augment(self, faces: Tensor, generator: torch.Generator) -> Tensor:
         settings = self.config.augment
-        if settings is None:
-            return faces
-        return augment(faces, self.p, settings, generator, twice_differentiable=twice_differentiable)
+        return faces if settings is None else augment(faces, self.p, settings, generator)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -60,3 +61,22 @@ class AdversarialTask(Generic[Run]):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.recipe.gan.load_state_dict(state_dict)
+
+
+@contextmanager
+def frozen(network: nn.Module | None) -> Generator[None]:
+    """Within, a network's parameters get no gradient: the generator's loss needs none of the discriminator.
+
+    What is computed within keeps that; gradients reach the network's input. A third of the work is saved.
+
+    Args:
+        network: None: nothing is frozen.
+    """
+    trained = [] if network is None else [value for value in network.parameters() if value.requires_grad]
+    for value in trained:
+        value.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for value in trained:
+            value.requires_grad_()

@@ -17,7 +17,7 @@ from lumiface.training.checkpoint import TrainedOn
 from lumiface.training.config import AdversarialRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
-from lumiface.training.tasks.adversarial import AdversarialTask
+from lumiface.training.tasks.adversarial import AdversarialTask, frozen
 from lumiface.training.tasks.sample_distance import SampleDistance
 
 NUM_PREVIEW = 8
@@ -83,7 +83,8 @@ class AutoencoderTask(AdversarialTask[AutoencoderRun]):
         output, code = state.models["autoencoder"](face, noise)
         warm = step >= self.recipe.gan.config.discriminator_warmup_steps
         discriminator = state.models.get("discriminator") if warm else None
-        terms = self.recipe(output.float(), face, code.float(), discriminator, generator)
+        with frozen(self.discriminator):
+            terms = self.recipe(output.float(), face, code.float(), discriminator, generator)
         yield LossTerms("autoencoder", terms, count)
         yield from self.discriminator_steps(state, face, output, step, generator)
 

@@ -19,7 +19,7 @@ from lumiface.training.checkpoint import TrainedOn
 from lumiface.training.config import AdversarialRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
-from lumiface.training.tasks.adversarial import AdversarialTask
+from lumiface.training.tasks.adversarial import AdversarialTask, frozen
 from lumiface.training.tasks.example import Example
 from lumiface.training.throughput import maybe_compile
 
@@ -102,7 +102,7 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
         fidelity = self.recipe.sample_fidelity(count, generator)
         output = state.models["restorer"](degraded, fidelity).float()
         discriminator = state.models.get("discriminator")
-        with self.autocast():
+        with self.autocast(), frozen(self.discriminator):
             terms = self.losses(output, target, self.network.encoder, discriminator, generator)
         yield LossTerms("restorer", terms, count)
         yield from self.discriminator_steps(state, 2.0 * target - 1.0, 2.0 * output - 1.0, step, generator)

@@ -20,6 +20,7 @@ from lumiface.training.checkpoint import TrainedOn
 from lumiface.training.config import AdversarialRun
 from lumiface.training.context import StatelessTask, TaskContext
 from lumiface.training.task import LossTerms, TrainState
+from lumiface.training.tasks.adversarial import frozen
 from lumiface.training.tasks.example import Example
 
 NUM_PREVIEW = 5
@@ -161,7 +162,8 @@ class EnhancerTask(StatelessTask):
             teacher = functional_call(self.model.enhancer, state.ema["student"].weights, both).float()
         discriminators = state.models.get("discriminators")
         fake = output[count:].detach()
-        terms = self.recipe(*output.split(count), *teacher.split(count), paired.bright, discriminators)
+        with frozen(self.discriminators):
+            terms = self.recipe(*output.split(count), *teacher.split(count), paired.bright, discriminators)
         yield LossTerms("student", terms, count)
         if discriminators is not None:
             terms = self.recipe.discriminator_loss(discriminators, fake, paired.bright)

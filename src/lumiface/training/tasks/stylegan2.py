@@ -16,6 +16,7 @@ from lumiface.training.checkpoint import TrainedOn
 from lumiface.training.config import AdversarialRun, ComponentRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
+from lumiface.training.tasks.adversarial import frozen
 from lumiface.training.tasks.example import Example
 from lumiface.training.tasks.sample_distance import SampleDistance
 
@@ -100,7 +101,9 @@ class StyleGAN2Task:
         latents = self._sample_latents(count, generator)
         self.generator.update_mean_latent(latents)
         fake = self._synthesise(state, latents, generator)
-        yield LossTerms("generator", recipe.generator_loss(discriminator, fake, generator), count)
+        with frozen(self.discriminator):
+            terms = recipe.generator_loss(discriminator, fake, generator)
+        yield LossTerms("generator", terms, count)
         if settings.path_length and step % settings.path_length_every == 0:
             latents = self._sample_latents(max(1, count // 2), generator)
             # In float32 and not compiled, as for R1: the loss needs a second derivative.
