@@ -125,7 +125,7 @@ def test_tables_that_ship_can_be_planned_with_every_budget(file: Path, tmp_path:
 
 @pytest.mark.parametrize("name", ["table1", "table2", "table3"])
 def test_stored_scores_are_found_without_training(name: str) -> None:
-    """A new or renamed setting changes the hash of a run: the folders of stored scores must be renamed."""
+    """A changed default or a renamed setting changes the hash of a run: then the folders must be renamed."""
     stored = CONFIGS.parent / "benchmarks" / "compare" / "tiny"
     table = read_table(name)
     rows = plan_rows(table, read_budget("tiny"), stored)

@@ -138,8 +138,10 @@ def _stage(
     if stage.seed is not None:
         settings["seed"] = stage.seed
     run = validate(TrainConfig, settings, "budget")
-    # The folder's name says what is trained; the hash changes with every setting.
-    digest = hashlib.sha256(json.dumps(run.model_dump(), sort_keys=True).encode()).hexdigest()[:8]
+    # The folder's name says what is trained; the hash changes with every setting that is not its default, so
+    # that a new setting changes none.
+    changed = json.dumps(run.model_dump(exclude_defaults=True), sort_keys=True)
+    digest = hashlib.sha256(changed.encode()).hexdigest()[:8]
     return PlannedStage(stage.method, task, run, folder / "runs" / f"{stage.method}-{task}-{digest}")
 
 
