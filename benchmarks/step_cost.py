@@ -48,6 +48,8 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "prior3d-small": ("prior3d-small", {"faces": 4}),
 }
 """Name -> configuration, and settings that replace its own."""
+LEAST_TARS = 3
+"""Of 256-pixel faces that a run reads in which all faces of a batch differ; some have no landmarks."""
 DARK = 4
 """Dark faces without ground truth; the prior of each takes seconds."""
 
@@ -62,10 +64,9 @@ def needed_faces(config: RunConfig) -> int:
 
 def few_faces(root: Path, folder: Path, number: int) -> None:
     """Tars with the first faces of each training set, and an untrained generator."""
-    sources = sorted(root.glob("*.tar"))
-    training = [path for path in sources if path.name.startswith("faces256-train")]
-    each = math.ceil(number / len(training)) + 2
-    for path in (path for path in sources if "train" in path.name or path.name == "faces256-val.tar"):
+    each = math.ceil(1.2 * number / LEAST_TARS) + 2
+    sources = (*root.glob("*train*.tar"), root / "faces256-val.tar")
+    for path in sources:
         count = DARK if path.name.startswith("dark") else each
         with tarfile.open(path) as source, tarfile.open(folder / path.name, "w") as target:
             for _, member in zip(range(count), source, strict=False):

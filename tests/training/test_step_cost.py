@@ -23,7 +23,7 @@ from lumiface.registry import build
 from lumiface.training.checkpoint import save_weights
 from lumiface.training.config import RunConfig
 from lumiface.training.step_cost import CARDS, Kernel, StepCounter, measure_step, pretend_cuda
-from lumiface.training.step_cost.compiled import CompiledNetwork
+from lumiface.training.step_cost.compiled import FakeCompiler
 from lumiface.training.step_cost.counter import FREE
 from lumiface.training.step_cost.host import seconds_per_operation
 from lumiface.training.step_cost.placement import CUDA, PlacedOnCpu, mark, on_cuda
@@ -198,7 +198,9 @@ def test_a_compiled_network_has_fewer_kernels_and_the_same_arithmetic() -> None:
             device.move(network)
             image = torch.rand(2, 4, 8, 8, device="cuda")
             counter.reset()
-            small_step(CompiledNetwork(network, device, counter) if compiled else network, image)
+            compiler = FakeCompiler()
+            compiler.device, compiler.counter = device, counter
+            small_step(compiler(network) if compiled else network, image)
         costs.append((len(counter.kernels), sum(kernel.flops for kernel in counter.kernels)))
     (eager, eager_flops), (fused, fused_flops) = costs
     assert fused < eager

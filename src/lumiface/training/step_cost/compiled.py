@@ -44,17 +44,26 @@ H100 = SimpleNamespace(
 _PLACE = "compiled"
 
 
-class CompiledNetwork(nn.Module):
-    """A network in a compiled form of its own for each shape of its inputs; it shares the weights.
+class FakeCompiler:
+    """In place of `torch.compile`. Its networks run once `device` and `counter` are set.
 
-    Args:
-        network: on `device`.
-        counter: counts the kernels of a pass when it runs.
+    Functions that are not modules stay as they are: lumiface's draw random numbers from generators, at which
+    `torch.compile` would leave its graph.
     """
 
-    def __init__(self, network: nn.Module, device: FakeDevice, counter: StepCounter) -> None:
+    device: FakeDevice
+    counter: StepCounter
+
+    def __call__(self, target: Any, **_: Any) -> Any:
+        return CompiledNetwork(target, self) if isinstance(target, nn.Module) else target
+
+
+class CompiledNetwork(nn.Module):
+    """A network in a compiled form of its own for each shape of its inputs; it shares the weights."""
+
+    def __init__(self, network: nn.Module, compiler: FakeCompiler) -> None:
         super().__init__()
-        self.network, self.device, self.counter = network, device, counter
+        self.network, self.compiler = network, compiler
         self.passes: dict[Any, tuple[Any, list[Any]]] = {}
 
     def forward(self, *args: Any) -> Any:
@@ -62,10 +71,10 @@ class CompiledNetwork(nn.Module):
         key = (torch.is_grad_enabled(), torch.is_autocast_enabled("cuda"), str(spec))
         key += tuple((tuple(each.shape), each.dtype, each.requires_grad) for each in tensors)
         if key not in self.passes:
-            with _disable_current_modes(), self.device.fake:
+            with _disable_current_modes(), self.compiler.device.fake:
                 self.passes[key] = self._compile(tensors, spec)
         run, output_spec = self.passes[key]
-        with self.counter.paused():
+        with self.compiler.counter.paused():
             return tree_unflatten(list(run(*tensors)), output_spec[0])
 
     def _compile(self, tensors: list[Any], spec: Any) -> tuple[Any, list[Any]]:
@@ -93,12 +102,12 @@ class CompiledNetwork(nn.Module):
             def compile_graph(graph: Any, inputs: list[Any]) -> Any:
                 original = copy.deepcopy(graph)
                 # The backward pass is compiled when it is first run, inside the mode that counts.
-                with _disable_current_modes(), self.device.fake:
-                    kernels = _lowered(graph, inputs, self.device, backward)
+                with _disable_current_modes(), self.compiler.device.fake:
+                    kernels = _lowered(graph, inputs, self.compiler.device, backward)
 
                 def run(*values: Any) -> Any:
-                    self.counter.kernels += kernels
-                    with self.counter.paused():
+                    self.compiler.counter.kernels += kernels
+                    with self.compiler.counter.paused():
                         return original(*values)
 
                 return make_boxed_func(run)

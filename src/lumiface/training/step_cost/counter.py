@@ -27,7 +27,7 @@ FREE = frozenset(
 
 _HERE = Path(__file__).parent
 _PACKAGE = f"{Path(lumiface.__file__).parent}/"
-_NO_PLACES = (f"{_HERE}/", f"{_HERE.parent / 'throughput.py'}")
+_NO_PLACES = (f"{_HERE}/", f"{_PACKAGE}training/throughput.py")
 """Files that forward operations: not the places at which these are called."""
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 BLOCKS, WIDTH, SIDE = 12, 8, 4
-REPEATS = 15
+REPEATS = 40
 
 
 class _Block(nn.Module):

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
@@ -26,7 +25,7 @@ from lumiface.training.config import RunConfig
 from lumiface.training.context import TaskContext
 from lumiface.training.logger import RunLogger
 from lumiface.training.step_cost.backward import PythonEngine
-from lumiface.training.step_cost.compiled import CompiledNetwork
+from lumiface.training.step_cost.compiled import FakeCompiler
 from lumiface.training.step_cost.counter import HostWait, Kernel, StepCounter
 from lumiface.training.step_cost.fake_device import FakeDevice
 from lumiface.training.step_cost.host import seconds_per_operation
@@ -34,14 +33,13 @@ from lumiface.training.step_cost.placement import CUDA, AnyGenerator, PlacedOnCp
 from lumiface.training.step_cost.roofline import CARDS, milliseconds
 from lumiface.training.task import NO_LIMITS, TrainingTask
 from lumiface.training.tasks.table import entry_of
-from lumiface.training.throughput import StepFlops
 
 NEVER = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """Per step, averaged over `steps` steps after the first two.
+    """Per step, averaged over `steps` steps after the first.
 
     Attributes:
         images: of the last optimizer step of each, averaged.
@@ -85,18 +83,23 @@ def measure_step(
     Args:
         config: of a method or a component; its precision and batch are those of the result.
         data_root: replaces `{data}` in its paths. A few more faces than a batch are enough.
-        steps: how many are averaged; the first two, which build what later ones use and count their own
-            operations, are not among them. None: a period of the recipe's lazy regularisation, at least 4.
+        steps: how many are averaged; the first, which builds what later ones use, is not among them. None: a
+            period of the recipe's lazy regularisation, at least 4.
         progress: of the run, 0 to 1: selects the input sizes of runs that grow.
-        compiled: the forward and backward passes of the networks, as `compile: gpu` asks for; else all is
-            eager. Not for networks whose backward pass is differentiated again.
+        compiled: with the modules compiled that `compile: gpu` compiles; else all is eager. Not for networks
+            whose backward pass is differentiated again.
         log: takes lines of text about the data.
     """
-    changes = {"compile": "never", "validate_every": NEVER, "save_every": NEVER}
+    compiler = FakeCompiler()
+    changes = {"compile": "gpu" if compiled else "never", "validate_every": NEVER, "save_every": NEVER}
     config = config.model_copy(update=changes | {"steps": max(config.steps, 1000)})
     fabric = _fake_fabric(config.precision, progress)
     context = TaskContext(fabric, data_root, None, log)
-    with PlacedOnCpu(), patch.object(torch, "Generator", AnyGenerator):
+    with (
+        PlacedOnCpu(),
+        patch.object(torch, "Generator", AnyGenerator),
+        patch.object(torch, "compile", compiler),
+    ):
         task: TrainingTask = entry_of(config).task(config, context)
         for network in task.networks.values():  # as Fabric and the loop will
             network.to(memory_format=torch.channels_last)
@@ -110,11 +113,9 @@ def measure_step(
         counter, device = stack.enter_context(pretend_cuda())
         stack.enter_context(patch.object(nn.Module, "to", _stay))
         device.move(task)
-        if compiled:
-            stack.enter_context(patch.object(loop, "maybe_compile", partial(_compile, device, counter)))
-            for name in ("lpips", "identity"):  # frozen networks that `compile` compiles as well
-                if isinstance(loss := getattr(task, name, None), nn.Module):
-                    setattr(task, name, CompiledNetwork(loss, device, counter))
+        stack.enter_context(patch.object(torch, "compile", compiler))
+        stack.enter_context(patch.object(loop, "measure_peak", lambda *_: 1e12))
+        compiler.device, compiler.counter = device, counter
         seen = [0]
 
         def record(images: int) -> None:
@@ -122,12 +123,12 @@ def measure_step(
             records.append(_Record(images, operations, counter.kernels, counter.waits, counter.pinned))
             counter.reset()
             seen[0] = device.operations
-            if len(records) == last + StepFlops.COUNTED:
+            if len(records) > last:
                 raise _LastStepError
 
         with suppress(_LastStepError):
             loop.training_loop(task, config, Path("nowhere"), fabric, _StepLogger(config, record), NO_LIMITS)
-    return _average(records[StepFlops.COUNTED :])
+    return _average(records[1:])
 
 
 @contextmanager
@@ -233,11 +234,6 @@ def _fake_fabric(precision: str, progress: float) -> Fabric:
     return Fabric(accelerator=_Accelerator(), strategy=strategy, devices=1)
 
 
-def _compile(device: FakeDevice, counter: StepCounter, network: nn.Module, *_: Any) -> nn.Module:
-    """In place of `maybe_compile`."""
-    return CompiledNetwork(network, device, counter)
-
-
 def _stay(module: nn.Module, *_: Any, **__: Any) -> nn.Module:
     """In place of `Module.to`, which cannot exchange fake parameters; all are where they belong."""
     return module
@@ -253,7 +249,7 @@ def _pin(tensor: Tensor, *_: Any) -> Tensor:
 def _forget_cached() -> None:
     """Clear the caches of lumiface's functions: tensors with and without values must not meet in them."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("lumiface."):
+        if name.startswith("lumiface.") and not name.startswith(__package__ or name):
             for value in list(vars(module).values()):
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
