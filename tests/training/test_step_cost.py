@@ -324,8 +324,9 @@ KNOWN: dict[str, set[str]] = {
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, astronaut_uint8: np.ndarray) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, astronaut_uint8: np.ndarray, shared_asset: Find) -> Path:
     """Six crops of 64 pixels in a folder and a tar, their landmarks, and an untrained lifter."""
+    shared_asset("canonical_face_model.obj")
     folder = tmp_path_factory.mktemp("step-cost")
     (folder / "faces").mkdir()
     write_crops(astronaut_uint8, folder / "faces", 6, 64)
@@ -369,7 +370,6 @@ def test_every_task_is_measured() -> None:
 def test_a_step_does_not_wait_for_the_device(
     name: str, data: Path, shared_asset: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared_asset("canonical_face_model.obj")
     monkeypatch.setenv("LUMIFACE_ASSETS", str(shared_asset("lpips_squeeze.pt").parent))
     cost = measure_step(run_config(name), str(data), steps=1, log=lambda line: None)
     waits = {f"{wait.kind} {wait.place.split(':')[0]}" for wait in cost.waits}
