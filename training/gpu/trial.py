@@ -12,10 +12,8 @@ from torch import Tensor
 from gpu.schedule import Probe
 from lumiface.core.errors import LumifaceError
 from lumiface.training.config import RunConfig
-from lumiface.training.ema import EMA
-from lumiface.training.optimizer_step import optimizer_step
-from lumiface.training.task import TrainingTask, TrainState
-from lumiface.training.throughput import maybe_compile
+from lumiface.training.loop import set_up, update
+from lumiface.training.task import TrainingTask
 
 WARMUP = 3
 """Steps before speed is measured."""
@@ -34,13 +32,7 @@ class Trial:
 
     def __init__(self, task: TrainingTask, config: RunConfig, fabric: Fabric) -> None:
         self.task, self.config, self.fabric = task, config, fabric
-        self.state, self.optimizers = TrainState({}, {}), dict[str, Any]()
-        for name, network in task.networks.items():
-            network.to(memory_format=torch.channels_last)
-            self.state.models[name], self.optimizers[name] = fabric.setup(
-                maybe_compile(network, config.compile, fabric.device), task.optimizer(name, fabric.device)
-            )
-            self.state.ema[name] = EMA(network, config.ema)
+        self.state, self.optimizers = set_up(task, config, fabric)
 
     def step(self, number: int, *, check: bool = False) -> tuple[int, dict[str, float]]:
         """One training step at a thousandth of the learning rate.
@@ -57,16 +49,11 @@ class Trial:
         """
         images, found = 0, dict[str, float]()
         for loss in self.task.training_steps(self.state, number):
-            network, optimizer = self.state.models[loss.network], self.optimizers[loss.network]
-            for group in optimizer.param_groups:
-                group["lr"] = 1e-3 * self.config.lr
-            optimizer.zero_grad(set_to_none=True)
-            self.fabric.backward(torch.stack(list(loss.terms.values())).sum())
-            if check:
+            optimizer, lr = self.optimizers[loss.network], 1e-3 * self.config.lr
+            update(self.task, self.state, optimizer, self.fabric, loss, number, lr=lr, clip=self.config.clip)
+            if check:  # clipping has left the gradients in place, and one that is not finite stays so
                 found |= _finite_terms(loss.terms)
-                _finite_gradients(loss.network, network)
-            optimizer_step(self.fabric, network, optimizer, self.config.clip)
-            self.state.ema[loss.network].update(self.task.networks[loss.network], number)
+                _finite_gradients(loss.network, self.state.models[loss.network])
             images = loss.images
         return images, found
 

@@ -25,7 +25,7 @@ from lumiface.training.gradient_sync import average_gradients, no_gradient_sync
 from lumiface.training.logger import LOG_EVERY, RunLogger
 from lumiface.training.lr_schedule import learning_rate
 from lumiface.training.optimizer_step import NonFiniteCounter, optimizer_step
-from lumiface.training.task import Limits, TrainingTask, TrainResult, TrainState
+from lumiface.training.task import Limits, LossTerms, TrainingTask, TrainResult, TrainState
 from lumiface.training.throughput import StepFlops, maybe_compile, measure_peak
 
 
@@ -41,14 +41,7 @@ def training_loop(
     Raises:
         LumifaceError: a loss stays infinite or NaN; the folder holds a run of another network.
     """
-    state, optimizers = TrainState({}, {}), dict[str, Any]()
-    for name, network in task.networks.items():
-        network.to(memory_format=torch.channels_last)
-        state.models[name], optimizers[name] = fabric.setup(
-            maybe_compile(network, config.compile, fabric.device), task.optimizer(name, fabric.device)
-        )
-        state.ema[name] = EMA(network, config.ema)
-
+    state, optimizers = set_up(task, config, fabric)
     step, best, minutes_before = 0, -math.inf, 0.0
     state_file = folder / "state.safetensors"
     if state_file.is_file():
@@ -135,14 +128,8 @@ def training_loop(
         finite, terms, images = torch.ones((), dtype=torch.bool, device=fabric.device), dict[str, Tensor](), 0
         with no_gradient_sync(fabric, state.models.values()), flops:
             for loss in task.training_steps(state, step):
-                network, optimizer = state.models[loss.network], optimizers[loss.network]
-                for group in optimizer.param_groups:
-                    group["lr"] = lr
-                optimizer.zero_grad(set_to_none=True)
-                fabric.backward(torch.stack(list(loss.terms.values())).sum())
-                average_gradients(fabric, network)
-                updated = optimizer_step(fabric, network, optimizer, config.clip)
-                state.ema[loss.network].update(task.networks[loss.network], step)
+                optimizer = optimizers[loss.network]
+                updated = update(task, state, optimizer, fabric, loss, step, lr=lr, clip=config.clip)
                 finite, terms, images = finite & updated, terms | loss.terms, loss.images
         step += 1
         if flops.just_counted:
@@ -163,3 +150,42 @@ def training_loop(
     logger.close()
     weights = folder / ("best.safetensors" if best > -math.inf else "last.safetensors")
     return TrainResult(step, best, task.monitor, weights)
+
+
+def set_up(task: TrainingTask, config: RunConfig, fabric: Fabric) -> tuple[TrainState, dict[str, Any]]:
+    """A task's networks as they are trained (compiled, placed, wrapped), and their optimizers by name."""
+    state, optimizers = TrainState({}, {}), dict[str, Any]()
+    for name, network in task.networks.items():
+        network.to(memory_format=torch.channels_last)
+        state.models[name], optimizers[name] = fabric.setup(
+            maybe_compile(network, config.compile, fabric.device), task.optimizer(name, fabric.device)
+        )
+        state.ema[name] = EMA(network, config.ema)
+    return state, optimizers
+
+
+def update(
+    task: TrainingTask,
+    state: TrainState,
+    optimizer: Any,
+    fabric: Fabric,
+    loss: LossTerms,
+    step: int,
+    *,
+    lr: float,
+    clip: float,
+) -> Tensor:
+    """Take one optimizer step, with averaged and clipped gradients, and update the moving average.
+
+    Returns:
+        Scalar bool on the device: whether the gradient was finite; otherwise the weights are left alone.
+    """
+    network = state.models[loss.network]
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.zero_grad(set_to_none=True)
+    fabric.backward(torch.stack(list(loss.terms.values())).sum())
+    average_gradients(fabric, network)
+    updated = optimizer_step(fabric, network, optimizer, clip)
+    state.ema[loss.network].update(task.networks[loss.network], step)
+    return updated
