@@ -114,25 +114,25 @@ class GeneratorRecipe(nn.Module):
     def discriminator_steps(
         self,
         discriminator: DiscriminatorFn,
+        plain: DiscriminatorFn,
         real: Tensor,
         fake: Tensor,
         step: int,
         generator: torch.Generator,
-        exact: DiscriminatorFn | None = None,
     ) -> Iterator[dict[str, Tensor]]:
         """The loss terms of each of the discriminator's optimizer steps in a training step.
 
         Args:
             discriminator: faces -> logits.
-            exact: the same in float32 and not compiled, for R1, whose second derivative no compiled network
-                has; None: `discriminator` itself.
+            plain: the same in float32 and not compiled, for R1, whose second derivative no compiled network
+                has.
             real, fake: faces (B, 3, R, R) in [-1, 1].
             step: number of the training step, which decides whether R1 is evaluated.
             generator: source of the random numbers.
         """
         yield self.discriminator_loss(discriminator, real, fake, generator)
         if self.config.r1 and step % self.config.r1_every == 0:
-            yield self.r1_loss(discriminator if exact is None else exact, real, generator)
+            yield self.r1_loss(plain, real, generator)
 
     def generator_loss(
         self, discriminator: DiscriminatorFn, fake: Tensor, generator: torch.Generator

@@ -51,7 +51,7 @@ class AdversarialTask(Generic[Run]):
         if (discriminator := state.models.get("discriminator")) is None:
             return
         steps = self.recipe.gan.discriminator_steps(
-            discriminator, real, fake.detach(), step, generator, exact=self.discriminator
+            discriminator, self.discriminator, real, fake.detach(), step, generator
         )
         for terms in steps:
             yield LossTerms("discriminator", terms, len(real))

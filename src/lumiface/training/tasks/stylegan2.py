@@ -90,9 +90,7 @@ class StyleGAN2Task:
 
         with torch.no_grad():
             fake = self._synthesise(state, self._sample_latents(count, generator), generator)
-        steps = recipe.discriminator_steps(
-            discriminator, real, fake, step, generator, exact=self.discriminator
-        )
+        steps = recipe.discriminator_steps(discriminator, self.discriminator, real, fake, step, generator)
         for terms in steps:
             yield LossTerms("discriminator", terms, count)
         if step < settings.discriminator_warmup_steps:
