@@ -9,6 +9,8 @@ forward and backward.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -79,8 +81,20 @@ def _kernel(x: Tensor, gain: float) -> Tensor:
 
 def _binomial(like: Tensor) -> Tensor:
     """(4, 4), sum 1."""
-    tap = torch.arange(_TAPS, device=like.device, dtype=like.dtype)
-    # 1, 3, 3, 1; computed, since a list would be copied from the CPU in every layer, and a GPU waited for.
+    if torch.compiler.is_compiling():  # a constant of the compiled code
+        return _make_binomial(like.device, like.dtype)
+    return _cached_binomial(like.device, like.dtype)
+
+
+@lru_cache(maxsize=8)
+def _cached_binomial(device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):  # a cached tensor must also be usable in training
+        return _make_binomial(device, dtype)
+
+
+def _make_binomial(device: torch.device, dtype: torch.dtype) -> Tensor:
+    # 1, 3, 3, 1; computed, since a list would be copied from the CPU, and a GPU waited for.
+    tap = torch.arange(_TAPS, device=device, dtype=dtype)
     row = (1.0 + tap * (3.0 - tap)) / 8.0
     return row[:, None] * row
 

@@ -120,15 +120,17 @@ class CompiledNetwork(nn.Module):
             return min_cut_rematerialization_partition(joint, inputs, compiler="inductor", **options)
 
         flat: Any = Flat()
-        run: Any = aot_module_simplified(
-            flat,
-            tensors,
-            fw_compiler=compiler(backward=False),
-            bw_compiler=compiler(backward=True),
-            inference_compiler=compiler(backward=False),
-            decompositions=select_decomp_table(),
-            partition_fn=partition,
-        )
+        # As under `torch.compile`: constants become part of the graph instead of being cached.
+        with patch.object(torch.compiler, "_is_compiling_flag", True):
+            run: Any = aot_module_simplified(
+                flat,
+                tensors,
+                fw_compiler=compiler(backward=False),
+                bw_compiler=compiler(backward=True),
+                inference_compiler=compiler(backward=False),
+                decompositions=select_decomp_table(),
+                partition_fn=partition,
+            )
         return run, output_spec
 
 
