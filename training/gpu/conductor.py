@@ -73,7 +73,7 @@ class Conductor:
             raise SettingError(f"{', '.join(sorted(unknown))} is not in {pack}")
         work.mkdir(parents=True, exist_ok=True)
         for run in self.chosen:
-            folder = work / "runs" / run.entry.name
+            folder = run.folder(work)
             if not resume:
                 shutil.rmtree(folder, ignore_errors=True)
             for stale in ("ready", "outcome.json"):
@@ -129,13 +129,10 @@ class Conductor:
         for job in self.jobs:
             job.kill()
 
-    def _folder(self, run: PlannedRun) -> Path:
-        return self.work / "runs" / run.entry.name
-
     def _start(self, stage: str, run: PlannedRun, *arguments: str) -> Job:
         name = run.entry.name
         common = ["--pack", str(self.pack), "--work", str(self.work), *(["--dry"] if self.dry else [])]
-        job = Job.start(stage, name, self._folder(run), [*common, *arguments])
+        job = Job.start(stage, name, run.folder(self.work), [*common, *arguments])
         self.jobs.append(job)
         return job
 
@@ -146,7 +143,7 @@ class Conductor:
             The runs that passed and for which there is time, in the order of the plan.
         """
         seconds = "0.5" if self.dry else "3"
-        before = {run.entry.name for run in self.chosen if minutes_trained(self._folder(run))}
+        before = {run.entry.name for run in self.chosen if minutes_trained(run.folder(self.work))}
         jobs = {
             run.entry.name: self._start("probe", run, "--seconds", seconds)
             for run in self.chosen
@@ -159,7 +156,7 @@ class Conductor:
             time.sleep(0.1)
         passed: list[PlannedRun] = []
         for run in self.chosen:
-            name, found = run.entry.name, read_json(self._folder(run) / "probe.json")
+            name, found = run.entry.name, read_json(run.folder(self.work) / "probe.json")
             if (job := jobs.get(name)) is not None:
                 if job.running:
                     self.log(f"{name}: smoke test took too long")

@@ -81,6 +81,10 @@ class PlannedRun(Settings):
     validate_on: str
     paired: bool
 
+    def folder(self, work: Path) -> Path:
+        """The run's folder below the machine's work folder."""
+        return work / "runs" / self.entry.name
+
     def settings(self) -> dict[str, Any]:
         """What its configuration file says; `{data}` is the folder of prepared files."""
         entry = self.entry

@@ -16,24 +16,19 @@ from lumiface.registry import find_spec
 from lumiface.registry.metadata import KEY, read_metadata_file
 
 
-def to_half(source: Path, target: Path, facts: dict[str, Any] | None = None, prefix: str = "") -> None:
+def to_half(source: Path, target: Path, facts: dict[str, Any] | None = None) -> None:
     """Copy tensors in half precision, with the metadata of the file.
 
     Args:
         source, target: safetensors files.
         facts: added to the provenance.
-        prefix: only keys that begin with it, and without the file's metadata; if there is none, no file is
-            written.
 
     Raises:
         SafetensorError: `source` is damaged.
     """
     with safe_open(source, framework="pt") as file:
-        keys = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118 (not a dict)
-        tensors = {key: file.get_tensor(key) for key in keys}
-        metadata: dict[str, str] = {} if prefix else dict(file.metadata() or {})
-    if not tensors:
-        return
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        metadata: dict[str, str] = dict(file.metadata() or {})
     if KEY in metadata and facts:
         content = json.loads(metadata[KEY])
         content["provenance"] |= facts

@@ -15,6 +15,8 @@ from typing import IO, Any
 
 from safetensors import safe_open
 
+from lumiface.core.parallel import cpu_cores
+
 
 @dataclass(slots=True)
 class Journal:
@@ -119,5 +121,5 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "cuda": str(torch.version.cuda) if on_gpu else "none",
         "device": torch.cuda.get_device_name() if on_gpu else platform.machine(),
-        "cores": str(len(os.sched_getaffinity(0))),
+        "cores": str(cpu_cores()),
     }

@@ -17,9 +17,7 @@ from gpu.machine import Journal, log_lines, read_json, versions
 from gpu.parts import fitting, write_parts
 from lumiface.core.files import write_bytes
 from lumiface.training.config import RunConfig
-
-DISCRIMINATOR = "networks/discriminator"
-"""Beginning of a discriminator's keys in a training state."""
+from lumiface.training.discriminator_weights import DISCRIMINATOR_FILE
 
 
 class Results:
@@ -36,7 +34,7 @@ class Results:
 
     def config(self, run: PlannedRun) -> RunConfig:
         """The run's configuration as planned, before this machine's decisions."""
-        return config_of(run, self.work / "runs" / run.entry.name)
+        return config_of(run, run.folder(self.work))
 
     def lr(self, run: PlannedRun) -> float:
         return self.config(run).lr
@@ -59,7 +57,7 @@ class Results:
         """The best weights of all runs first, then discriminators, then last weights."""
         ranked: list[tuple[int, Path]] = []
         for run in self.plan.runs:
-            name, folder = run.entry.name, self.work / "runs" / run.entry.name
+            name, folder = run.entry.name, run.folder(self.work)
             wanted = [
                 ("best.safetensors", f"{name}.safetensors"),
                 ("last.safetensors", f"{name}-last.safetensors"),
@@ -68,20 +66,16 @@ class Results:
                 if (folder / source).is_file():
                     ranked.append((2 * rank, staging / name / target))
                     self._try(to_half, folder / source, staging / name / target, _curve(folder))
-            if (source := folder / "discriminator.safetensors").is_file():
+            if (source := folder / DISCRIMINATOR_FILE).is_file():
                 target = staging / name / f"{name}-discriminator.safetensors"
                 ranked.append((1, target))
                 self._try(to_half, source, target)
-            elif (state := folder / "state.safetensors").is_file():
-                target = staging / name / f"{name}-discriminator.safetensors"
-                ranked.append((1, target))
-                self._try(to_half, state, target, None, DISCRIMINATOR)
         return [path for _, path in sorted(ranked) if path.is_file()]
 
     def _texts(self, staging: Path) -> list[Path]:
         found: list[Path] = []
         for run in self.plan.runs:
-            folder, target = self.work / "runs" / run.entry.name, staging / run.entry.name
+            folder, target = run.folder(self.work), staging / run.entry.name
             target.mkdir(parents=True, exist_ok=True)
             for name in ("log.jsonl", "config.yaml", "probe.json", "outcome.json", "output.txt"):
                 if (folder / name).is_file():
@@ -112,7 +106,7 @@ class Results:
         }
 
     def _summary(self, run: PlannedRun) -> dict[str, Any]:
-        folder = self.work / "runs" / run.entry.name
+        folder = run.folder(self.work)
         lines, probe = log_lines(folder), self.probes.get(run.entry.name, read_json(folder / "probe.json"))
         speeds = [line for line in lines if "images_per_s" in line]
         middle = speeds[len(speeds) // 2 :] or speeds

@@ -52,7 +52,7 @@ class Worker:
 
     @property
     def folder(self) -> Path:
-        return self.work / "runs" / self.run.entry.name
+        return self.run.folder(self.work)
 
     @cached_property
     def fabric(self) -> Fabric:
