@@ -45,6 +45,10 @@ KNOWN = {
         "a.png": ("2d66f38e0d160ae1", "3adb0497e0b929c3"),
         "sub/b.png": ("6d4725849243d174", "a2c56557ce1654e0"),
     },
+    "dark-blind": {
+        "a.png": ("2d66f38e0d160ae1", "0181e8b0445f2858"),
+        "sub/b.png": ("6d4725849243d174", "2776de7abaef7f3e"),
+    },
 }
 
 

@@ -167,31 +167,14 @@ def test_minibatch_stddev_detects_equal_images() -> None:
     assert minibatch_stddev(x[:3], 2).shape == (3, 1, 2, 2)
 
 
-def test_mixed_precision_is_for_high_resolutions() -> None:
-    """Low resolutions, RGB outputs and logits keep float32; a network may also be bfloat16 as a whole."""
+def test_a_generator_may_be_bfloat16_as_a_whole() -> None:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(resolution=32, latent=32, mapping=2, channel_base=1024))
-    discriminator = Discriminator(DiscriminatorConfig(resolution=32, channel_base=1024))
     latents = generator.broadcast_latent(generator.mapping(torch.randn(4, 32)))
-    noise = generator.zero_noise()
-    types: dict[int, torch.dtype] = {}
-
-    def record(x: Tensor, resolution: int) -> Tensor:
-        types[resolution] = x.dtype
-        return x
-
-    exact_image = generator(latents, noise)
-    with torch.autocast("cpu", torch.bfloat16):
-        image = generator.synthesise(latents, noise, record)
-        logits = discriminator(image)
-    low, full = torch.bfloat16, torch.float32
-    assert types == {4: full, 8: full, 16: low, 32: low}
-    assert image.dtype == logits.dtype == full
-    assert (image - exact_image).norm() < 0.015 * exact_image.norm()
-    torch.testing.assert_close(logits, discriminator(exact_image), atol=0.02, rtol=0.02)
-    assert logits.bfloat16().float().ne(logits).any()  # more digits than bfloat16 has
+    exact_image = generator(latents, generator.zero_noise())
     whole = generator.bfloat16()(latents.bfloat16(), generator.zero_noise())
-    assert whole.dtype == low
+    assert whole.dtype == torch.bfloat16
+    assert (whole.float() - exact_image).norm() < 0.03 * exact_image.norm()
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from example_runs import STEPS, paired_config, run_training
 from helpers import Find, train_on_two
 from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.methods.lfsrnet.recipe import LFSRNetRecipe
+from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import load_model, read_metadata
 from lumiface.training import logger
 from lumiface.training.checkpoint import load_state
@@ -60,6 +61,47 @@ def test_lpips_is_a_term_of_the_loss(paired_faces: Path, tmp_path: Path, shared_
     line = log_lines(tmp_path / "run")[0]
     assert 0.05 < line["lpips"] < 0.5
     assert line["loss"] == pytest.approx(sum(line[term] for term in ("l1", "fft", "mask", "lpips")))
+
+
+def test_lpips_sees_the_same_part_of_both_pictures_and_another_one_at_each_step(
+    paired_faces: Path, tmp_path: Path, shared_asset: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared_asset("lpips_squeeze.pt")
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def record(self: LPIPS, output: Tensor, target: Tensor) -> Tensor:
+        seen.append((output.detach(), target))
+        return (output - target).abs().mean()[None]
+
+    monkeypatch.setattr(LPIPS, "forward", record)
+    sizes = [{"side": 16, "weight": 1.0}]
+    for name, shift in (("whole", 0), ("shifted", 8)):
+        config = paired_config(
+            lpips=0.5,
+            lpips_shift=shift,
+            lr=1e-9,
+            batch=2,
+            validate_every=1000,
+            sizes=sizes,
+            steps=4,
+            warmup=0,
+        )
+        run_training(config, tmp_path / name, paired_faces)
+    whole, shifted = seen[:4], seen[4:]
+    places: set[tuple[int, int]] = set()
+    for (output, target), (part, part_of_target) in zip(whole, shifted, strict=True):
+        assert part.shape[-2:] == (56, 56)
+        found = [
+            (top, left)
+            for top in range(9)
+            for left in range(9)
+            if torch.equal(target[..., top : top + 56, left : left + 56], part_of_target)
+        ]
+        assert len(found) == 1
+        (top, left) = found[0]
+        torch.testing.assert_close(output[..., top : top + 56, left : left + 56], part, atol=1e-3, rtol=0)
+        places.add(found[0])
+    assert len(places) > 1
 
 
 def test_identity_is_a_term_of_the_loss(paired_faces: Path, tmp_path: Path, shared_asset: Find) -> None:

@@ -37,7 +37,8 @@ from lumiface.data.training.pack import pack_faces
 class Builder:
     """Builds the pack in `out` from faces in `data`; `weights` are folders of trained networks.
 
-    `limit` is the most that the pack may hold, bytes.
+    `limit` is the most that the pack may hold, bytes; `after` a pack that goes to the same machine before, so
+    that its faces are there already.
     """
 
     out: Path
@@ -45,6 +46,7 @@ class Builder:
     weights: Sequence[Path] = ()
     wheels: Path | None = None
     limit: int = LIMIT
+    after: Path | None = None
     log: Callable[[str], None] = print
     sides: dict[str, Counter[int]] = field(default_factory=dict)
 
@@ -76,7 +78,7 @@ class Builder:
                 continue
             files = kept | self._files(entry)
             room = self.limit - SLACK - sum((self.out / name).stat().st_size for name in files)
-            groups = self._groups([*chosen, entry])
+            groups = [] if self.after else self._groups([*chosen, entry])
             needed = sum(least_bytes(self._sides(group), per_side) for group in groups)
             if room >= needed:
                 chosen, kept = [*chosen, entry], files
@@ -96,12 +98,16 @@ class Builder:
     def _finish(
         self, chosen: Sequence[QueueEntry], kept: set[str], left_out: dict[str, str], minutes: float
     ) -> Plan:
-        room = self.limit - SLACK - sum((self.out / name).stat().st_size for name in kept)
-        groups = self._groups(chosen)
-        rooms = split_room(room, [self._sides(group) for group in groups])
-        packed = [self._pack(group, most) for group, most in zip(groups, rooms, strict=True)]
-        for group in packed:
-            kept |= {f"faces/{group.name}.pack", *([f"faces/{group.name}.boxes.npy"] if group.boxes else [])}
+        if self.after is None:
+            room = self.limit - SLACK - sum((self.out / name).stat().st_size for name in kept)
+            groups = self._groups(chosen)
+            rooms = split_room(room, [self._sides(group) for group in groups])
+            packed = [self._pack(group, most) for group, most in zip(groups, rooms, strict=True)]
+            for group in packed:
+                boxes = [f"faces/{group.name}.boxes.npy"] if group.boxes else []
+                kept |= {f"faces/{group.name}.pack", *boxes}
+        else:
+            packed = read_plan(self.after / "plan.json").groups
         runs: list[PlannedRun] = []
         for entry in chosen:
             own = [
@@ -109,6 +115,11 @@ class Builder:
                 for group in packed
                 if set(group.sources) <= {tar.name for tar in self._tars(entry)}
             ]
+            have = {tar for group in packed if group.name in own for tar in group.sources}
+            if missing := {tar.name for tar in self._tars(entry)} - have:
+                raise SettingError(
+                    f"{entry.name} needs {', '.join(sorted(missing))}, which {self.after} does not hold"
+                )
             run = PlannedRun(
                 entry=entry, groups=own, validate_on=self._validation(entry), paired=is_paired(entry)
             )

@@ -77,7 +77,14 @@ class Results:
         for run in self.plan.runs:
             folder, target = run.folder(self.work), staging / run.entry.name
             target.mkdir(parents=True, exist_ok=True)
-            for name in ("log.jsonl", "config.yaml", "probe.json", "outcome.json", "output.txt"):
+            for name in (
+                "log.jsonl",
+                "config.yaml",
+                "probe.json",
+                "profile.txt",
+                "outcome.json",
+                "output.txt",
+            ):
                 if (folder / name).is_file():
                     shutil.copyfile(folder / name, target / name)
                     found.append(target / name)

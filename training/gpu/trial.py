@@ -64,6 +64,29 @@ class Trial:
             for number in range(steps):
                 self.step(number)
 
+    def profile(self, steps: int = 16, rows: int = 40) -> str:
+        """Kernels and milliseconds of the device per training step, and the kernels that take most of them.
+
+        Args:
+            steps: the period of R1, and always the same input sizes.
+            rows: kernels that are listed.
+        """
+        activities = [torch.profiler.ProfilerActivity.CUDA]
+        self._wait()
+        with torch.profiler.profile(activities=activities) as profiler:
+            for number in range(steps):
+                self.step(number)
+            self._wait()
+        events = profiler.key_averages()
+        kernels = [event for event in events if "CPU" not in str(event.device_type)]
+        total = sum(event.self_device_time_total for event in kernels) / 1e3 / steps
+        count = sum(event.count for event in kernels) / steps
+        lines = [f"batch {self.config.batch}: {count:.0f} kernels and {total:.2f} ms of the device per step"]
+        for event in sorted(kernels, key=lambda event: -event.self_device_time_total)[:rows]:
+            milliseconds = event.self_device_time_total / 1e3 / steps
+            lines.append(f"{milliseconds:8.3f} ms {event.count / steps:8.1f} x  {event.key[:110]}")
+        return "\n".join(lines) + "\n"
+
     def validate(self) -> tuple[float, float]:
         """The score of the weights, and the seconds that it takes."""
         self._wait()

@@ -141,17 +141,15 @@ class Worker:
         total = torch.cuda.mem_get_info()[1] / 2**30 if on_gpu else float("inf")
         return 1.5 * probe.memory_gib < MEMORY * total
 
-    def train(self, batch: int, lr: float) -> None:
+    def train(self, batch: int, lr: float, *, eager: bool = False) -> None:
         """Compile, say that all is ready, wait for the length of the run on the standard input, and train."""
-        config = self.config(batch=batch, lr=lr)
-        if config.compile != "never" and self.fabric.device.type == "cuda":
-            self.trial(config).warm_up()
-            torch.cuda.empty_cache()
+        compiled = self._compile(batch, lr, {"compile": "never"} if eager else {})
+        config = self.config(batch=batch, lr=lr, **compiled)
         logger = RunLogger(self.folder, config, enabled=True)
         task: TrainingTask = entry_of(config).task(config, self.context(logger.log))
         write_bytes(self.folder / "ready", b"ready")
         orders: dict[str, Any] = json.loads(sys.stdin.readline())
-        config = self.config(batch=batch, lr=lr, **orders)
+        config = self.config(batch=batch, lr=lr, **compiled, **orders)
         logger = RunLogger(self.folder, config, enabled=True)
         limits = Limits(init_from=self.run.entry.init_from)
         result = training_loop(task, config, self.folder, self.fabric, logger, limits)
@@ -159,6 +157,32 @@ class Worker:
         if self.fabric.device.type == "cuda":
             outcome["memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
         write_bytes(self.folder / "outcome.json", json.dumps(outcome).encode())
+
+    def _compile(self, batch: int, lr: float, settings: dict[str, str]) -> dict[str, str]:
+        """Compile for every input size, and profile.
+
+        Args:
+            settings: of the run; with `compile: never` there is only a profile.
+
+        Returns:
+            The settings, with `compile: never` if compiling failed: then the run is slower, but not lost.
+        """
+        if self.fabric.device.type != "cuda":
+            return settings
+        trial = self.trial(self.config(batch=batch, lr=lr, **settings))
+        try:
+            trial.warm_up(2 if trial.config.compile == "never" else 8)
+        except Exception:
+            traceback.print_exc()
+            settings = settings | {"compile": "never"}
+            trial = self.trial(self.config(batch=batch, lr=lr, **settings))
+        try:
+            write_bytes(self.folder / "profile.txt", trial.profile().encode())
+        except (RuntimeError, AttributeError):
+            traceback.print_exc()
+        del trial
+        torch.cuda.empty_cache()
+        return settings
 
 
 def main() -> None:
@@ -170,6 +194,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--lr", type=float, default=1e-4)
+    parser.add_argument("--eager", action="store_true", help="nothing is compiled")
     parser.add_argument("--dry", action="store_true")
     options = parser.parse_args()
     plan = read_plan(options.pack / "plan.json")
@@ -180,7 +205,7 @@ def main() -> None:
         found = worker.probe(options.seconds)
         write_bytes(worker.folder / "probe.json", json.dumps(found).encode())
         sys.exit(0 if found["ok"] else 1)
-    worker.train(options.batch, options.lr)
+    worker.train(options.batch, options.lr, eager=options.eager)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ PROTOCOLS = {
     "llf": ("scale", "seed", "hr_size"),
     "frr": ("seed", "hr_size", "config"),
     "blind": ("seed", "hr_size", "config"),
+    "dark-blind": ("seed", "hr_size", "config"),
     "dark-frames": ("config", "every", "max_luma", "device"),
 }
 """The protocols, and the options of each."""
@@ -29,22 +30,22 @@ def degrade(
         typer.Option(
             metavar=f"[{'|'.join(PROTOCOLS)}]",
             help="llf: darkened, then downscaled; frr: darkened, blurred, noisy, compressed; blind: unknown "
-            "degradation; dark-frames: dark faces from videos and pictures",
+            "degradation; dark-blind: darkened, too; dark-frames: dark faces from videos and pictures",
         ),
     ] = "llf",
     scale: Annotated[
         int | None, typer.Option(min=1, help="downscale factor of the dark pictures (llf; default: 4)")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="seed of the degradation (llf, frr, blind; default: 0)")
+        int | None, typer.Option(min=0, help="seed of the degradation (all but dark-frames; default: 0)")
     ] = None,
     hr_size: Annotated[
         int | None,
-        typer.Option(min=0, help="size of the clean pictures, 0: native (default: llf 128, frr, blind 256)"),
+        typer.Option(min=0, help="size of the clean pictures, 0: native (default: llf 128, others 256)"),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="YAML file with further settings (frr, blind, dark-frames)"),
+        typer.Option(metavar="FILE", help="YAML file with further settings (all but llf)"),
     ] = None,
     every: Annotated[
         float | None, typer.Option(help="seconds between examined frames (dark-frames; default: 0.5)")
@@ -58,8 +59,8 @@ def degrade(
 ) -> None:
     """Build a degraded data set.
 
-    llf, frr and blind write clean pictures, degraded ones, and a manifest with all parameters and hashes; the
-    same pictures and settings give the same pixels. dark-frames writes the dark faces of videos and pictures,
+    llf, frr, blind and dark-blind write clean pictures, degraded ones, and a manifest with all parameters and
+    hashes; the same pictures and settings give the same pixels. dark-frames writes the dark faces of videos and pictures,
     and a report. Interrupted builds resume.
     """
     options: dict[str, Any] = {

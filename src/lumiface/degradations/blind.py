@@ -138,14 +138,38 @@ def apply_blind(pictures: Tensor, parameters: BlindParameters, generator: torch.
     Returns:
         The same shape and type, on the 8-bit grid in [0, 1].
     """
+    return damage(pictures, parameters, generator)
+
+
+def damage(
+    pictures: Tensor,
+    parameters: BlindParameters,
+    generator: torch.Generator,
+    *,
+    level: Tensor | None = None,
+    shot: Tensor | None = None,
+    read: Tensor | None = None,
+) -> Tensor:
+    """`apply_blind` with more noise: of variance shot · light + read² + (δ · level)².
+
+    Args:
+        level: (B,), factor of δ and of the colour shift; None: 1.
+        shot, read: (B,), of the sensor's noise, both or neither; None: none.
+    """
     p = parameters
     normal = torch.randn(pictures.shape, generator=generator, device=generator.device, dtype=pictures.dtype)
     soft = blur(pictures, gaussian_kernels(p.sigma_x, p.sigma_y, p.angle, p.radius).to(pictures))
     sizes = reduced_sizes(pictures.shape[-2], pictures.shape[-1], p.factor)
     small = shrink(soft, sizes)
-    noisy = repeat_edges((small + expand_bchw(p.noise) * normal.to(small)).clamp(0.0, 1.0), sizes)
+    deviation = expand_bchw(p.noise if level is None else p.noise * level)
+    if shot is not None and read is not None:
+        variance = expand_bchw(shot) * small.clamp(min=0.0) + expand_bchw(read).square()
+        deviation = (variance + deviation.square()).sqrt()
+    noisy = repeat_edges((small + deviation * normal.to(small)).clamp(0.0, 1.0), sizes)
     degraded = enlarge(jpeg(noisy, p.quality), sizes)
     shift = torch.stack([p.red, p.green, p.blue], dim=1)[:, :, None, None]
+    if level is not None:
+        shift = shift * expand_bchw(level)
     degraded = (degraded + shift).clamp(0.0, 1.0)
     degraded = torch.where(expand_bchw(p.grey) > 0.0, luma(degraded).expand_as(degraded), degraded)
     return quantize(degraded)

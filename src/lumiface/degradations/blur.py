@@ -8,6 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_FFT_SIDE = 15
+"""Side of a kernel from which on a GPU filters by FFT: a kernel of 61 x 61 takes 3721 products per value, the
+transforms some 200."""
+
 _SHARP = 0.05
 """Smallest standard deviation used: at it all weights but the centre's are 0 even in float64; 0 would divide
 by zero."""
@@ -35,12 +39,13 @@ def gaussian_kernels(sigma_x: Tensor, sigma_y: Tensor, angle: Tensor, radius: in
     return weights / weights.sum(dim=(1, 2), keepdim=True)
 
 
-def blur(pictures: Tensor, kernels: Tensor) -> Tensor:
+def blur(pictures: Tensor, kernels: Tensor, *, fft: bool | None = None) -> Tensor:
     """Filter each picture with its own kernel; edges are replicated beyond the border.
 
     Args:
         pictures: (B, C, H, W), any values.
         kernels: (B, k, k), k odd, same type and device.
+        fft: by the Fourier transform, equal up to rounding; None: on a GPU with large kernels only.
 
     Returns:
         (B, C, H, W).
@@ -54,10 +59,23 @@ def blur(pictures: Tensor, kernels: Tensor) -> Tensor:
         raise ValueError(f"need {count} kernels with an odd side, got {tuple(kernels.shape)}")
     radius = side // 2
     padded = F.pad(pictures, (radius, radius, radius, radius), mode="replicate")
+    if pictures.is_cuda and side >= _FFT_SIDE if fft is None else fft:
+        return _filter_by_fft(padded, kernels)
     weights = kernels.repeat_interleave(channels, dim=0)[:, None]
     # One group per plane: (1, B·C, ...), since a convolution has one set of weights for the whole batch.
     planes = F.conv2d(padded.flatten(0, 1)[None], weights, groups=count * channels)
     return planes[0].unflatten(0, (count, channels))
+
+
+def _filter_by_fft(padded: Tensor, kernels: Tensor) -> Tensor:
+    """Padded pictures (B, C, H + k - 1, W + k - 1) -> (B, C, H, W).
+
+    The products are circular, but wrap around into the rows and columns alone that are cut off.
+    """
+    size, side = padded.shape[-2:], kernels.shape[-1]
+    spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(kernels, s=size).conj()[:, None]
+    filtered = torch.fft.irfft2(spectrum, s=size)
+    return filtered[..., : size[0] - side + 1, : size[1] - side + 1]
 
 
 def blur_radius(sigma: float) -> int:

@@ -138,7 +138,7 @@ def apply_camera(
     p, (height, width) = parameters, pictures.shape[-2:]
     shape = (len(pictures), 3, height // scale, width // scale)
     normal = torch.randn(shape, generator=generator, device=generator.device, dtype=pictures.dtype)
-    shadow = _shadow(p.shade, (height, width), generator)
+    shadow = random_shadow(p.shade, (height, width), generator)
     dark = expand_bchw(p.gain) * shadow * pictures.pow(expand_bchw(p.gamma))
     kernels = gaussian_kernels(p.sigma, p.sigma, torch.zeros_like(p.sigma), max(1, blur_radius(p.max_sigma)))
     small = blur(resize(dark, shape[-2:]).clamp(0.0, 1.0), kernels.to(dark))
@@ -152,8 +152,17 @@ def simulate_camera(pictures: Tensor, config: CameraConfig, scale: int, generato
     )
 
 
-def _shadow(shade: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """(B,) standard deviations of its logarithm -> (B, 1, H, W) smooth factors with a maximum of 1."""
+def random_shadow(shade: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """A smooth shadow over a face.
+
+    Args:
+        shade: (B,) standard deviations of its logarithm; 0: no shadow.
+        size: height and width.
+        generator: samples it.
+
+    Returns:
+        (B, 1, H, W) factors with a maximum of 1.
+    """
     coarse = torch.randn((len(shade), 1, *COARSE), generator=generator, device=generator.device)
     smooth = F.interpolate(coarse.to(shade.device), size=size, mode="bicubic", align_corners=True)
     return torch.exp(expand_bchw(shade) * (smooth - smooth.amax(dim=(2, 3), keepdim=True)))

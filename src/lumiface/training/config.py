@@ -111,6 +111,13 @@ class TrainConfig(RunConfig):
         ge=0,
         description="weight of LPIPS-squeeze between output and target: sharper, lower PSNR",
     )
+    lpips_shift: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        description="largest shift, pixels, at which LPIPS sees the pictures, at random: its network has "
+        "strides, and a fixed position of them leaves a faint grid",
+    )
     identity: float = Field(
         default=0.0,
         ge=0,

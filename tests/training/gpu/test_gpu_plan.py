@@ -27,7 +27,7 @@ def entry(name: str, **changes: Any) -> QueueEntry:
 
 def test_the_projects_queue_names_what_exists() -> None:
     queue = read_queue(QUEUE)
-    assert [run.name for run in queue][:2] == ["stylegan2-128", "fusion-bfr-128"]
+    assert [run.name for run in queue][:2] == ["fusion-bfr-128", "lumiface-x4-real"]
     for run in queue:
         assert find_config(run.config) == shipped_configs()[run.config]
         assert set(run.assets) <= set(ASSETS)
@@ -150,6 +150,29 @@ def test_the_last_runs_are_left_out_where_time_is_short(tmp_path: Path) -> None:
     cast = conductor(tmp_path, 7, {"a": PASSED, "b": PASSED, "c": PASSED})
     assert [run.entry.name for run in cast._probe()] == ["a", "b"]
     assert any("c: left out" in line for line in cast.log.lines)
+
+
+def test_a_run_whose_compiling_takes_too_long_starts_again_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = conductor(tmp_path, 5, {"a": PASSED})
+    run, started = cast.chosen[0], list[bool]()
+    stuck, eager = (type("Job", (FakeJob,), {"running": True, "ready": ready}) for ready in (False, True))
+
+    def prestart(run: PlannedRun, *, compiled: bool = True) -> Any:
+        started.append(compiled)
+        return eager(tmp_path)
+
+    monkeypatch.setattr(cast, "_prestart", prestart)
+    monkeypatch.setattr(cast, "compiles", lambda run: True)
+    monkeypatch.setattr("gpu.conductor.LEAD", 0.0)
+    monkeypatch.setattr("gpu.conductor.COMPILE_LIMIT", 0.0)
+    first: Any = stuck(tmp_path)
+    job: Any = cast._wait_until_ready(run, first)
+    assert first.killed
+    assert started == [False]
+    assert isinstance(job, eager)
+    assert any("compiling takes too long" in line for line in cast.log.lines)
 
 
 def test_the_watchdog_stops_all_and_writes_what_there_is(

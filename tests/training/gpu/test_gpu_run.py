@@ -124,6 +124,23 @@ def test_a_dry_run_goes_through_every_stage(pack: Path, tmp_path: Path) -> None:
     assert later["small-faces"]["steps"] == report["runs"]["small-faces"]["steps"]
 
 
+def test_a_second_pack_uses_the_faces_of_the_first(pack: Path, tmp_path: Path) -> None:
+    root, out = pack.parent, tmp_path / "second"
+    options = ["--queue", root / "queue.yaml", "--data", root / "data", "--wheels", root / "wheels"]
+    call(sys.executable, TOOL / "pack", *options, "--after", pack, "-o", out)
+    assert not (out / "faces").exists()
+    first, second = (json.loads((folder / "plan.json").read_text()) for folder in (pack, out))
+    assert second["groups"] == first["groups"]  # the machine decodes nothing again
+    assert second["runs"] == first["runs"]
+    first["groups"] = []
+    (other := tmp_path / "other").mkdir()
+    (other / "plan.json").write_text(json.dumps(first))
+    command = [sys.executable, TOOL / "pack", *options, "--after", other, "-o", tmp_path / "third"]
+    refused = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert f"small-pairs needs faces.tar, which {other} does not hold" in refused.stderr
+
+
 @pytest.mark.slow
 def test_a_run_that_is_ended_writes_what_there_is(pack: Path, tmp_path: Path) -> None:
     work, out = tmp_path / "work", tmp_path / "out"

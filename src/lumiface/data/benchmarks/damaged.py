@@ -5,6 +5,7 @@ the native size); round to 8 bits: the clean image. Degrade it by a protocol: th
 
     frr     dark, blurred, noisy, compressed (`degradations.frr`)
     blind   blurred, reduced, noisy, compressed, shifted in colour (`degradations.blind`)
+    dark-blind   the same after darkening, with a sensor's noise (`degradations.dark_blind`)
 
 Every picture has its own random generator, seeded by (seed, name), so pictures do not depend on their order
 or on the subset. The arithmetic is float64 on the CPU, rounded to 8 bits before and after JPEG. One
@@ -29,12 +30,12 @@ from lumiface.core.errors import SettingError
 from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed
 from lumiface.data.benchmarks.pair_files import PairKind, Pixels, Record, build_pairs, load_pairs
 from lumiface.data.sources import Paths, PictureSource
-from lumiface.degradations import blind, frr
+from lumiface.degradations import blind, dark_blind, frr
 from lumiface.degradations.parameters import SampledParameters
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import to_uint8
 
-ProtocolName = Literal["frr", "blind"]
+ProtocolName = Literal["frr", "blind", "dark-blind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,15 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
         lambda size, config, generator: blind.sample_blind(1, size, config, generator, "cpu", torch.float64),
         blind.apply_blind,
         blind.PARAMETERS,
+    ),
+    "dark-blind": Protocol(
+        ("good", "bad"),
+        dark_blind.DarkBlindConfig,
+        lambda size, config, generator: dark_blind.sample_dark_blind(
+            1, size, config, generator, "cpu", torch.float64
+        ),
+        dark_blind.apply_dark_blind,
+        dark_blind.PARAMETERS,
     ),
 }
 

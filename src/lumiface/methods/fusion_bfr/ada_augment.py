@@ -20,6 +20,7 @@ from torch import Tensor
 
 from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.bilinear_sampling import sample_reflected
+from lumiface.methods.fusion_bfr.precision import float32_math, to_float32
 
 
 class AugmentConfig(Settings):
@@ -78,15 +79,16 @@ def augment(images: Tensor, p: Tensor, config: AugmentConfig, generator: torch.G
     # Reading p from a GPU would wait for all that is queued there, so there all is computed, even at p = 0.
     if p.device.type == "cpu" and p <= 0.0:
         return images
-    sampler = _Sampler(len(images), p, generator)
-    # Colour first, then geometry: the colour transform is per pixel, so the order does not matter.
-    matrix, offset = _colour_transform(sampler)
-    recoloured = (
-        torch.einsum("bij,bjyx->biyx", matrix.to(images), images) + offset.to(images)[:, :, None, None]
-    )
-    affine = _geometric_transform(sampler, config)
-    grid = F.affine_grid(affine[:, :2].to(images), list(images.shape), align_corners=False)
-    return sample_reflected(recoloured, grid)
+    images, sampler = to_float32(images), _Sampler(len(images), p, generator)
+    with float32_math(images):
+        # Colour first, then geometry: the colour transform is per pixel, so the order does not matter.
+        matrix, offset = _colour_transform(sampler)
+        recoloured = (
+            torch.einsum("bij,bjyx->biyx", matrix.to(images), images) + offset.to(images)[:, :, None, None]
+        )
+        affine = _geometric_transform(sampler, config)
+        grid = F.affine_grid(affine[:, :2].to(images), list(images.shape), align_corners=False)
+        return sample_reflected(recoloured, grid)
 
 
 class _Sampler:

@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from lumiface.core.settings import Settings
 from lumiface.losses.pixel import l1_loss
 from lumiface.losses.vgg19 import Backbone, VGG19Loss
-from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig, downsampling_blocks
+from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig, DownsamplingBlocks
 from lumiface.methods.fusion_bfr.generator import Generator
 from lumiface.methods.fusion_bfr.generator_recipe import (
     DiscriminatorFn,
     GeneratorRecipe,
     GeneratorRecipeConfig,
 )
+from lumiface.methods.fusion_bfr.precision import float32_math, to_float32
 from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, activate
 
 
@@ -44,15 +45,16 @@ class LatentEncoder(nn.Module):
     def __init__(self, config: DiscriminatorConfig, latent: int) -> None:
         super().__init__()
         self.from_rgb = EqualConv2d(3, config.channels_at(config.resolution), 1)
-        self.blocks = downsampling_blocks(config)
+        self.blocks = DownsamplingBlocks(config)
         self.hidden, self.latent = (
             EqualLinear(config.channels_at(4) * 16, latent),
             EqualLinear(latent, latent),
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        features = self.blocks(activate(self.from_rgb(image)))
-        return activate(self.latent(activate(self.hidden(features.flatten(1)))))
+        features = to_float32(self.blocks(activate(self.from_rgb(image))))
+        with float32_math(image):
+            return activate(self.latent(activate(self.hidden(features.flatten(1)))))
 
 
 class Autoencoder(nn.Module):

@@ -11,13 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.core.settings import Settings
-from lumiface.methods.fusion_bfr.style_layers import (
-    EXACT_RESOLUTION,
-    EqualConv2d,
-    EqualLinear,
-    activate,
-    exact,
-)
+from lumiface.methods.fusion_bfr.precision import float32_math, in_float32, to_float32
+from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, activate
 
 
 class DiscriminatorConfig(Settings):
@@ -54,12 +49,26 @@ class DiscriminatorBlock(nn.Module):
         return (residual + self.skip(x)) / math.sqrt(2.0)
 
 
-def downsampling_blocks(config: DiscriminatorConfig) -> nn.Sequential:
-    """The blocks from the full resolution down to 4x4."""
-    resolutions = [2**level for level in range(int(math.log2(config.resolution)), 2, -1)]
-    return nn.Sequential(
-        *(DiscriminatorBlock(config.channels_at(size), config.channels_at(size // 2)) for size in resolutions)
-    )
+class DownsamplingBlocks(nn.Sequential):
+    """The blocks from the full resolution down to 4x4.
+
+    Shape: (B, channels, R, R) -> (B, channels, 4, 4), float32 if any block computes in it.
+    """
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        sizes = [2**level for level in range(int(math.log2(config.resolution)), 2, -1)]
+        super().__init__(
+            *(DiscriminatorBlock(config.channels_at(size), config.channels_at(size // 2)) for size in sizes)
+        )
+        self.precise = [in_float32(size, config.resolution) for size in sizes]
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name of `nn.Sequential`)
+        x = input
+        for block, precise in zip(self, self.precise, strict=True):
+            x = to_float32(x) if precise else x
+            with float32_math(x, when=precise):
+                x = block(x)
+        return x
 
 
 class Discriminator(nn.Module):
@@ -74,20 +83,14 @@ class Discriminator(nn.Module):
         super().__init__()
         self.config = config
         self.from_rgb = EqualConv2d(3, config.channels_at(config.resolution), 1)
-        self.blocks = downsampling_blocks(config)
+        self.blocks = DownsamplingBlocks(config)
         last = config.channels_at(4)
         self.conv = EqualConv2d(last + 1, last, 3)
         self.hidden, self.logit = EqualLinear(last * 16, last), EqualLinear(last, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        x = activate(self.from_rgb(image))
-        for block in self.blocks:
-            if x.shape[-1] > EXACT_RESOLUTION:
-                x = block(x)
-            else:
-                with exact(x):
-                    x = block(x.to(self.conv.weight.dtype))
-        with exact(x):
+        x = to_float32(self.blocks(activate(self.from_rgb(image))))
+        with float32_math(x):
             x = activate(self.conv(torch.cat([x, minibatch_stddev(x, self.config.group)], dim=1)))
             return self.logit(activate(self.hidden(x.flatten(1))))[:, 0]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -16,15 +15,14 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from lumiface.core.settings import Settings
+from lumiface.methods.fusion_bfr.precision import float32_math, in_float32, to_float32
 from lumiface.methods.fusion_bfr.resampling_conv import upsample
 from lumiface.methods.fusion_bfr.style_layers import (
-    EXACT_RESOLUTION,
     GAIN,
     EqualLinear,
     ModulatedConv2d,
     activate,
     deactivate,
-    exact,
 )
 
 FeatureHook = Callable[[Tensor, int], Tensor]
@@ -86,8 +84,9 @@ class MappingNetwork(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
-        for layer in self.layers:
-            x = activate(layer(x))
+        with float32_math(z):
+            for layer in self.layers:
+                x = activate(layer(x))
         return x
 
 
@@ -104,8 +103,7 @@ class StyledLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        x = self.conv(x, w)
-        return activate(x + (self.noise * noise).to(x.dtype) + self.bias.to(x.dtype)[:, None, None])
+        return activate(self.conv(x, w) + self.noise * noise + self.bias[:, None, None])
 
 
 class ToRGB(nn.Module):
@@ -120,12 +118,9 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, w: Tensor, previous: Tensor | None) -> Tensor:
-        # In the type of the bias, also where x has fewer bits: the sum over the scales needs all.
         rgb = self.conv(x, w) + self.bias[:, None, None]
-        if previous is None:
-            return rgb
-        with exact(x):
-            return rgb + upsample(previous)
+        with float32_math(x):
+            return rgb if previous is None else rgb + upsample(previous)
 
 
 class Generator(nn.Module):
@@ -219,19 +214,21 @@ class Generator(nn.Module):
             raise ValueError(
                 f"latents {tuple(latents.shape)} must be (B, {self.config.num_latents}, {self.config.latent})"
             )
+        latents = to_float32(latents)
         x = self.constant.expand(len(latents), -1, -1, -1)
         rgb: Tensor | None = None
         for level, (second, to_rgb) in enumerate(zip(self.second, self.to_rgbs, strict=True)):
             # As in StyleGAN2, the RGB layer of a scale shares its latent with the next scale's first layer.
-            resolution = self.config.resolutions[level]
-            with exact(x) if resolution <= EXACT_RESOLUTION else nullcontext():
-                x = x.to(self.constant.dtype) if resolution <= EXACT_RESOLUTION else x
+            size = self.config.resolutions[level]
+            precise = in_float32(size, self.config.resolution)
+            with float32_math(x, when=precise):
                 if level > 0:
                     x = self.first[level - 1](x, latents[:, 2 * level - 1], noise[2 * level - 1])
                 x = second(x, latents[:, 2 * level], noise[2 * level])
             if feature_hook is not None:
-                x = feature_hook(x, resolution)
-            rgb = to_rgb(x, latents[:, 2 * level + 1], rgb)
+                x = to_float32(feature_hook(x, size))
+            with float32_math(x, when=precise):
+                rgb = to_rgb(x, latents[:, 2 * level + 1], rgb)
         assert rgb is not None
         return rgb
 

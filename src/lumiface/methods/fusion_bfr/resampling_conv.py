@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lumiface.methods.fusion_bfr.precision import float32_math
+
 _TAPS = 4
 
 
@@ -33,7 +35,7 @@ def conv_up(x: Tensor, weight: Tensor, *, fused: bool | None = None) -> Tensor:
     # Zeros are inserted between the pixels, which are a quarter of the result: hence the gain of 4.
     if _use_fused(x, fused):
         # cuDNN computes it phase by phase and never multiplies the inserted zeros.
-        kernel = 4.0 * _blur_kernels(weight).transpose(0, 1)
+        kernel = _blur_kernels(weight, gain=4.0).transpose(0, 1)
         return F.conv_transpose2d(x, kernel, stride=2, padding=radius + 1)
     upsampled = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     return _blur(upsampled, padding=_TAPS // 2 - radius, gain=4.0)
@@ -76,31 +78,32 @@ def _blur(x: Tensor, *, padding: int, stride: int = 1, gain: float = 1.0) -> Ten
 
 def _kernel(x: Tensor, gain: float) -> Tensor:
     """(C, 1, 4, 4): the filter for each channel of x."""
-    return (gain * _binomial(x)).expand(x.shape[1], 1, -1, -1)
+    return _binomial(x, gain).expand(x.shape[1], 1, -1, -1)
 
 
-def _binomial(like: Tensor) -> Tensor:
-    """(4, 4), sum 1."""
-    if torch.compiler.is_compiling():  # a constant of the compiled code
-        return _make_binomial(like.device, like.dtype)
-    return _cached_binomial(like.device, like.dtype)
+def _binomial(like: Tensor, gain: float) -> Tensor:
+    """(4, 4), its sum is the gain."""
+    if torch.compiler.is_compiling():  # there it is a constant
+        return _make_binomial(like.device, like.dtype, gain)
+    return _cached_binomial(like.device, like.dtype, gain)
 
 
-@lru_cache(maxsize=8)
-def _cached_binomial(device: torch.device, dtype: torch.dtype) -> Tensor:
+@lru_cache(maxsize=16)
+def _cached_binomial(device: torch.device, dtype: torch.dtype, gain: float) -> Tensor:
     with torch.inference_mode(False):  # a cached tensor must also be usable in training
-        return _make_binomial(device, dtype)
+        return _make_binomial(device, dtype, gain)
 
 
-def _make_binomial(device: torch.device, dtype: torch.dtype) -> Tensor:
+def _make_binomial(device: torch.device, dtype: torch.dtype, gain: float) -> Tensor:
     # 1, 3, 3, 1; computed, since a list would be copied from the CPU, and a GPU waited for.
     tap = torch.arange(_TAPS, device=device, dtype=dtype)
     row = (1.0 + tap * (3.0 - tap)) / 8.0
-    return row[:, None] * row
+    return gain * row[:, None] * row
 
 
-def _blur_kernels(weight: Tensor) -> Tensor:
+def _blur_kernels(weight: Tensor, gain: float = 1.0) -> Tensor:
     """Every kernel of (O, I, k, k) blurred -> (O, I, k + 3, k + 3)."""
     kernels = weight.flatten(0, 1)[:, None]
-    blurred = F.conv2d(kernels, _binomial(weight)[None, None], padding=_TAPS - 1)
+    with float32_math(weight):  # rounded once, by the convolution that uses them
+        blurred = F.conv2d(kernels, _binomial(weight, gain)[None, None], padding=_TAPS - 1)
     return blurred[:, 0].unflatten(0, weight.shape[:2])

@@ -12,6 +12,17 @@ from torch.func import functional_call
 
 from lumiface.core.settings import Settings
 from lumiface.degradations.blind import BlindConfig, apply_blind, sample_blind
+from lumiface.degradations.camera_pipeline import CameraConfig
+from lumiface.degradations.dark_blind import (
+    DarkBlindConfig,
+    RelightError,
+    apply_dark_blind,
+    is_darkened,
+    relight_to,
+    sample_dark_blind,
+)
+from lumiface.degradations.lowlight import expand_bchw
+from lumiface.imaging.quantize import quantize
 from lumiface.losses.identity import IdentityLoss
 from lumiface.losses.mrfr import mrfr_loss
 from lumiface.losses.pixel import l1_loss
@@ -55,6 +66,11 @@ class RestorerRecipeConfig(Settings):
         default=0.0, ge=0, le=1, description="probability that a face is restored at a random fidelity"
     )
     degradation: BlindConfig = Field(default=BlindConfig(), description="ranges of the degradation")
+    dark: CameraConfig | None = Field(
+        default=None,
+        description="faces are darkened, too, and get their light back up to an error; null: not",
+    )
+    relight: RelightError = Field(default=RelightError(), description="that error")
 
 
 class RestorerRecipe(nn.Module):
@@ -74,12 +90,17 @@ class RestorerRecipe(nn.Module):
         return self.gan.build_discriminator(network) if self.config.adversarial else None
 
     def degrade(self, target: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, 3, H, H) in [0, 1] -> the same size, degraded (§2.1)."""
-        settings = self.config.degradation
-        parameters = sample_blind(
-            len(target), target.shape[-1], settings, generator, target.device, target.dtype
-        )
-        return apply_blind(target, parameters, generator)
+        """(B, 3, H, H) in [0, 1] -> the same size, degraded (§2.1); with `dark` also darkened and relit."""
+        settings, count, side = self.config, len(target), target.shape[-1]
+        device, dtype = target.device, target.dtype
+        if settings.dark is None:
+            blind = sample_blind(count, side, settings.degradation, generator, device, dtype)
+            return apply_blind(target, blind, generator)
+        ranges = DarkBlindConfig(dark=settings.dark, damage=settings.degradation)
+        parameters = sample_dark_blind(count, side, ranges, generator, device, dtype)
+        degraded = apply_dark_blind(target, parameters, generator)
+        relit = quantize(relight_to(degraded, target, settings.relight, generator))
+        return torch.where(expand_bchw(is_darkened(parameters)), relit, degraded)
 
     def sample_fidelity(self, count: int, generator: torch.Generator) -> Tensor:
         """The fidelity at which each face of a step is restored, (count,): 1, or uniform in [0, 1].

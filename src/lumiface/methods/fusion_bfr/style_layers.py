@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lumiface.methods.fusion_bfr.precision import float32_math, to_float32
 from lumiface.methods.fusion_bfr.resampling_conv import conv_down, conv_up
 
 SLOPE = 0.2
@@ -20,16 +21,6 @@ SLOPE = 0.2
 
 GAIN = math.sqrt(2.0)
 """Factor after a leaky ReLU that preserves the variance of the signal."""
-
-
-EXACT_RESOLUTION = 8
-"""Up to this resolution, mixed precision leaves features in float32; as in StyleGAN2-ADA (Karras et al. 2020,
-appendix D) only the high resolutions, which take the time, are computed in few bits."""
-
-
-def exact(x: Tensor) -> torch.autocast:
-    """A context in which mixed precision is off."""
-    return torch.autocast(x.device.type, enabled=False)
 
 
 def activate(x: Tensor) -> Tensor:
@@ -126,13 +117,13 @@ class ModulatedConv2d(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         weight = self.weight * self.scale
-        with exact(x):
-            style = self.affine(w.to(weight.dtype))  # s, (B, in_channels)
-        x = x * style.to(x.dtype)[:, :, None, None]
+        w = to_float32(w)
+        with float32_math(w):
+            style = self.affine(w)  # s, (B, in_channels)
+        x = x * style[:, :, None, None]
         x = conv_up(x, weight) if self.up else F.conv2d(x, weight, padding=self.padding)
         if self.demodulate:
-            with exact(x):
+            with float32_math(w):
                 power = style.square() @ weight.square().sum(dim=(2, 3)).T  # Σ (s·w)², (B, out_channels)
-                gain = (power + 1e-8).rsqrt()
-            x = x * gain.to(x.dtype)[:, :, None, None]
+            x = x * (power + 1e-8).rsqrt()[:, :, None, None]
         return x

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
+from lumiface.core.seeds import StepRandom
 from lumiface.data.training.face_set import load_faces
 from lumiface.losses import IdentityLoss, l1_loss
 from lumiface.metrics.lpips import LPIPS
@@ -101,10 +102,18 @@ class PairedTask:
             terms["teacher"] = self.config.distill_weight * l1_loss(output, soft_target)
         with self.autocast():
             if self.lpips is not None:
-                terms["lpips"] = self.config.lpips * self.lpips(output, target).mean()
+                seen = self._shifted(step, output, target)
+                terms["lpips"] = self.config.lpips * self.lpips(*seen).mean()
             if self.identity is not None:
                 terms["identity"] = self.config.identity * self.identity(output, target)
         yield LossTerms("network", terms, len(high))
+
+    def _shifted(self, step: int, *pictures: Tensor) -> list[Tensor]:
+        """The same random crop of each: `lpips_shift` pixels smaller."""
+        most = self.config.lpips_shift
+        top, left = StepRandom(self.config.seed, step, 1).rng.integers(0, most + 1, 2)
+        height, width = (side - most for side in pictures[0].shape[-2:])
+        return [picture[..., top : top + height, left : left + width] for picture in pictures]
 
     def validate(self, state: TrainState) -> tuple[float, Tensor]:
         return self.validation(state.ema["network"].weights, self.network)

@@ -1,0 +1,102 @@
+"""Faces that are dark and damaged: in their ranges, seeded, each part what it says; and lit again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lumiface.degradations.blind import BlindConfig, apply_blind, sample_blind
+from lumiface.degradations.camera_pipeline import CameraConfig, random_shadow
+from lumiface.degradations.dark_blind import (
+    LEVEL,
+    PARAMETERS,
+    DarkBlindConfig,
+    RelightError,
+    apply_dark_blind,
+    is_darkened,
+    relight_to,
+    sample_dark_blind,
+)
+from lumiface.degradations.jpeg import jpeg
+from lumiface.imaging.color import luma
+
+NO_DAMAGE: dict[str, Any] = {
+    "sigma": (0.0, 0.0), "factor": (1.0, 1.0), "noise": (0.0, 0.0), "quality": (100, 100), "colour": 0.0,
+    "grey": 0.0,
+}  # fmt: skip
+NO_NOISE: dict[str, Any] = {"lit": 0, "shade": (0.0, 0.0), "shot": (0.0, 0.0), "read": (0.0, 0.0)}
+EXACT = RelightError(mean=(0.0, 0.0), log_std=(0.0, 0.0))
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def degraded(pictures: Tensor, dark: dict[str, Any], damage: dict[str, Any]) -> Tensor:
+    config = DarkBlindConfig(dark=CameraConfig(**NO_NOISE | dark), damage=BlindConfig(**NO_DAMAGE | damage))
+    sampled = sample_dark_blind(len(pictures), pictures.shape[-1], config, seeded(), "cpu")
+    return apply_dark_blind(pictures, sampled, seeded(1))
+
+
+@pytest.fixture
+def faces(astronaut: Tensor) -> Tensor:
+    """Four crops of 128 pixels, on the 8-bit grid."""
+    small = F.interpolate(astronaut, size=(256, 256), mode="area")
+    crops = torch.cat([small[..., 4 * n : 4 * n + 128, 50 + 8 * n : 178 + 8 * n] for n in range(4)])
+    return (crops * 255).round() / 255
+
+
+def test_ranges_names_and_the_part_that_stays_lit() -> None:
+    config = DarkBlindConfig(dark=CameraConfig(lit=0.4))
+    sampled = sample_dark_blind(4000, 256, config, seeded(), "cpu")
+    assert set(sampled.as_dict(0)) == set(PARAMETERS)
+    assert len(sampled) == 4000
+    assert float(is_darkened(sampled).float().mean()) == pytest.approx(0.6, abs=0.03)
+    assert 0.3 <= float(sampled.gain.min()) < 0.32
+    assert 60 <= int(sampled.quality.min()) < 62
+    again = sample_dark_blind(4, 256, DarkBlindConfig(damage=BlindConfig(noise=(0.0, 1.0))), seeded(), "cpu")
+    assert torch.equal(again.gamma, sample_dark_blind(4, 256, DarkBlindConfig(), seeded(), "cpu").gamma)
+
+
+def test_without_darkness_it_is_the_blind_degradation(faces: Tensor) -> None:
+    config, generator = BlindConfig(), seeded(1)
+    random_shadow(torch.zeros(4), (128, 128), generator)  # it is sampled first, also where there is none
+    expected = apply_blind(faces, sample_blind(4, 128, config, seeded(), "cpu"), generator)
+    light = CameraConfig(lit=1.0, shot=(0.0, 0.0), read=(0.0, 0.0))
+    sampled = sample_dark_blind(4, 128, DarkBlindConfig(dark=light, damage=config), seeded(), "cpu")
+    assert not is_darkened(sampled).any()
+    assert float((apply_dark_blind(faces, sampled, seeded(1)) - expected).abs().mean()) < 1e-3
+
+
+def test_darkening_and_noise_are_what_they_say(faces: Tensor) -> None:
+    dark = degraded(faces, {"gain": (0.5, 0.5), "gamma": (2.0, 2.0)}, {})
+    expected = jpeg(0.5 * faces.square(), torch.full((4,), 100))
+    assert float((dark - expected).abs().max()) < 2.5 / 255
+    grey = torch.full((4, 3, 96, 96), 0.5)
+    half = degraded(grey, {"gain": (0.5, 0.5), "gamma": (1.0, 1.0)}, {"noise": (10.0, 10.0)})
+    kept = (0.299**2 + 0.587**2 + 0.114**2) ** 0.5  # of the noise of three channels, in luma
+    assert float(luma(half).std()) * 255 == pytest.approx(
+        0.5 * 10.0 * kept, rel=0.08
+    )  # relative to the light
+    reading = degraded(grey, {"gain": (0.5, 0.5), "gamma": (1.0, 1.0), "read": (0.03, 0.03)}, {})
+    assert float(luma(reading).std()) == pytest.approx(0.03 * kept, rel=0.08)
+
+
+def test_light_comes_back_exactly_or_up_to_the_error(faces: Tensor) -> None:
+    dark = degraded(faces, {"gain": (0.6, 0.6), "gamma": (1.5, 1.5)}, {})
+    lit = relight_to(dark, faces, EXACT, seeded())
+    logarithms = [(pictures.clamp(max=1.0) + LEVEL).log() for pictures in (lit, faces)]
+    means = [each.mean(dim=(2, 3)) for each in logarithms]
+    torch.testing.assert_close(means[0], means[1], atol=0.06, rtol=0)
+    assert float((lit - faces).abs().mean()) < 0.25 * float((dark - faces).abs().mean())
+    brighter = relight_to(dark, faces, RelightError(mean=(0.2, 0.0), log_std=(0.0, 0.0)), seeded())
+    assert float(brighter.mean()) > 1.05 * float(lit.mean())
+    random = RelightError(mean=(0.0, 0.3), log_std=(0.0, 0.1))
+    assert torch.equal(relight_to(dark, faces, random, seeded()), relight_to(dark, faces, random, seeded()))
+    assert not torch.equal(
+        relight_to(dark, faces, random, seeded()), relight_to(dark, faces, random, seeded(1))
+    )
