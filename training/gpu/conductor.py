@@ -211,7 +211,7 @@ class Conductor:
                 self.results.write()
 
     def _wait_until_ready(self, run: PlannedRun, job: Job) -> Job:
-        """The run's process once it is ready to train; another one, uncompiled, if compiling takes too long."""
+        """The run's process once it is ready to train; another, uncompiled, if compiling takes too long."""
         limit = time.time() + LEAD + COMPILE_LIMIT * max(0.0, self.left)
         while job.running and not job.ready and self.left > 0:
             if self.compiles(run) and time.time() > limit:

@@ -60,8 +60,8 @@ def degrade(
     """Build a degraded data set.
 
     llf, frr, blind and dark-blind write clean pictures, degraded ones, and a manifest with all parameters and
-    hashes; the same pictures and settings give the same pixels. dark-frames writes the dark faces of videos and pictures,
-    and a report. Interrupted builds resume.
+    hashes; the same pictures and settings give the same pixels. dark-frames writes the dark faces of videos
+    and pictures, and a report. Interrupted builds resume.
     """
     options: dict[str, Any] = {
         "scale": scale,
