@@ -11,8 +11,13 @@ from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
 from lumiface.core.settings import Settings
+from lumiface.degradations.blind import BlindConfig
 from lumiface.degradations.camera_pipeline import CameraConfig, simulate_camera
+from lumiface.degradations.dark_blind import DarkBlindConfig, apply_dark_blind, sample_dark_blind
+from lumiface.degradations.lowlight import expand_bchw
+from lumiface.degradations.resample import resize
 from lumiface.degradations.tasks import PairTask, task_pair
+from lumiface.imaging.quantize import quantize
 from lumiface.losses import l1_loss
 
 
@@ -21,9 +26,14 @@ class PairedRecipe(nn.Module):
 
     Attributes:
         camera: for the task "joint", simulated camera degradation instead of the benchmark's.
+        damage: with `camera`, damage at full size of some faces before they are reduced, see
+            `degradations.dark_blind`.
+        damaged: probability of that.
     """
 
     camera: CameraConfig | None = None
+    damage: BlindConfig | None = None
+    damaged: float = 0.0
 
     def degrade(
         self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator
@@ -37,7 +47,17 @@ class PairedRecipe(nn.Module):
             return task_pair(task, high, scale, generator)
         if task != "joint":
             raise SettingError(f"recipe.camera makes pairs for the task joint, not for {task}")
-        return simulate_camera(high, self.camera, scale, generator), high
+        low = simulate_camera(high, self.camera, scale, generator)
+        if self.damage is None:
+            return low, high
+        ranges = DarkBlindConfig(dark=self.camera, damage=self.damage)
+        count, side = len(high), high.shape[-1]
+        parameters = sample_dark_blind(count, side, ranges, generator, high.device, high.dtype)
+        degraded = resize(apply_dark_blind(high, parameters, generator), (low.shape[-2], low.shape[-1]))
+        chosen = (
+            torch.rand(count, generator=generator, device=generator.device).to(high.device) < self.damaged
+        )
+        return torch.where(expand_bchw(chosen), quantize(degraded), low), high
 
 
 class L1RecipeConfig(Settings):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.errors import SettingError
 from lumiface.core.settings import Settings
+from lumiface.degradations.blind import BlindConfig
 from lumiface.degradations.camera_pipeline import CameraConfig
 from lumiface.losses import charbonnier_loss, fft_loss, l1_loss, log_mse_loss
 from lumiface.methods.base_recipe import PairedRecipe
@@ -17,6 +19,10 @@ class LumifaceX4RecipeConfig(Settings):
     camera: CameraConfig | None = Field(
         default=None, description="simulated camera degradation; null: the LLF benchmark's"
     )
+    damage: BlindConfig | None = Field(
+        default=None, description="with `camera`: damage at full size of some faces; null: none"
+    )
+    damaged: float = Field(default=0.5, ge=0, le=1, description="probability of that damage")
     l1: float = Field(default=1.0, ge=0, description="weight of the mean absolute difference")
     charbonnier: float = Field(default=0.0, ge=0, description="weight of the Charbonnier loss")
     fft: float = Field(default=0.05, ge=0, description="weight of the frequency loss")
@@ -28,7 +34,10 @@ class LumifaceX4Recipe(PairedRecipe):
 
     def __init__(self, config: LumifaceX4RecipeConfig, seed: int) -> None:
         super().__init__()
+        if config.damage is not None and config.camera is None:
+            raise SettingError("recipe.damage needs recipe.camera, which darkens the faces")
         self.config, self.camera = config, config.camera
+        self.damage, self.damaged = config.damage, config.damaged
 
     def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
         """The weighted loss terms by name; their sum is minimised. `low` and `boxes` are not used."""
