@@ -1,0 +1,40 @@
+"""How bright a colour is, and one gain for all of its channels, which keeps its hue."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lumiface.imaging.color import luma
+
+_STRONGEST = 0.75
+"""Weight of the strongest channel. Skin in white light is at about 1.25 of its luma in red, so that its
+brightness is its luma; a face under a red lamp has hardly any luma, but nothing may be added to its red."""
+
+
+def brightness(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, 1, H, W): luma, but at least 0.75 of the strongest channel, both in [0, 1].
+
+    What is saturated counts as lit: no gain chosen by this measure clips a channel of it.
+    """
+    return torch.maximum(luma(rgb), _STRONGEST * rgb.amax(dim=1, keepdim=True))
+
+
+def scale_colours(rgb: Tensor, gain: Tensor, saturation: Tensor | float = 1.0) -> Tensor:
+    """One gain for the three channels: luma is multiplied by it, the hue stays.
+
+    A colour that would leave [0, 1] moves towards the grey of its luma instead of being clipped per channel.
+
+    Args:
+        rgb: (B, 3, H, W) in [0, 1]. gain: (B, 1, H, W), 0 or more.
+        saturation: factor on the difference from grey, a number or (B, 1, H, W).
+
+    Returns:
+        (B, 3, H, W) in [0, 1].
+    """
+    light = luma(rgb)
+    grey = (light * gain).clamp(0.0, 1.0)
+    colour = (rgb - light) * gain * saturation
+    room_above = (1.0 - grey) / colour.amax(dim=1, keepdim=True).clamp(min=1e-6)
+    room_below = grey / (-colour).amax(dim=1, keepdim=True).clamp(min=1e-6)
+    return (grey + colour * torch.minimum(room_above, room_below).clamp(max=1.0)).clamp(0.0, 1.0)
