@@ -15,9 +15,14 @@ brightness is its luma; a face under a red lamp has hardly any luma, but nothing
 def brightness(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, H, W): luma, but at least 0.75 of the strongest channel, both in [0, 1].
 
-    What is saturated counts as lit: no gain chosen by this measure clips a channel of it.
+    What is saturated counts as lit.
     """
-    return torch.maximum(luma(rgb), _STRONGEST * rgb.amax(dim=1, keepdim=True))
+    return torch.maximum(luma(rgb), _STRONGEST * strongest(rgb))
+
+
+def strongest(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, 1, H, W): the strongest channel, which a gain clips first."""
+    return rgb.amax(dim=1, keepdim=True)
 
 
 def scale_colours(rgb: Tensor, gain: Tensor, saturation: Tensor | float = 1.0) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT
-from lumiface.restoration.relight import LARGEST_GAIN
+from lumiface.restoration.tone_curve import LARGEST_GAIN
 
 CHROMA_WEIGHT = 0.3
 """Weight of the brightened input's colour in the restored face; 0 keeps the network's colour."""

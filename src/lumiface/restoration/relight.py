@@ -1,132 +1,63 @@
-"""Relighting of a whole photograph: one smooth tone curve, applied edge-aware, with noise suppression.
+"""Relighting of a whole photograph and of large faces: one gain for all channels, edge-aware, without noise.
 
-A network restores the faces; the background must be brightened alike, or the faces look pasted. One curve is
-fitted to the change of the faces' brightness and applied to the rest.
+A network restores the faces; what surrounds them must be brightened alike, or the faces look pasted.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lumiface.faces.measure import inner_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT, desaturate_blacks, gain_mask, reduce_noise
-from lumiface.imaging.filters import box_mean
+from lumiface.imaging.filters import box_mean, guided_filter
+from lumiface.imaging.light import scale_colours, strongest
+from lumiface.restoration.tone_curve import (
+    LARGEST_GAIN,
+    SHADOW_END,
+    ToneCurve,
+    saturation_between,
+    shadow_gain,
+)
+from lumiface.restoration.tone_map import ToneMap, uniform_tone
 
-LARGEST_GAIN = 12.0
-
-
-@dataclass(frozen=True, slots=True)
-class ToneCurve:
-    """`y = 1 − (1 − x^a)^b` on each channel: smooth, rising, 0 to 0 and 1 to 1, so that nothing is clipped.
-
-    a = b = 1 is the identity; near black y ≈ b·x^a, the inverse of a darkened exposure.
-
-    Attributes:
-        a, b: the curve's two shape parameters, both positive.
-        saturation: factor on the chroma after the curve.
-    """
-
-    a: float = 1.0
-    b: float = 1.0
-    saturation: float = 1.0
-
-    def __call__(self, light: Tensor) -> Tensor:
-        """Values in [0, 1], any shape, to values in [0, 1]."""
-        return 1.0 - (1.0 - light.clamp(0.0, 1.0) ** self.a) ** self.b
-
-    def applied(self, colours: Tensor) -> Tensor:
-        """The curve on every channel, its gain bounded near black, where its slope may be infinite."""
-        return torch.minimum(self(colours), LARGEST_GAIN * colours.clamp(0.0, 1.0))
+_DETAIL = 0.03
+"""Contrast, in the square root of brightness, below which structure is detail: scaled, not flattened."""
 
 
-def fit_curve(before: Tensor, after: Tensor) -> ToneCurve:
-    """The curve that maps one set of colours to another with the least mean absolute error of luma.
+def relight(rgb: Tensor, tone: ToneMap | ToneCurve, denoised: Tensor | None = None) -> Tensor:
+    """Brighten a whole picture: hues and the contrast of detail are kept, noise does not grow with the light.
 
-    Args:
-        before, after: (N, 3) RGB in [0, 1], the same points before and after restoration.
-    """
-    source, target = _light(before), _light(after)
-    a = torch.logspace(-0.9, 0.3, 49)[:, None, None]
-    b = torch.logspace(-0.5, 1.5, 81)[None, :, None]
-    # A grid search over the two parameters on quantiles: robust, without start values, and fast.
-    order = source.argsort()
-    pick = order[torch.linspace(0, len(order) - 1, min(len(order), 256)).long()]
-    curves = 1.0 - (1.0 - source[pick].clamp(0.0, 1.0) ** a) ** b  # (49, 81, points)
-    error = (curves - target[pick]).abs().mean(dim=-1)
-    best = int(error.argmin())
-    curve = ToneCurve(float(a.flatten()[best // b.shape[1]]), float(b.flatten()[best % b.shape[1]]))
-    chroma, target_chroma = _chroma(curve.applied(before)), _chroma(after)
-    saturation = float((chroma * target_chroma).sum() / (chroma * chroma).sum().clamp(min=1e-6))
-    return ToneCurve(curve.a, curve.b, min(max(saturation, 0.3), 1.3))
-
-
-def _light(colours: Tensor) -> Tensor:
-    """(N, 3) RGB -> (N,) luma."""
-    return luma(colours.T[None, :, :, None]).flatten()
-
-
-def _chroma(colours: Tensor) -> Tensor:
-    """(N, 3) RGB -> RGB minus luma."""
-    return colours - _light(colours)[:, None]
-
-
-def fallback_curve(rgb: Tensor, target: float = 0.42) -> ToneCurve:
-    """The curve for a picture without a restored face: the power that raises its mean luma to `target`.
+    The gain follows the brightness without its detail, smoothed but for edges, so there are no halos.
 
     Args:
         rgb: (1, 3, H, W) in [0, 1].
-    """
-    light = luma(F.interpolate(rgb, size=(64, 64), mode="area")).flatten()
-    if float(light.mean()) >= target:
-        return ToneCurve()
-    powers = torch.linspace(1.0, 0.3, 71)
-    means = (light[None, :].clamp(min=LEAST_LIGHT) ** powers[:, None]).mean(dim=1)
-    return ToneCurve(a=float(powers[int((means - target).abs().argmin())]))
-
-
-def relight(rgb: Tensor, curve: ToneCurve, denoised: Tensor | None = None) -> Tensor:
-    """Apply a tone curve to a whole picture: colours are kept, noise is not amplified with the light.
-
-    The curve acts on each pixel after edge-preserving smoothing, whose strength grows with the gain; so the
-    gain itself needs no blur, and there are no halos.
-
-    Args:
-        rgb: (1, 3, H, W) in [0, 1].
-        denoised: the denoised picture, used where the curve brightens; elsewhere the picture stays sharp.
+        tone: the curve, or the curve at every place.
+        denoised: the denoised picture, used where the tone brightens; elsewhere the picture stays sharp.
 
     Returns:
-        (1, 3, H, W) in [0, 1].
+        (1, 3, H, W) in [0, 1]; where the gain is 1, the picture itself.
     """
-    light = luma(rgb if denoised is None else denoised).clamp(min=LEAST_LIGHT)
-    gain = curve.applied(light) / light
-    if denoised is not None:
-        rgb = rgb.lerp(denoised, gain_mask(gain))
-    smooth = reduce_noise(rgb, gain)
+    tone = uniform_tone(tone) if isinstance(tone, ToneCurve) else tone
+    quiet = rgb if denoised is None else denoised
+    light = strongest(quiet)
+    base = _without_detail(light)
+    gain, _ = tone.gains(base, light)
+    smooth = reduce_noise(rgb.lerp(quiet, gain_mask(gain)), gain)
+    gain, saturation = tone.gains(base, strongest(smooth))
     # Near an edge the mean around a black pixel is not black, so the pixel's own luma bounds it.
     before = torch.minimum(box_mean(light, 2), luma(smooth))
-    bright = desaturate_blacks(curve.applied(smooth), before, gain)
-    brightness = luma(bright)
-    # Where the gain is 1, saturation does not change either.
-    saturation = 1.0 + (curve.saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)
-    coloured = brightness + (bright - brightness) * saturation
-    # A colour outside [0, 1] moves towards grey instead of being clipped per channel.
-    brightness = brightness.clamp(0.0, 1.0)
-    span = (coloured - brightness).abs().amax(dim=1, keepdim=True).clamp(min=1e-6)
-    room = torch.minimum(brightness, 1.0 - brightness)
-    over = ((coloured - brightness).amax(dim=1, keepdim=True) > 1.0 - brightness) & (span > room)
-    factor = torch.where(over, (1.0 - brightness) / span, torch.ones_like(span))
-    return (brightness + (coloured - brightness) * factor).clamp(0.0, 1.0)
+    return scale_colours(desaturate_blacks(smooth, before, gain), gain, saturation)
 
 
 def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
-    """Transfer the network's relighting of a downscaled face to the full-resolution face, keeping its detail.
+    """Carry the network's relighting of a downscaled face over to the full-resolution face.
 
-    Locally the relit copy is a linear function of the copy, with a slope and an offset. Both are smooth, so
-    they are upsampled and applied at full resolution (the idea of the fast guided filter).
+    Locally the luma of the relit copy is a linear function of the copy's, with a slope and an offset.
+    Both are smooth, so they are upsampled and applied at full resolution (the idea of the fast guided
+    filter). All channels get one gain: the hue is the photograph's, not the network's.
 
     Args:
         native: (1, 3, H, W). small, small_lit: (1, 3, h, w), the downscaled copy before and after.
@@ -135,9 +66,10 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
         (1, 3, H, W) in [0, 1].
     """
     size = native.shape[-2:]
-    mean_in, mean_out = box_mean(small, 3), box_mean(small_lit, 3)
-    covariance = box_mean(small * small_lit, 3) - mean_in * mean_out
-    variance = (box_mean(small * small, 3) - mean_in * mean_in).clamp(min=0.0)
+    light, lit = luma(small), luma(small_lit)
+    mean_in, mean_out = box_mean(light, 3), box_mean(lit, 3)
+    covariance = box_mean(light * lit, 3) - mean_in * mean_out
+    variance = (box_mean(light * light, 3) - mean_in * mean_in).clamp(min=0.0)
     # In flat parts the slope falls back to the plain ratio of the means, which cannot invert a structure.
     ratio = (mean_out / mean_in.clamp(min=LEAST_LIGHT)).clamp(0.0, LARGEST_GAIN)
     trust = 1e-3 * mean_in.clamp(min=LEAST_LIGHT)
@@ -145,8 +77,35 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     offset = box_mean(mean_out - slope * mean_in, 3)
     slope, offset, dark = (
         F.interpolate(part, size=size, mode="bicubic", align_corners=False)
-        for part in (slope, offset, luma(mean_in))
+        for part in (slope, offset, mean_in)
     )
-    gain = luma(slope).clamp(min=1.0)
-    denoised = reduce_noise(native, gain)
-    return desaturate_blacks(slope * denoised + offset, dark, gain).clamp(0.0, 1.0)
+    quiet = reduce_noise(native, slope.clamp(min=1.0))
+    own = luma(quiet)
+    target = (slope * own + offset).clamp(0.0, 1.0)
+    gain = (target / own.clamp(min=LEAST_LIGHT)).clamp(max=LARGEST_GAIN)
+    gain = shadow_gain(gain, own, _shadow_end(light))
+    return scale_colours(desaturate_blacks(quiet, dark, gain), gain, _saturation(small, small_lit))
+
+
+def _saturation(small: Tensor, small_lit: Tensor) -> float:
+    """The network's change of saturation of the skin, within bounds, as `fit_curve` measures it."""
+    gain = luma(small_lit) / luma(small).clamp(min=LEAST_LIGHT)
+    plain = scale_colours(small, gain)
+    weights = _skin(small).flatten()
+    return saturation_between(plain.flatten(2)[0].T, small_lit.flatten(2)[0].T, weights)
+
+
+def _shadow_end(light: Tensor) -> float:
+    middle = light[_skin(light) > 0].median()
+    return min(max(0.6 * float(middle), SHADOW_END[0]), SHADOW_END[1])
+
+
+def _skin(aligned: Tensor) -> Tensor:
+    return inner_face(aligned.shape[-1], aligned.device)
+
+
+def _without_detail(light: Tensor) -> Tensor:
+    """(1, 1, H, W) -> the same smoothed by a guided filter in its square root, where noise is about even."""
+    root = light.sqrt()
+    radius = max(2, round(0.01 * min(light.shape[-2:])))
+    return guided_filter(root, root, radius, _DETAIL**2).clamp(0.0, 1.0).square()

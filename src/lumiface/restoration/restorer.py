@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.core.errors import SettingError
-from lumiface.faces.align import crop_face, face_matrix
+from lumiface.faces.align import face_matrix
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
@@ -26,8 +26,10 @@ from lumiface.restoration.face_restorer import FaceReport as FaceReport
 from lumiface.restoration.face_restorer import FaceRestorer, Log
 from lumiface.restoration.face_restorer import RestoredFace as RestoredFace
 from lumiface.restoration.prior_view import PriorView
-from lumiface.restoration.relight import ToneCurve, fallback_curve, fit_curve, relight
+from lumiface.restoration.relight import relight
 from lumiface.restoration.tasks import FACE_TASKS, FaceTaskName, available_tasks, resolve_task, select_task
+from lumiface.restoration.tone_curve import fallback_curve
+from lumiface.restoration.tone_map import tone_of_faces, uniform_tone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,8 +121,13 @@ class Restorer:
         if config.background == "keep":
             canvas = enlarged.clone()
         else:
-            curve = _shared_curve(denoised, faces, restored) if faces else fallback_curve(rgb)
-            canvas = _enlarge(relight(rgb, curve, denoised), scale)
+            if faces:
+                patches = [result.patch for result in restored]
+                kept = [result.report.own_light for result in restored]
+                tone = tone_of_faces(denoised, faces, patches, kept)
+            else:
+                tone = uniform_tone(fallback_curve(rgb))
+            canvas = _enlarge(relight(rgb, tone, denoised), scale)
         for face, result in zip(faces, restored, strict=True):
             match = config.background == "light"
             pasted = paste_face(
@@ -184,18 +191,6 @@ def restore(
     if target is not None:
         write_picture(result.picture, target)
     return result
-
-
-def _shared_curve(rgb: Tensor, faces: list[Face], restored: list[RestoredFace]) -> ToneCurve:
-    """One tone curve fitted to the network's change of brightness over all faces together."""
-    before: list[Tensor] = []
-    after: list[Tensor] = []
-    for face, result in zip(faces, restored, strict=True):
-        small = F.interpolate(result.patch, size=(24, 24), mode="area")
-        native = crop_face(rgb, face_matrix(face), 24)
-        before.append(native.flatten(2)[0].T)
-        after.append(small.flatten(2)[0].T)
-    return fit_curve(torch.cat(before).cpu(), torch.cat(after).cpu())
 
 
 def _enlarge(rgb: Tensor, scale: int) -> Tensor:
