@@ -12,6 +12,7 @@ from torch import Tensor
 from lumiface.faces.align import crop_face, invert
 from lumiface.faces.paste import Pasted, paste_face, seam_score
 from lumiface.faces.warp import warp
+from lumiface.imaging.color import luma
 
 
 def _square(side: float, degrees: float, x: float, y: float) -> Tensor:
@@ -37,7 +38,7 @@ def test_identical_crop_changes_nothing(astronaut: Tensor, size: int, match: boo
     top, left, bottom, right = pasted.window
     inside = (pasted.canvas - astronaut)[..., top:bottom, left:right].abs().mean()
     assert inside < 1.2 / 255  # twice resampled, hair and teeth included
-    assert _seam(pasted, astronaut) < 0.01
+    assert _seam(pasted, astronaut) < 0.1  # the mask's slope follows the picture's own edges
 
 
 def test_identical_upright_crop_is_exact(astronaut: Tensor) -> None:
@@ -50,7 +51,7 @@ def test_identical_upright_crop_is_exact(astronaut: Tensor) -> None:
 @pytest.mark.parametrize("offset", [0.1, -0.1])
 def test_offset_leaves_no_step_at_the_rim(degrees: float, offset: float) -> None:
     """On a flat canvas every step would show: an offset of 25 levels is spread to steps of two, and in the
-    outer part of the slope, where the canvas's light rules, of less than a quarter of a level."""
+    outer part of the slope, where the canvas's light rules, of about half a level."""
     canvas = torch.full((1, 3, 300, 300), 0.5)
     matrix = _square(180.0, degrees, 150.0, 150.0)
     pasted = paste_face(canvas, torch.full((1, 3, 128, 128), 0.5 + offset), matrix)
@@ -60,7 +61,7 @@ def test_offset_leaves_no_step_at_the_rim(degrees: float, offset: float) -> None
     for axis in (2, 3):
         steps = pasted.canvas.diff(dim=axis).abs().amax(1, keepdim=True)
         assert steps.max() < 0.01
-        assert steps[mask.narrow(axis, 1, 299) < 0.25].max() < 0.001
+        assert steps[mask.narrow(axis, 1, 299) < 0.25].max() < 0.0025
     assert pasted.canvas[0, 0, 150, 150] == pytest.approx(0.5 + offset, abs=1e-3)  # the face keeps its light
     assert _seam(pasted, canvas) < 1.5
 
@@ -68,7 +69,7 @@ def test_offset_leaves_no_step_at_the_rim(degrees: float, offset: float) -> None
 def test_offset_and_cast_leave_no_seam_on_a_photo(astronaut: Tensor) -> None:
     crop = crop_face(astronaut, FACE, 256)
     for changed in (crop + 0.1, crop - 0.1, crop * torch.tensor([1.2, 1.0, 0.8]).view(1, 3, 1, 1)):
-        assert _seam(paste_face(astronaut, changed.clamp(0, 1), FACE), astronaut) < 0.1
+        assert _seam(paste_face(astronaut, changed.clamp(0, 1), FACE), astronaut) < 0.15
 
 
 def test_seam_score_sees_a_hard_edge(astronaut: Tensor) -> None:
@@ -110,8 +111,10 @@ def test_only_the_mask_is_touched(astronaut: Tensor) -> None:
     assert not torch.equal(pasted.canvas, original)
 
 
-def test_mask_is_smooth_and_ends_inside_the_square(astronaut: Tensor) -> None:
-    mask = paste_face(astronaut, torch.rand(1, 3, 64, 64), _square(200.0, 0.0, 250.0, 250.0)).mask
+def test_mask_is_smooth_and_ends_inside_the_square() -> None:
+    """On a flat canvas nothing tells head and background apart: the mask is the oval alone."""
+    canvas = torch.full((1, 3, 512, 512), 0.4)
+    mask = paste_face(canvas, torch.rand(1, 3, 64, 64), _square(200.0, 0.0, 250.0, 250.0)).mask
     assert mask.shape[-2:] == (200, 200)
     rim = torch.cat([mask[..., 0, :], mask[..., -1, :], mask[..., :, 0], mask[..., :, -1]])
     assert rim.max() == 0.0
@@ -160,3 +163,44 @@ def test_large_canvas_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert sizes == [pasted.mask.numel()]
     assert pasted.mask.numel() <= 151 * 151
+
+
+def _before_a_wall(skin: float, hair: float, wall: float, size: int = 300) -> tuple[Tensor, Tensor]:
+    """A drawn head before a flat wall, in the middle of a picture, and where the wall is, (size, size)."""
+    at = torch.arange(size) + 0.5
+    x, y = (at[None, :] - 60) / 180, (at[:, None] - 60) / 180  # the aligned square is 180 pixels wide
+    face = ((x - 0.5) / 0.21).square() + ((y - 0.58) / 0.30).square() < 1.0
+    head = face | (((x - 0.5) / 0.27).square() + ((y - 0.45) / 0.32).square() < 1.0)
+    neck = ((x - 0.5).abs() < 0.13) & (y > 0.8)
+    plane = torch.full((size, size), wall)
+    plane[neck], plane[head], plane[face] = skin, hair, skin
+    outside = F.max_pool2d((head | neck).float()[None], 9, 1, 4)[0] == 0.0
+    return plane.expand(1, 3, -1, -1).clone(), outside
+
+
+@pytest.mark.parametrize("wall", [0.2, 0.35, 0.85])
+@pytest.mark.parametrize("patch_wall", [0.1, 0.6, 0.95])
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_no_oval_on_the_wall_behind_a_head(wall: float, patch_wall: float, scale: float) -> None:
+    """The patch shows the wall with a light of its own; on the wall of the result there is no step."""
+    canvas, outside = _before_a_wall(0.5, 0.05, wall)
+    matrix = _square(180.0, 0.0, 150.0, 150.0)
+    patch = crop_face(_before_a_wall(0.55, 0.08, patch_wall)[0], matrix, 180)
+    large = F.interpolate(canvas, scale_factor=scale, mode="bilinear") if scale > 1 else canvas
+    pasted = paste_face(large, patch, matrix, scale=scale)
+    away = F.interpolate(outside[None, None].float(), scale_factor=scale, mode="nearest")[0, 0] > 0
+    on_wall = luma(pasted.canvas)[0, 0][away]
+    assert float((on_wall - wall).abs().max()) < 2.0 / 255.0
+    middle = round(150 * scale)
+    assert float(pasted.canvas[0, 0, middle, middle]) == pytest.approx(0.55, abs=0.01)  # the patch's face
+
+
+def test_hair_and_jaw_bound_the_mask() -> None:
+    canvas, outside = _before_a_wall(0.5, 0.05, 0.35)
+    pasted = paste_face(canvas, torch.rand(1, 3, 64, 64), _square(180.0, 0.0, 150.0, 150.0))
+    top, left, bottom, right = pasted.window
+    mask = torch.zeros(300, 300)
+    mask[top:bottom, left:right] = pasted.mask[0, 0]
+    assert float(mask[outside].max()) < 0.05
+    assert float(mask[90:100, 140:160].min()) > 0.8  # hair above the forehead
+    assert float(mask[205:212, 145:155].min()) > 0.9  # the chin

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.faces.align import invert
+from lumiface.faces.matte import face_ellipse, head_matte
 from lumiface.faces.warp import warp
 from lumiface.imaging.color import luma
 
@@ -46,10 +47,10 @@ def paste_face(
 ) -> Pasted:
     """Blend the aligned `patch` (1, 3, P, P) into `canvas` (1, 3, H, W), both RGB in [0, 1].
 
-    The mask is a rounded oval inside the crop square, 1 over the face and smoothly 0 before the square's
-    edge. With `match` the patch takes on the canvas's light and colour along that slope, but keeps its own
-    over the face itself. Apart from the copy of the canvas, memory and time depend on the face's footprint
-    only.
+    The mask is the head (`matte.head_matte`) within a rounded oval inside the crop square: the wall beside
+    a cheek stays the canvas's, however the patch shows it. With `match` the patch takes on the canvas's light
+    and colour outside the face, but keeps its own over the face itself. Apart from the copy of the canvas,
+    memory and time depend on the face's footprint only.
 
     Args:
         matrix: (2, 3), pixels of the *original* picture -> unit square, as returned by `align.face_matrix`.
@@ -71,11 +72,12 @@ def paste_face(
         [forward[:, :2] @ window_scale, _apply(forward, back.new_tensor([left, top]))[:, None]], 1
     )
     face = warp(patch, to_unit * patch.shape[-1], size)
-    mask = _oval(to_unit, size).to(canvas.dtype)
-
     under = out[..., top:bottom, left:right]
+    u, v = _places(to_unit, size)
+    oval = _oval(u, v).to(canvas.dtype)
+    mask = oval * head_matte(under, u, v)
     if match:
-        face = _match_light(face, under, mask)
+        face = _match_light(face, under, oval, face_ellipse(u, v).to(canvas.dtype) * mask)
     under.copy_(torch.where(mask > 0, under.lerp(face, mask), under))
     return Pasted(out, mask, window)
 
@@ -112,35 +114,43 @@ def _apply(matrix: Tensor, point: Tensor) -> Tensor:
     return matrix[:, :2] @ point + matrix[:, 2]
 
 
-def _oval(to_unit: Tensor, size: tuple[int, int]) -> Tensor:
-    """The mask (1, 1, h, w) on a window; `to_unit` maps its unit square to the patch's."""
+def _places(to_unit: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Where the pixels of a window lie in the patch, u across and v down, 0 to 1; each (h, w).
+
+    `to_unit` maps the unit square of the window to the patch's.
+    """
     rows = (torch.arange(size[0], device=to_unit.device, dtype=to_unit.dtype) + 0.5) / size[0]
     columns = (torch.arange(size[1], device=to_unit.device, dtype=to_unit.dtype) + 0.5) / size[1]
     u, v = (
         to_unit[i, 0] * columns[None, :] + to_unit[i, 1] * rows[:, None] + to_unit[i, 2] for i in range(2)
     )
+    return u, v
+
+
+def _oval(u: Tensor, v: Tensor) -> Tensor:
+    """The outer bound (1, 1, h, w) of the mask, by the places in the patch."""
     radius = ((2 * u - 1).abs() ** 3 + (2 * v - 1).abs() ** 3) ** (1 / 3)  # between a circle and the square
     slope = ((_RIM - radius) / (_RIM - _SOLID)).clamp(0.0, 1.0)
     return (slope**3 * (10 - 15 * slope + 6 * slope**2))[None, None]  # flat at both ends, twice
 
 
-def _match_light(face: Tensor, under: Tensor, mask: Tensor) -> Tensor:
-    """`face` with the light and colour of `under` where the mask is low, its own where it is high.
+def _match_light(face: Tensor, under: Tensor, mask: Tensor, own: Tensor) -> Tensor:
+    """`face` with the light and colour of `under` where `own` is 0, its own where that is 1.
 
-    Per channel, low-pass means of both over the slope of the mask give a slowly varying gain; a floor is
+    Per channel, low-pass means of both where the face is not give a slowly varying gain; a floor is
     added to all values first, so that the gain maps one mean to the other even at black.
     """
     height, width = mask.shape[-2:]
     cell = max(1.0, max(height, width) / _CELLS)
     grid = (max(1, round(height / cell)), max(1, round(width / cell)))
-    weight = ((mask > 0) & (mask < 0.9)).to(face.dtype)  # the slope itself
+    weight = (mask > 0).to(face.dtype) * (1.0 - own)
     packed = torch.cat([face * weight, under * weight, weight], 1)
     means = _blur(F.interpolate(packed, grid, mode="area"))
     total = means[:, 6:] + 1e-6
     gain = (means[:, 3:6] / total + _FLOOR) / (means[:, :3] / total + _FLOOR)
     gain = F.interpolate(gain.log(), (height, width), mode="bicubic", align_corners=False).exp()
     matched = ((face + _FLOOR) * gain - _FLOOR).clamp(0.0, 1.0)
-    return matched.lerp(face, mask**3)
+    return matched.lerp(face, own)
 
 
 def _blur(grid: Tensor) -> Tensor:
