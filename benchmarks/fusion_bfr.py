@@ -3,7 +3,7 @@
     python benchmarks/fusion_bfr.py prior --data-root DATA --json benchmarks/results/fusion_bfr.json
 
 prior: sampled faces. restorer: the method and the variants of its ablation, on synthetic degradation.
-shipped: the shipped model, on the same. real: real degraded photographs, before and after. fidelity: the
+shipped, shipped-128: the shipped models, on the same. real: real degraded photographs, before and after. fidelity: the
 same, by the option of that name. Each section of the JSON file has its own commit, machine and settings; the
 other sections are not changed.
 """
@@ -132,14 +132,18 @@ def restored_photographs(args: argparse.Namespace, restorers: dict[str, Restorer
     }
 
 
-SECTIONS = {"prior": prior, "restorer": restorer, "shipped": restorer, "real": real, "fidelity": fidelity}
+SECTIONS = {
+    "prior": prior, "restorer": restorer, "shipped": restorer, "shipped-128": restorer, "real": real,
+    "fidelity": fidelity,
+}  # fmt: skip
 RUN = "runs/blind/fusion-bfr-64{}/best.safetensors"
 VARIANTS = ("", "-without-mrfr", "-without-fusion", "-without-prior")
 MODELS = {
     "prior": ["stylegan2-64"],
     "restorer": [RUN.format(variant) for variant in VARIANTS],
     "shipped": ["fusion-bfr-64"],
-    "real": ["fusion-bfr-64"],
+    "shipped-128": ["fusion-bfr-128"],
+    "real": ["fusion-bfr-128", "fusion-bfr-64"],
     "fidelity": ["fusion-bfr-64"],
 }
 

@@ -20,7 +20,7 @@ from lumiface.faces.find import find_faces
 from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture
 from lumiface.registry.spec import FACES_OF_256, SMALL_FACES, WorkingSizes
-from lumiface.restoration import restorer as restorer_module
+from lumiface.restoration import auto_restorer as auto_module
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.restorer import Restorer
 from lumiface.restoration.tasks import FACE_TASKS, FaceTaskName, resolve_task, select_task
@@ -76,29 +76,29 @@ def test_estimates_grow_with_detail(face: torch.Tensor) -> None:
     [
         (40, 0.1, 38, "joint"),
         (300, 0.1, 60, "joint"),
-        (300, 0.1, 200, "enhance"),
+        (300, 0.1, 200, "joint"),
         (300, 0.5, 50, "blind"),
-        (300, 0.5, 240, "enhance"),
+        (300, 0.5, 240, None),
         (60, 0.5, 58, "joint"),
     ],
 )
-def test_light_and_detail_decide(side: float, light: float, detail: float, task: str) -> None:
+def test_light_and_detail_decide(side: float, light: float, detail: float, task: str | None) -> None:
     face = FaceMeasures(side, light, detail)
     assert select_task(face, ALL).task == task
-    assert select_task(face, {"joint": SMALL_FACES}).task == "joint"  # nothing else ships
-    assert select_task(None, ALL).task == "enhance"
+    # Nothing else ships.
+    assert select_task(face, {"joint": SMALL_FACES}).task == (None if task in (None, "blind") else "joint")
 
 
 def test_auto_says_what_it_does_and_may_be_overruled(
     astronaut_uint8: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restorer_module, "available_tasks", lambda: {"joint": SMALL_FACES})
+    monkeypatch.setattr(auto_module, "available_tasks", lambda: {"joint": SMALL_FACES})
     small = np.array(Image.fromarray(astronaut_uint8[:300, 60:380]).resize((160, 150))) * 0.3
     picture = Picture(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255.0)
     restorer = Restorer(None, RestoreConfig(task="auto"))
     result = restorer(picture)
     assert result.task == "joint"
-    assert result.notes == ["auto: joint (dark, little detail)"]
+    assert result.notes == ["auto: 1 face joint (dark, small)"]
     (report,) = result.faces
     assert report.before.light < 0.3
     assert 20 < report.before.detail <= report.before.side
@@ -114,7 +114,7 @@ def test_the_command_says_it(astronaut_uint8: np.ndarray, tmp_path: Path) -> Non
     )
     result = CliRunner().invoke(app, ["restore", str(tmp_path / "party.png"), "--task", "auto"])
     assert result.exit_code == 0, result.output
-    assert "auto: joint (dark, little detail)" in result.output
+    assert "auto: 1 face joint (dark, small)" in result.output
     result = CliRunner().invoke(app, ["restore", str(tmp_path / "party.png"), "--task", "nice"])
     assert result.exit_code == 2
     assert "auto" in result.output

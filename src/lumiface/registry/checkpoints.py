@@ -51,8 +51,8 @@ def list_models() -> list[str]:
 def default_model(task: Task = "joint") -> str:
     """The shipped network that `restore` uses for a task when none is named.
 
-    Those trained on simulated camera images come before those trained on a benchmark's darkening; then the
-    best in validation.
+    Those trained on simulated camera images come before those trained on a benchmark's darkening; then those
+    for larger faces; then the best in validation.
 
     Raises:
         InputError: no weights for it came with the package.
@@ -64,10 +64,10 @@ def default_model(task: Task = "joint") -> str:
     if not candidates:
         raise InputError(f"no weights for the task {task!r} came with this installation; name a file")
 
-    def rank(name: str) -> tuple[bool, float]:
+    def rank(name: str) -> tuple[bool, int, float]:
         facts = candidates[name]
         score = facts["score"]["value"] if facts["score"] else -math.inf
-        return facts["trained_on"] == "camera", score
+        return facts["trained_on"] == "camera", working_sizes(name).trusted, score
 
     return max(candidates, key=rank)
 

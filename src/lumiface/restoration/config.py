@@ -16,7 +16,7 @@ class RestoreConfig(Settings):
     task: TaskOption | None = Field(
         default=None,
         description="joint: brighten and enlarge; enhance: brighten only; blind: remove blur, noise and "
-        "compression; auto: choose per photograph; default: the model's task, or joint",
+        "compression; auto: choose for each face; default: the model's task, or joint",
     )
     scale: Literal[1, 2, 4] | None = Field(
         default=None, description="enlargement factor; default: 4 for joint, else 1"

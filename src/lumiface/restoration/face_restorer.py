@@ -19,7 +19,7 @@ from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.preserve import preserve_chroma, preserve_illumination
 from lumiface.restoration.prior_view import PriorView, render_prior_views
 from lumiface.restoration.relight import transfer_light
-from lumiface.restoration.tasks import FaceTask
+from lumiface.restoration.tasks import FaceTask, is_blurred
 
 BATCH = 16
 
@@ -35,15 +35,18 @@ class FaceReport:
         box: x1, y1, x2, y2 in pixels of the photograph.
         score: the detector's confidence, 0 to 1.
         before: size, light and detail of the face in the photograph.
-        treatment: "restored" by the network; "relit": a large face, which keeps its own detail.
+        treatment: "restored" by the network; "relit": a large face, which keeps its own detail; "unchanged":
+            a face that lacks nothing.
         own_light: 0 to 1, how much of its own light a well-exposed face kept.
+        why: the reason in a few words, where the task was chosen for this face.
     """
 
     box: tuple[float, float, float, float]
     score: float
     before: FaceMeasures
-    treatment: Literal["restored", "relit"]
+    treatment: Literal["restored", "relit", "unchanged"]
     own_light: float
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +107,7 @@ class FaceRestorer:
         """
         source = denoised if self.denoise else rgb
         crops = [
-            crop_face(source, face_matrix(face), self.sizes.input_side(measured.side))
+            crop_face(source, face_matrix(face), self.sizes.input_side(self._native_side(measured)))
             for face, measured in zip(faces, measures, strict=True)
         ]
         if self.refinable is not None and self.config.refine:
@@ -117,6 +120,14 @@ class FaceRestorer:
             prior = render_prior_views(self.network, crops[i], outputs[i]) if self.config.save_prior else None
             restored.append(RestoredFace(patch, report, prior))
         return restored
+
+    def _native_side(self, measured: FaceMeasures) -> float:
+        """The size that decides whether a face is restored, and at which input size, pixels.
+
+        That of its detail if the network is generative or the face is blurred: reduced to it, a face loses
+        noise and compression, but nothing of its own.
+        """
+        return measured.detail if self.task.generative or is_blurred(measured) else measured.side
 
     def _run_batched(self, crops: list[Tensor]) -> dict[int, Tensor]:
         outputs: dict[int, Tensor] = {}
@@ -157,9 +168,8 @@ class FaceRestorer:
         output = preserve_illumination(crop, output, own_light)
         if not self.config.colour:
             output = preserve_chroma(crop, output)
-        # Larger faces (generative networks: faces with more detail) keep their own detail and are only relit.
-        native = measured.detail if self.task.generative else measured.side
-        if native <= self.sizes.trusted:
+        # Faces with more detail than the network gives keep their own and are only relit.
+        if self._native_side(measured) <= self.sizes.trusted:
             return output, FaceReport(face.box, face.score, measured, "restored", own_light)
         matrix, size = face_matrix(face), round(measured.side)
         small = F.interpolate(output, size=crop.shape[-2:], mode="area")

@@ -15,19 +15,19 @@ from lumiface.faces.align import face_matrix
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
-from lumiface.faces.measure import FaceMeasures, measure_face
+from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.io import Picture, read_picture, write_picture
-from lumiface.registry import default_model
+from lumiface.restoration.auto_restorer import AutoRestorer, summarize
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceReport as FaceReport
 from lumiface.restoration.face_restorer import FaceRestorer, Log
 from lumiface.restoration.face_restorer import RestoredFace as RestoredFace
 from lumiface.restoration.prior_view import PriorView
 from lumiface.restoration.relight import relight
-from lumiface.restoration.tasks import FACE_TASKS, FaceTaskName, available_tasks, resolve_task, select_task
+from lumiface.restoration.tasks import FaceTaskName, resolve_task
 from lumiface.restoration.tone_curve import fallback_curve
 from lumiface.restoration.tone_map import tone_of_faces, uniform_tone
 
@@ -39,7 +39,8 @@ class Restored:
     Attributes:
         picture: the result.
         scale: size of the result over size of the input.
-        task: the task that was performed.
+        task: the task that was performed; with `task="auto"` that of the largest face, None if it lacks
+            nothing.
         faces: one report per face.
         notes: remarks for the user, such as "no face found".
         priors: the 3D prior of each face, if `save_prior` is set and the model has one.
@@ -47,7 +48,7 @@ class Restored:
 
     picture: Picture
     scale: int
-    task: FaceTaskName
+    task: FaceTaskName | None
     faces: list[FaceReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     priors: list[PriorView] = field(default_factory=list)
@@ -63,7 +64,7 @@ class Restorer:
         device: where the networks run, e.g. "cpu" or "cuda".
 
     Attributes:
-        face_restorer: the task and its network; None if the task is chosen per photograph (`task="auto"`).
+        face_restorer: the task and its network, or what chooses them for each face (`task="auto"`).
         log: takes one line of text on the progress of slow work (`refine`); None (default): none is sent.
 
     Raises:
@@ -77,16 +78,15 @@ class Restorer:
         self.config = config or RestoreConfig()
         self.device = torch.device(device)
         self.log: Log | None = None
-        self.face_restorer: FaceRestorer | None = None
+        self.face_restorer: FaceRestorer | AutoRestorer
         if self.config.task != "auto":
             self.face_restorer = FaceRestorer(
                 *resolve_task(self.config.task, model), self.config, self.device
             )
         elif model is not None:
             raise SettingError(f"--task auto chooses the model itself; leave out {model}, or name a task")
-        # For `task="auto"`: the tasks to choose from, and the networks loaded so far.
-        self._available_tasks = available_tasks() if self.face_restorer is None else {}
-        self._loaded: dict[FaceTaskName, FaceRestorer] = {}
+        else:
+            self.face_restorer = AutoRestorer(self.config, self.device)
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
 
     @torch.inference_mode()
@@ -101,24 +101,30 @@ class Restorer:
         notes: list[str] = []
         rgb = picture.rgb.to(self.device)
         faces: list[Face] = []
-        if config.strength > 0.0 or self.face_restorer is None:
+        auto = self.face_restorer if isinstance(self.face_restorer, AutoRestorer) else None
+        if config.strength > 0.0 or auto is not None:
             faces = find_faces(
                 rgb, self.detector, which=config.faces, min_face=config.min_face, boxes=list(boxes) or None
             )
         measures = [measure_face(rgb, face) for face in faces]
-        face_restorer = self.face_restorer or self._select(measures, notes)
-        scale = self._limit_scale(picture, face_restorer, notes)
+        task: FaceTaskName | None
+        if isinstance(self.face_restorer, AutoRestorer):
+            notes.append(summarize(self.face_restorer.choose(measures)))
+            task, usual_scale = self.face_restorer.main_task(measures), self.face_restorer.scale(measures)
+        else:
+            task, usual_scale = self.face_restorer.task.name, self.face_restorer.task.scale
+        scale = self._limit_scale(picture, usual_scale, notes)
         grey = picture.info.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
         enlarged = _enlarge(rgb, scale)
-        task = face_restorer.task.name
         if config.strength == 0.0:
             return Restored(_replace_pixels(picture, enlarged, scale), scale, task, [], notes)
 
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces not restored, as requested")
         denoised = denoise_shadows(rgb)
-        restored = face_restorer(rgb, denoised, faces, measures, self.log)
-        if config.background == "keep":
+        restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
+        lacking = [result.report.treatment != "unchanged" for result in restored]
+        if config.background == "keep" or (faces and not any(lacking)):
             canvas = enlarged.clone()
         else:
             if faces:
@@ -129,6 +135,8 @@ class Restorer:
                 tone = uniform_tone(fallback_curve(rgb))
             canvas = _enlarge(relight(rgb, tone, denoised), scale)
         for face, result in zip(faces, restored, strict=True):
+            if result.report.treatment == "unchanged":
+                continue
             match = config.background == "light"
             pasted = paste_face(
                 canvas, result.patch, face_matrix(face), scale=scale, match=match, in_place=True
@@ -144,21 +152,10 @@ class Restorer:
         reports = [result.report for result in restored]
         return Restored(_replace_pixels(picture, canvas, scale), scale, task, reports, notes, priors)
 
-    def _select(self, faces: list[FaceMeasures], notes: list[str]) -> FaceRestorer:
-        """`task="auto"`: the task that suits the photograph's main face, among those with a shipped model."""
-        choice = select_task(max(faces, key=lambda face: face.side, default=None), self._available_tasks)
-        notes.append(f"auto: {choice.task} ({choice.why})")
-        if choice.task not in self._loaded:
-            task = FACE_TASKS[choice.task]
-            self._loaded[choice.task] = FaceRestorer(
-                task, default_model(task.training_task), self.config, self.device
-            )
-        return self._loaded[choice.task]
-
-    def _limit_scale(self, picture: Picture, face_restorer: FaceRestorer, notes: list[str]) -> int:
+    def _limit_scale(self, picture: Picture, usual: int, notes: list[str]) -> int:
         """The requested scale, halved until the result fits `max_output_megapixels`."""
         height, width = picture.rgb.shape[-2:]
-        requested: int = self.config.scale or face_restorer.task.scale
+        requested: int = self.config.scale or usual
         scale = requested
         while scale > 1 and height * width * scale**2 > self.config.max_output_megapixels * 1e6:
             scale //= 2

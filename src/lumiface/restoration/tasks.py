@@ -55,9 +55,9 @@ BLURRED = 0.6
 
 @dataclass(frozen=True, slots=True)
 class TaskChoice:
-    """The task that suits a photograph, and the reason in a few words."""
+    """The task that suits a face, None for a face that lacks nothing, and the reason in a few words."""
 
-    task: FaceTaskName
+    task: FaceTaskName | None
     why: str
 
 
@@ -72,27 +72,29 @@ def available_tasks() -> dict[FaceTaskName, WorkingSizes]:
     return available
 
 
-def select_task(face: FaceMeasures | None, available: Mapping[FaceTaskName, WorkingSizes]) -> TaskChoice:
-    """Which task suits a face: by its exposure, and by how much detail it has.
+def select_task(face: FaceMeasures, available: Mapping[FaceTaskName, WorkingSizes]) -> TaskChoice:
+    """What a face lacks decides: light, detail, both, or nothing.
 
     Args:
-        face: the main face; None where there is none.
+        face: its measures.
         available: the tasks to choose from; "joint" is always among them.
     """
-    light_only: FaceTaskName = "enhance" if "enhance" in available else "joint"
-    if face is None:
-        return TaskChoice(light_only, "no face found")
-    dark, joint = exposure_weight(face.light) < 0.5, available["joint"]
-    if dark and face.detail <= joint.trusted:
-        return TaskChoice("joint", "dark, little detail")
+    joint, blind = available["joint"], available.get("blind")
+    dark, blurred = exposure_weight(face.light) < 1.0, is_blurred(face)
+    if dark and blurred and face.detail <= joint.trusted:
+        return TaskChoice("joint", "dark and blurred")
     if dark:
-        return TaskChoice(light_only, "dark, enough detail")
-    blind = available.get("blind")
-    if blind is not None and face.detail <= blind.trusted and face.detail < BLURRED * face.side:
+        return TaskChoice("joint", "dark, small" if face.side <= joint.trusted else "dark, enough detail")
+    if blurred and blind is not None and face.detail <= blind.trusted:
         return TaskChoice("blind", "enough light, blurred")
     if face.side <= joint.trusted:
         return TaskChoice("joint", "enough light, small")
-    return TaskChoice(light_only, "light and sharp: little to do")
+    return TaskChoice(None, "light and sharp: nothing to do")
+
+
+def is_blurred(face: FaceMeasures) -> bool:
+    """Whether a face has lost detail that its size could hold."""
+    return face.detail < BLURRED * face.side
 
 
 def resolve_task(option: FaceTaskName | None, model: str | None) -> tuple[FaceTask, str]:

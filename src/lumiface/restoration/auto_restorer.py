@@ -1,0 +1,98 @@
+"""`task="auto"`: every face gets what it lacks, by the network for that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from lumiface.faces.align import crop_face, face_matrix
+from lumiface.faces.face import Face
+from lumiface.faces.measure import FaceMeasures
+from lumiface.registry import default_model
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.face_restorer import FaceReport, FaceRestorer, Log, RestoredFace
+from lumiface.restoration.tasks import (
+    FACE_TASKS,
+    FaceTaskName,
+    TaskChoice,
+    available_tasks,
+    select_task,
+)
+
+
+class AutoRestorer:
+    """Chooses a task for each face; a network is loaded when it is first needed.
+
+    Args:
+        config: options of the restoration.
+        device: where the networks run.
+    """
+
+    def __init__(self, config: RestoreConfig, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self.available = available_tasks()
+        self._loaded: dict[FaceTaskName, FaceRestorer] = {}
+
+    def choose(self, measures: list[FaceMeasures]) -> list[TaskChoice]:
+        """The task of each face."""
+        return [select_task(face, self.available) for face in measures]
+
+    def main_task(self, measures: list[FaceMeasures]) -> FaceTaskName | None:
+        """The task of the largest face; None if it lacks nothing, or if there is no face."""
+        main = max(measures, key=lambda face: face.side, default=None)
+        return None if main is None else select_task(main, self.available).task
+
+    def scale(self, measures: list[FaceMeasures]) -> int:
+        """How many times larger the photograph becomes unless another scale is requested."""
+        if self.main_task(measures) != "joint":
+            return 1
+        largest = max(face.side for face in measures)
+        return FACE_TASKS["joint"].scale if largest <= self.available["joint"].trusted else 1
+
+    def __call__(
+        self,
+        rgb: Tensor,
+        denoised: Tensor,
+        faces: list[Face],
+        measures: list[FaceMeasures],
+        log: Log | None = None,
+    ) -> list[RestoredFace]:
+        """Every face restored, relit or unchanged; arguments as of `FaceRestorer`."""
+        choices, restored = self.choose(measures), dict[int, RestoredFace]()
+        for task in FACE_TASKS:
+            members = [i for i, choice in enumerate(choices) if choice.task == task]
+            if not members:
+                continue
+            results = self._restorer(task)(
+                rgb, denoised, [faces[i] for i in members], [measures[i] for i in members], log
+            )
+            for i, result in zip(members, results, strict=True):
+                restored[i] = replace(result, report=replace(result.report, why=choices[i].why))
+        for i, choice in enumerate(choices):
+            if choice.task is None:
+                patch = crop_face(rgb, face_matrix(faces[i]), max(1, round(measures[i].side)))
+                report = FaceReport(faces[i].box, faces[i].score, measures[i], "unchanged", 1.0, choice.why)
+                restored[i] = RestoredFace(patch, report, None)
+        return [restored[i] for i in range(len(faces))]
+
+    def _restorer(self, task: FaceTaskName) -> FaceRestorer:
+        if task not in self._loaded:
+            chosen = FACE_TASKS[task]
+            model = default_model(chosen.training_task)
+            self._loaded[task] = FaceRestorer(chosen, model, self.config, self.device)
+        return self._loaded[task]
+
+
+def summarize(choices: list[TaskChoice]) -> str:
+    """One line: "auto: 2 faces joint (dark, small); 1 face unchanged (light and sharp: nothing to do)"."""
+    if not choices:
+        return "auto: no face found, light only"
+    counts = Counter((choice.task or "unchanged", choice.why) for choice in choices)
+    parts = [
+        f"{count} face{'s' if count > 1 else ''} {task} ({why})"
+        for (task, why), count in counts.most_common()
+    ]
+    return f"auto: {'; '.join(parts)}"
