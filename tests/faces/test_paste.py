@@ -203,4 +203,4 @@ def test_hair_and_jaw_bound_the_mask() -> None:
     mask[top:bottom, left:right] = pasted.mask[0, 0]
     assert float(mask[outside].max()) < 0.05
     assert float(mask[90:100, 140:160].min()) > 0.8  # hair above the forehead
-    assert float(mask[205:212, 145:155].min()) > 0.9  # the chin
+    assert float(mask[205:212, 145:155].min()) > 0.75  # the chin

@@ -19,9 +19,9 @@ BLOCK = 8
 ROUNDING_NOISE = 1.0 / 255.0 / 12.0**0.5
 """Standard deviation of the error of rounding to 8 bits."""
 
-_THRESHOLD = 2.7  # in standard deviations of the noise: below it a coefficient is taken for noise
+_THRESHOLD = 2.3  # in standard deviations of the noise: below it a coefficient is taken for noise
 _LARGEST = 0.06  # upper bound of the noise level
-_FLAT = 0.3  # share of the blocks, the flattest, whose content is taken for noise
+_FLAT = 0.1  # share of the blocks, the flattest, whose content is taken for noise
 _FLAT_BIAS = 1.25  # by which the noise exceeds that of the blocks in which it happens to be least
 _BLACK = 0.02  # up to this brightness noise is cut off, and says little about that of the rest
 _LARGEST_RATIO = 2.5  # of the noise at one brightness to that of all
