@@ -3,9 +3,9 @@
     python benchmarks/fusion_bfr.py prior --data-root DATA --json benchmarks/results/fusion_bfr.json
 
 prior: sampled faces. restorer: the method and the variants of its ablation, on synthetic degradation.
-shipped, shipped-128: the shipped models, on the same. real: real degraded photographs, before and after. fidelity: the
-same, by the option of that name. Each section of the JSON file has its own commit, machine and settings; the
-other sections are not changed.
+shipped, shipped-128: the shipped models, on the same. real: real degraded photographs, before and after.
+fidelity: the same, by the option of that name. Each section of the JSON file has its own commit, machine and
+settings; the other sections are not changed.
 """
 
 from __future__ import annotations

@@ -407,8 +407,8 @@ def test_methods_without_weights_are_shown() -> None:
     assert shown["zero-dce"]["parameters"] == sum(p.numel() for p in build("zero-dce").parameters())
     assert yaml.safe_load(run("models", "show", "srcnn-3-1-5").output)["srcnn-3-1-5"]["parameters"] == 6275
     # A generator's constant is a parameter that is a layer's input: torch's counter needs its gradient.
-    shown = yaml.safe_load(run("models", "show", "fusion-bfr-128").output)
-    assert shown["fusion-bfr-128"]["cost"]["gflops"] > 1
+    shown = yaml.safe_load(run("models", "show", "fusion-bfr-256").output)
+    assert shown["fusion-bfr-256"]["cost"]["gflops"] > 1
 
 
 def test_demo(model: Path, tmp_path: Path) -> None:

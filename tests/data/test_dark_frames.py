@@ -142,8 +142,8 @@ def test_mistakes_are_one_line(footage: Path, tmp_path: Path) -> None:
         open_frames([tmp_path / "empty"])
     base = ["degrade", str(footage), "-o", str(tmp_path / "out")]
     for extra, message in (
-        (["--protocol", "fog"], "--protocol fog: choose from llf, frr, blind, dark-frames"),
-        (["--protocol", "dark-frames", "--seed", "1"], "--seed is for llf and frr and blind"),
+        (["--protocol", "fog"], "--protocol fog: choose from llf, frr, blind, dark-blind, dark-frames"),
+        (["--protocol", "dark-frames", "--seed", "1"], "--seed is for llf and frr and blind and dark-blind"),
         (["--every", "2"], "--every is for dark-frames"),
         (["--protocol", "dark-frames", "--max-luma", "0.01"], "min_luma 0.02 must be below max_luma 0.01"),
     ):

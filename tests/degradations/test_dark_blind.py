@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lumiface.core.errors import SettingError
 from lumiface.degradations.blind import BlindConfig, apply_blind, sample_blind
 from lumiface.degradations.camera_pipeline import CameraConfig, random_shadow
 from lumiface.degradations.dark_blind import (
@@ -20,9 +21,12 @@ from lumiface.degradations.dark_blind import (
     is_darkened,
     relight_to,
     sample_dark_blind,
+    simulate_damaged,
 )
 from lumiface.degradations.jpeg import jpeg
+from lumiface.degradations.resample import resize
 from lumiface.imaging.color import luma
+from lumiface.registry import build_recipe
 
 NO_DAMAGE: dict[str, Any] = {
     "sigma": (0.0, 0.0), "factor": (1.0, 1.0), "noise": (0.0, 0.0), "quality": (100, 100), "colour": 0.0,
@@ -84,6 +88,30 @@ def test_darkening_and_noise_are_what_they_say(faces: Tensor) -> None:
     )  # relative to the light
     reading = degraded(grey, {"gain": (0.5, 0.5), "gamma": (1.0, 1.0), "read": (0.03, 0.03)}, {})
     assert float(luma(reading).std()) == pytest.approx(0.03 * kept, rel=0.08)
+
+
+def test_damaged_and_reduced_at_once(faces: Tensor) -> None:
+    small = simulate_damaged(faces, DarkBlindConfig(), (32, 32), seeded())
+    generator = seeded()
+    sampled = sample_dark_blind(4, 128, DarkBlindConfig(), generator, "cpu")
+    expected = resize(apply_dark_blind(faces, sampled, generator), (32, 32))
+    assert small.shape == (4, 3, 32, 32)
+    torch.testing.assert_close(small, expected.clamp(0.0, 1.0), atol=0.51 / 255, rtol=0)
+
+
+def test_half_of_the_pairs_of_a_recipe_are_damaged(faces: Tensor) -> None:
+    many = faces.repeat(16, 1, 1, 1)
+    settings = {
+        "camera": {"lit": 1.0, "sigma": (0, 0), "read": (0, 0), "shot": (0, 0), "quality": (100, 100)}
+    }
+    blurred = {"sigma": (10.0, 10.0), "factor": (8.0, 8.0)}
+    recipe = build_recipe("lumiface-x4", settings | {"damage": blurred, "damaged": 0.5}, 0)
+    low, high = recipe.degrade(many, "joint", 4, seeded())
+    assert torch.equal(high, many)
+    distance = (low - resize(many, (32, 32))).abs().mean(dim=(1, 2, 3))
+    assert 0.25 < float((distance > 0.02).float().mean()) < 0.75
+    with pytest.raises(SettingError, match=r"needs recipe\.camera"):
+        build_recipe("lumiface-x4", {"damage": {}}, 0)
 
 
 def test_light_comes_back_exactly_or_up_to_the_error(faces: Tensor) -> None:

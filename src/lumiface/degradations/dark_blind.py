@@ -23,7 +23,9 @@ from lumiface.core.settings import Settings
 from lumiface.degradations.blind import BlindConfig, BlindParameters, damage, sample_blind
 from lumiface.degradations.camera_pipeline import CameraConfig, random_shadow, sample_camera
 from lumiface.degradations.lowlight import expand_bchw
+from lumiface.degradations.resample import resize
 from lumiface.imaging.color import luma
+from lumiface.imaging.quantize import quantize
 
 LEVEL = 1.0 / 255.0
 """Added before a logarithm: one level of an 8-bit file, below which there is no information."""
@@ -110,6 +112,18 @@ def apply_dark_blind(pictures: Tensor, parameters: DarkBlindParameters, generato
     return damage(dark, p, generator, level=level, shot=p.shot, read=p.read)
 
 
+def simulate_damaged(
+    pictures: Tensor, config: DarkBlindConfig, size: tuple[int, int], generator: torch.Generator
+) -> Tensor:
+    """Degrade square pictures (B, 3, S, S) with sampled parameters, then reduce them to (B, 3, *size).
+
+    Reduced to the size of what detail it has left, a damaged face loses noise and compression.
+    """
+    count, side = len(pictures), pictures.shape[-1]
+    parameters = sample_dark_blind(count, side, config, generator, pictures.device, pictures.dtype)
+    return quantize(resize(apply_dark_blind(pictures, parameters, generator), size))
+
+
 def relight_to(pictures: Tensor, target: Tensor, error: RelightError, generator: torch.Generator) -> Tensor:
     """Give degraded pictures the light of their targets, up to a random error.
 
@@ -122,7 +136,7 @@ def relight_to(pictures: Tensor, target: Tensor, error: RelightError, generator:
         generator: samples the errors.
 
     Returns:
-        (B, 3, H, W) in [0, 1].
+        (B, 3, H, W), on the 8-bit grid in [0, 1].
     """
     logarithm = (pictures + LEVEL).log()
     own_mean, own_std = _statistics(logarithm)
@@ -131,7 +145,7 @@ def relight_to(pictures: Tensor, target: Tensor, error: RelightError, generator:
     (mean_bias, mean_deviation), (std_bias, std_deviation) = error.mean, error.log_std
     mean = mean + expand_bchw(mean_bias + mean_deviation * normal[0])
     std = std * expand_bchw(std_bias + std_deviation * normal[1]).exp()
-    return ((logarithm - own_mean) / own_std * std + mean).exp().clamp(0.0, 1.0)
+    return quantize(((logarithm - own_mean) / own_std * std + mean).exp())
 
 
 def is_darkened(parameters: DarkBlindParameters) -> Tensor:

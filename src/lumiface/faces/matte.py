@@ -33,7 +33,7 @@ def head_matte(picture: Tensor, u: Tensor, v: Tensor) -> Tensor:
 
     The colour of the background is that of the rim, above the shoulders; what has it further inside is
     background too, up to the face itself. Hair that differs from the wall belongs to the head. Where face
-    and background cannot be told apart the matte is 1.
+    and background cannot be distinguished the matte is 1.
 
     Args:
         picture: (1, 3, h, w) in [0, 1], the window around the face.

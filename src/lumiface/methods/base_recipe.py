@@ -13,11 +13,9 @@ from lumiface.core.errors import SettingError
 from lumiface.core.settings import Settings
 from lumiface.degradations.blind import BlindConfig
 from lumiface.degradations.camera_pipeline import CameraConfig, simulate_camera
-from lumiface.degradations.dark_blind import DarkBlindConfig, apply_dark_blind, sample_dark_blind
+from lumiface.degradations.dark_blind import DarkBlindConfig, simulate_damaged
 from lumiface.degradations.lowlight import expand_bchw
-from lumiface.degradations.resample import resize
 from lumiface.degradations.tasks import PairTask, task_pair
-from lumiface.imaging.quantize import quantize
 from lumiface.losses import l1_loss
 
 
@@ -51,13 +49,9 @@ class PairedRecipe(nn.Module):
         if self.damage is None:
             return low, high
         ranges = DarkBlindConfig(dark=self.camera, damage=self.damage)
-        count, side = len(high), high.shape[-1]
-        parameters = sample_dark_blind(count, side, ranges, generator, high.device, high.dtype)
-        degraded = resize(apply_dark_blind(high, parameters, generator), (low.shape[-2], low.shape[-1]))
-        chosen = (
-            torch.rand(count, generator=generator, device=generator.device).to(high.device) < self.damaged
-        )
-        return torch.where(expand_bchw(chosen), quantize(degraded), low), high
+        degraded = simulate_damaged(high, ranges, (low.shape[-2], low.shape[-1]), generator)
+        chosen = torch.rand(len(high), generator=generator, device=generator.device) < self.damaged
+        return torch.where(expand_bchw(chosen.to(high.device)), degraded, low), high
 
 
 class L1RecipeConfig(Settings):

@@ -22,7 +22,6 @@ from lumiface.degradations.dark_blind import (
     sample_dark_blind,
 )
 from lumiface.degradations.lowlight import expand_bchw
-from lumiface.imaging.quantize import quantize
 from lumiface.losses.identity import IdentityLoss
 from lumiface.losses.mrfr import mrfr_loss
 from lumiface.losses.pixel import l1_loss
@@ -99,7 +98,7 @@ class RestorerRecipe(nn.Module):
         ranges = DarkBlindConfig(dark=settings.dark, damage=settings.degradation)
         parameters = sample_dark_blind(count, side, ranges, generator, device, dtype)
         degraded = apply_dark_blind(target, parameters, generator)
-        relit = quantize(relight_to(degraded, target, settings.relight, generator))
+        relit = relight_to(degraded, target, settings.relight, generator)
         return torch.where(expand_bchw(is_darkened(parameters)), relit, degraded)
 
     def sample_fidelity(self, count: int, generator: torch.Generator) -> Tensor:
