@@ -10,6 +10,8 @@ from lumiface.methods.fusion_bfr.presets import RESTORERS
 from lumiface.methods.lfsrnet.model import LFSRNet, LFSRNetConfig
 from lumiface.methods.lfsrnet.recipe import LFSRNetRecipe, LFSRNetRecipeConfig
 from lumiface.methods.lfsrnet.widen import widen
+from lumiface.methods.lumiface_photo.model import LumifacePhoto, LumifacePhotoConfig
+from lumiface.methods.lumiface_photo.recipe import LumifacePhotoRecipe, LumifacePhotoRecipeConfig
 from lumiface.methods.lumiface_x4.model import LumifaceX4, LumifaceX4Config
 from lumiface.methods.lumiface_x4.recipe import LumifaceX4Recipe, LumifaceX4RecipeConfig
 from lumiface.methods.prior3d.model import Prior3D, Prior3DConfig
@@ -54,6 +56,18 @@ METHOD_SPECS = (
         recipe_config=LumifaceX4RecipeConfig,
         capabilities=Capabilities(("joint",), 4, FLOATS, tiling=False, aligned_face=True),
         presets={"lumiface-x4": {}},
+    ),
+    Spec(
+        name="lumiface_photo",
+        kind="method",
+        title="Our own: enlarges whole photographs, all layers at a quarter of the output's side",
+        source="this project: docs/use/background.md",
+        network=LumifacePhoto,
+        config=LumifacePhotoConfig,
+        recipe=LumifacePhotoRecipe,
+        recipe_config=LumifacePhotoRecipeConfig,
+        capabilities=Capabilities(("sr",), 2, FLOATS, tiling=True, aligned_face=False),
+        presets={"lumiface-photo-x4": {"scale": 4}, "lumiface-photo-x2": {"scale": 2}},
     ),
     Spec(
         name="prior3d",
