@@ -52,6 +52,7 @@ def restore(
     refine: Annotated[int | None, typer.Option()] = None,
     colour: Annotated[bool | None, typer.Option("--colour")] = None,
     background: Annotated[str | None, typer.Option()] = None,
+    background_model: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     faces: Annotated[str | None, typer.Option()] = None,
     min_face: Annotated[float | None, typer.Option()] = None,
     box: Annotated[
@@ -90,6 +91,7 @@ def restore(
             "refine": refine,
             "colour": colour,
             "background": background,
+            "background_model": background_model,
             "faces": faces,
             "min_face": min_face,
             "save_prior": save_prior,

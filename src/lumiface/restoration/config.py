@@ -39,6 +39,11 @@ class RestoreConfig(Settings):
         default="light",
         description="light: relight the background to match the faces; keep: leave it unchanged",
     )
+    background_model: str | None = Field(
+        default=None,
+        description="what enlarges the photograph around the faces: a file (with spandrel also Real-ESRGAN's "
+        "and others'), or bicubic; default: the shipped network",
+    )
     faces: Literal["all", "largest", "none"] = Field(default="all", description="which faces to restore")
     min_face: float = Field(default=16.0, ge=12, description="size of the smallest face to detect, pixels")
     save_prior: bool = Field(

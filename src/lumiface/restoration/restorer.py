@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.core.errors import SettingError
@@ -21,6 +20,7 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.io import Picture, read_picture, write_picture
 from lumiface.restoration.auto_restorer import AutoRestorer, summarize
+from lumiface.restoration.background import Background, enlarge_bicubic
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceReport as FaceReport
 from lumiface.restoration.face_restorer import FaceRestorer, Log
@@ -87,6 +87,7 @@ class Restorer:
             raise SettingError(f"--task auto chooses the model itself; leave out {model}, or name a task")
         else:
             self.face_restorer = AutoRestorer(self.config, self.device)
+        self.enlarge = Background(self.config.background_model, self.device)
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
 
     @torch.inference_mode()
@@ -115,9 +116,8 @@ class Restorer:
             task, usual_scale = self.face_restorer.task.name, self.face_restorer.task.scale
         scale = self._limit_scale(picture, usual_scale, notes)
         grey = picture.info.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
-        enlarged = _enlarge(rgb, scale)
         if config.strength == 0.0:
-            return Restored(_replace_pixels(picture, enlarged, scale), scale, task, [], notes)
+            return Restored(_replace_pixels(picture, self.enlarge(rgb, scale), scale), scale, task, [], notes)
 
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces not restored, as requested")
@@ -125,7 +125,7 @@ class Restorer:
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
         lacking = [result.report.treatment != "unchanged" for result in restored]
         if config.background == "keep" or (faces and not any(lacking)):
-            canvas = enlarged.clone()
+            canvas = self.enlarge(rgb, scale).clone()
         else:
             if faces:
                 patches = [result.patch for result in restored]
@@ -133,7 +133,7 @@ class Restorer:
                 tone = tone_of_faces(denoised, faces, patches, kept)
             else:
                 tone = uniform_tone(fallback_curve(rgb))
-            canvas = _enlarge(relight(rgb, tone, denoised), scale)
+            canvas = self.enlarge(relight(rgb, tone, denoised), scale)
         for face, result in zip(faces, restored, strict=True):
             if result.report.treatment == "unchanged":
                 continue
@@ -143,7 +143,7 @@ class Restorer:
             )
             canvas = pasted.canvas
         if config.strength < 1.0:
-            canvas = enlarged.lerp(canvas, config.strength)
+            canvas = self.enlarge(rgb, scale).lerp(canvas, config.strength)
         if grey and not config.colour:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
         priors = [result.prior for result in restored if result.prior is not None]
@@ -190,15 +190,7 @@ def restore(
     return result
 
 
-def _enlarge(rgb: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement; the input itself at scale 1."""
-    if scale == 1:
-        return rgb
-    size = (rgb.shape[-2] * scale, rgb.shape[-1] * scale)
-    return F.interpolate(rgb, size=size, mode="bicubic", align_corners=False).clamp(0.0, 1.0)
-
-
 def _replace_pixels(picture: Picture, rgb: Tensor, scale: int) -> Picture:
     """The picture with other pixels and the alpha channel enlarged to match."""
-    alpha = None if picture.alpha is None else _enlarge(picture.alpha, scale)
+    alpha = None if picture.alpha is None else enlarge_bicubic(picture.alpha, scale)
     return Picture(rgb.cpu(), alpha, picture.info)
