@@ -75,7 +75,7 @@ def test_estimates_grow_with_detail(face: torch.Tensor) -> None:
     ("side", "light", "detail", "task"),
     [
         (40, 0.1, 38, "joint"),
-        (300, 0.1, 60, "joint"),
+        (300, 0.1, 40, "joint"),
         (300, 0.1, 200, "joint"),
         (300, 0.5, 50, "blind"),
         (300, 0.5, 240, None),
@@ -87,6 +87,12 @@ def test_light_and_detail_decide(side: float, light: float, detail: float, task:
     assert select_task(face, ALL).task == task
     # Nothing else ships.
     assert select_task(face, {"joint": SMALL_FACES}).task == (None if task in (None, "blind") else "joint")
+
+
+def test_in_the_dark_less_detail_is_believed_to_be_lost() -> None:
+    assert select_task(FaceMeasures(256, 0.24, 50), ALL).why == "dark, enough detail"
+    assert select_task(FaceMeasures(300, 0.1, 40), ALL).why == "dark and blurred"
+    assert select_task(FaceMeasures(256, 0.5, 50), ALL).why == "enough light, blurred"
 
 
 def test_auto_says_what_it_does_and_may_be_overruled(

@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.imaging.color import luma
-from lumiface.imaging.dct_shrinkage import ROUNDING_NOISE, shrink_noise
-from lumiface.imaging.deblock import remove_block_steps
 from lumiface.imaging.filters import box_mean, guided_filter
 
 LEAST_LIGHT = 1.5 / 255.0
 """Lower bound of the values that gains are computed from: an 8-bit picture carries no information below."""
 
+ROUNDING_NOISE = 1.0 / 255.0 / 12.0**0.5
+"""Standard deviation of the error of rounding to 8 bits."""
+
 SHADOWS = (0.15, 0.30)
 """Denoising is full below the first luma, where brightening makes noise visible, and off above the second."""
 
 
-_LARGE = 4_000_000
-"""Pixels of a picture whose noise is finer, so that fewer overlapping blocks do."""
-
-
 def denoise_shadows(rgb: Tensor) -> Tensor:
-    """Remove grain and compression blocks from the dark parts of a picture, before they are brightened.
+    """Non-local means (Buades, Coll and Morel 2005) in the dark parts of a noisy picture.
 
-    A picture whose noise does not exceed its rounding noise, or without dark parts, is returned unchanged.
+    Each pixel becomes the weighted mean of the pixels around it; weights fall with the difference of their
+    3 x 3 neighbourhoods beyond the estimated noise. A picture whose noise does not exceed its rounding noise,
+    or without dark parts, is returned unchanged.
 
     Args:
         rgb: (1, 3, H, W) in [0, 1].
     """
     low, high = SHADOWS
-    amount = ((high - box_mean(luma(rgb), 4)) / (high - low)).clamp(0.0, 1.0)
+    light = box_mean(luma(rgb), 4)
+    amount = ((high - light) / (high - low)).clamp(0.0, 1.0)
     if float(amount.max()) == 0.0:
         return rgb
-    # Bins of brightness, finer where darker: the sRGB curve amplifies the noise of dark parts.
-    edges = (torch.linspace(0.0, high, 11).square() / high).tolist()
-    step = 2 if rgb.shape[-2] * rgb.shape[-1] < _LARGE else 4
-    even = remove_block_steps(rgb, high)
-    quiet = shrink_noise(even, edges, step)
-    quiet = even if quiet is None else quiet.clamp(0.0, 1.0)
-    return rgb if quiet is rgb else torch.lerp(rgb, quiet, amount)
+    sigma = noise_by_light(rgb, light)
+    if float(sigma.max()) < 1.5 * ROUNDING_NOISE:
+        return rgb
+    height, width = rgb.shape[-2:]
+    # A search window of 7 x 7 pixels; of 5 x 5 in large pictures, whose noise is finer.
+    radius = 3 if height * width < 4_000_000 else 2
+    padded = F.pad(rgb, (radius, radius, radius, radius), mode="replicate")
+    total, weights = torch.zeros_like(rgb), torch.zeros_like(amount)
+    for top in range(2 * radius + 1):
+        for left in range(2 * radius + 1):
+            other = padded[..., top : top + height, left : left + width]
+            distance = box_mean((rgb - other).square().mean(dim=1, keepdim=True), 1)
+            # Two noisy copies of one colour differ by 2σ² on average; only the excess counts.
+            weight = (-(distance - 2.0 * sigma**2).clamp(min=0.0) / sigma**2).exp()
+            total += weight * other
+            weights += weight
+    return torch.lerp(rgb, total / weights, amount)
 
 
 def reduce_noise(rgb: Tensor, gain: Tensor) -> Tensor:
@@ -73,6 +85,27 @@ def desaturate_blacks(bright: Tensor, before: Tensor, gain: Tensor) -> Tensor:
 def gain_mask(gain: Tensor) -> Tensor:
     """0 up to a gain of 1.2, where noise stays invisible, rising to 1 at 2.5, where it is visible."""
     return ((gain - 1.2) / 1.3).clamp(0.0, 1.0)
+
+
+def noise_by_light(rgb: Tensor, light: Tensor) -> Tensor:
+    """The noise level as a function of brightness: the sRGB curve amplifies it in dark parts.
+
+    Args:
+        rgb: (1, 3, H, W) in [0, 1]. light: (1, 1, H, W), its smoothed luma.
+
+    Returns:
+        (1, 1, H, W), the standard deviation, at least the rounding noise.
+    """
+    response = _second_difference(rgb)
+    inner = light[..., 1:-1, 1:-1].expand_as(response) if response.numel() else response
+    edges = torch.linspace(0.0, SHADOWS[1], 11, device=rgb.device).square() / SHADOWS[1]  # finer where darker
+    levels = []
+    for low, high in pairwise(edges.tolist()):
+        members = response[(inner >= low) & (inner < high)]
+        level = _deviation(members) if len(members) >= 100 else light.new_tensor(0.0)
+        levels.append(level.clamp(ROUNDING_NOISE, 0.06))
+    bin_index = torch.bucketize(light, edges[1:-1].contiguous())
+    return torch.stack(levels)[bin_index]
 
 
 def noise_level(light: Tensor) -> float:

@@ -82,7 +82,7 @@ class AutoRestorer:
         if task not in self._loaded:
             chosen = FACE_TASKS[task]
             model = default_model(chosen.training_task)
-            self._loaded[task] = FaceRestorer(chosen, model, self.config, self.device)
+            self._loaded[task] = FaceRestorer(chosen, model, self.config, self.device, by_detail=True)
         return self._loaded[task]
 
 

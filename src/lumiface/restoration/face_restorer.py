@@ -66,14 +66,24 @@ class FaceRestorer:
         model: name or file of the network.
         config: how.
         device: where it runs.
+        by_detail: the detail of a blurred face, not its size, decides whether it is restored.
 
     Raises:
         InputError: there is no such model.
         SettingError: a setting is for another task.
     """
 
-    def __init__(self, task: FaceTask, model: str, config: RestoreConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        task: FaceTask,
+        model: str,
+        config: RestoreConfig,
+        device: torch.device,
+        *,
+        by_detail: bool = False,
+    ) -> None:
         self.task, self.model, self.config = task, model, config
+        self.by_detail = by_detail
         generative_options = {
             "fidelity": config.fidelity is not None,
             "refine": config.refine > 0,
@@ -124,10 +134,14 @@ class FaceRestorer:
     def _native_side(self, measured: FaceMeasures) -> float:
         """The size that decides whether a face is restored, and at which input size, pixels.
 
-        That of its detail if the network is generative or the face is blurred: reduced to it, a face loses
-        noise and compression, but nothing of its own.
+        That of its detail if the network is generative, or if a face is so blurred that the network was
+        trained on as few pixels: reduced to them, it loses noise and compression, but nothing of its own.
         """
-        return measured.detail if self.task.generative or is_blurred(measured) else measured.side
+        if self.task.generative:
+            return measured.detail
+        if self.by_detail and is_blurred(measured) and measured.detail <= self.sizes.largest:
+            return measured.detail
+        return measured.side
 
     def _run_batched(self, crops: list[Tensor]) -> dict[int, Tensor]:
         outputs: dict[int, Tensor] = {}
