@@ -52,6 +52,10 @@ class AutoRestorer:
         largest = max(face.side for face in measures)
         return FACE_TASKS["joint"].scale if largest <= self.available["joint"].trusted else 1
 
+    def notes(self, measures: list[FaceMeasures]) -> list[str]:
+        """Remarks for the user: the choices."""
+        return [summarize(self.choose(measures))]
+
     def __call__(
         self,
         rgb: Tensor,

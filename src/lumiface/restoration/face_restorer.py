@@ -19,7 +19,7 @@ from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.preserve import preserve_chroma, preserve_illumination
 from lumiface.restoration.prior_view import PriorView, render_prior_views
 from lumiface.restoration.relight import transfer_light
-from lumiface.restoration.tasks import FaceTask, is_blurred
+from lumiface.restoration.tasks import FaceTask, FaceTaskName, is_blurred
 
 BATCH = 16
 
@@ -98,6 +98,18 @@ class FaceRestorer:
         if config.fidelity is not None and self.refinable is not None:
             self.refinable.fidelity = config.fidelity
         self.denoise = task.denoise and not trained_on_camera(model)
+
+    def main_task(self, measures: list[FaceMeasures]) -> FaceTaskName:
+        """The task, which is that of every face; see `AutoRestorer`."""
+        return self.task.name
+
+    def scale(self, measures: list[FaceMeasures]) -> int:
+        """How many times larger the photograph becomes unless another scale is requested."""
+        return self.task.scale
+
+    def notes(self, measures: list[FaceMeasures]) -> list[str]:
+        """Remarks for the user: none."""
+        return []
 
     def __call__(
         self,

@@ -19,7 +19,7 @@ from lumiface.faces.paste import paste_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.io import Picture, read_picture, write_picture
-from lumiface.restoration.auto_restorer import AutoRestorer, summarize
+from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.background import Background, enlarge_bicubic
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceReport as FaceReport
@@ -102,19 +102,14 @@ class Restorer:
         notes: list[str] = []
         rgb = picture.rgb.to(self.device)
         faces: list[Face] = []
-        auto = self.face_restorer if isinstance(self.face_restorer, AutoRestorer) else None
-        if config.strength > 0.0 or auto is not None:
+        if config.strength > 0.0 or config.task == "auto":
             faces = find_faces(
                 rgb, self.detector, which=config.faces, min_face=config.min_face, boxes=list(boxes) or None
             )
         measures = [measure_face(rgb, face) for face in faces]
-        task: FaceTaskName | None
-        if isinstance(self.face_restorer, AutoRestorer):
-            notes.append(summarize(self.face_restorer.choose(measures)))
-            task, usual_scale = self.face_restorer.main_task(measures), self.face_restorer.scale(measures)
-        else:
-            task, usual_scale = self.face_restorer.task.name, self.face_restorer.task.scale
-        scale = self._limit_scale(picture, usual_scale, notes)
+        notes += self.face_restorer.notes(measures)
+        task = self.face_restorer.main_task(measures)
+        scale = self._limit_scale(picture, self.face_restorer.scale(measures), notes)
         grey = picture.info.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
         if config.strength == 0.0:
             return Restored(_replace_pixels(picture, self.enlarge(rgb, scale), scale), scale, task, [], notes)
@@ -123,9 +118,13 @@ class Restorer:
             notes.append("no face found" if config.faces != "none" else "faces not restored, as requested")
         denoised = denoise_shadows(rgb)
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
-        lacking = [result.report.treatment != "unchanged" for result in restored]
-        if config.background == "keep" or (faces and not any(lacking)):
-            canvas = self.enlarge(rgb, scale).clone()
+        lacking = [
+            pair for pair in zip(faces, restored, strict=True) if pair[1].report.treatment != "unchanged"
+        ]
+        keep = config.background == "keep" or (bool(faces) and not lacking)
+        enlarged = self.enlarge(rgb, scale) if keep or config.strength < 1.0 else None
+        if keep and enlarged is not None:
+            canvas = enlarged.clone()
         else:
             if faces:
                 patches = [result.patch for result in restored]
@@ -134,16 +133,14 @@ class Restorer:
             else:
                 tone = uniform_tone(fallback_curve(rgb))
             canvas = self.enlarge(relight(rgb, tone, denoised), scale)
-        for face, result in zip(faces, restored, strict=True):
-            if result.report.treatment == "unchanged":
-                continue
+        for face, result in lacking:
             match = config.background == "light"
             pasted = paste_face(
                 canvas, result.patch, face_matrix(face), scale=scale, match=match, in_place=True
             )
             canvas = pasted.canvas
-        if config.strength < 1.0:
-            canvas = self.enlarge(rgb, scale).lerp(canvas, config.strength)
+        if config.strength < 1.0 and enlarged is not None:
+            canvas = enlarged.lerp(canvas, config.strength)
         if grey and not config.colour:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
         priors = [result.prior for result in restored if result.prior is not None]
