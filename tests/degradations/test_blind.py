@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -30,14 +29,6 @@ def damage(pictures: Tensor, **ranges: Any) -> Tensor:
         len(pictures), pictures.shape[-1], BlindConfig(**(NOTHING | ranges)), seeded(), pictures.device
     )
     return apply_blind(pictures, sampled, seeded(1))
-
-
-@pytest.fixture
-def faces(astronaut: Tensor) -> Tensor:
-    """Four crops of 128 pixels, on the 8-bit grid."""
-    small = F.interpolate(astronaut, size=(256, 256), mode="area")
-    crops = torch.cat([small[..., 4 * n : 4 * n + 128, 50 + 8 * n : 178 + 8 * n] for n in range(4)])
-    return (crops * 255).round() / 255
 
 
 def test_what_is_drawn_lies_in_its_ranges() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.core.errors import SettingError
@@ -44,14 +43,6 @@ def degraded(pictures: Tensor, dark: dict[str, Any], damage: dict[str, Any]) -> 
     config = DarkBlindConfig(dark=CameraConfig(**NO_NOISE | dark), damage=BlindConfig(**NO_DAMAGE | damage))
     sampled = sample_dark_blind(len(pictures), pictures.shape[-1], config, seeded(), "cpu")
     return apply_dark_blind(pictures, sampled, seeded(1))
-
-
-@pytest.fixture
-def faces(astronaut: Tensor) -> Tensor:
-    """Four crops of 128 pixels, on the 8-bit grid."""
-    small = F.interpolate(astronaut, size=(256, 256), mode="area")
-    crops = torch.cat([small[..., 4 * n : 4 * n + 128, 50 + 8 * n : 178 + 8 * n] for n in range(4)])
-    return (crops * 255).round() / 255
 
 
 def test_ranges_names_and_the_part_that_stays_lit() -> None:

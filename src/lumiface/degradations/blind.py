@@ -25,7 +25,7 @@ from torch import Tensor
 from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
-from lumiface.degradations.lowlight import expand_bchw
+from lumiface.degradations.lowlight import expand_bchw, sensor_variance
 from lumiface.degradations.parameters import (
     Range,
     SampledParameters,
@@ -163,8 +163,7 @@ def damage(
     small = shrink(soft, sizes)
     deviation = expand_bchw(p.noise if level is None else p.noise * level)
     if shot is not None and read is not None:
-        variance = expand_bchw(shot) * small.clamp(min=0.0) + expand_bchw(read).square()
-        deviation = (variance + deviation.square()).sqrt()
+        deviation = (sensor_variance(small.clamp(min=0.0), shot, read) + deviation.square()).sqrt()
     noisy = repeat_edges((small + deviation * normal.to(small)).clamp(0.0, 1.0), sizes)
     degraded = enlarge(jpeg(noisy, p.quality), sizes)
     shift = torch.stack([p.red, p.green, p.blue], dim=1)[:, :, None, None]

@@ -138,8 +138,7 @@ def apply_camera(
     p, (height, width) = parameters, pictures.shape[-2:]
     shape = (len(pictures), 3, height // scale, width // scale)
     normal = torch.randn(shape, generator=generator, device=generator.device, dtype=pictures.dtype)
-    shadow = random_shadow(p.shade, (height, width), generator)
-    dark = expand_bchw(p.gain) * shadow * pictures.pow(expand_bchw(p.gamma))
+    dark = expose(pictures, p.gain, p.gamma, p.shade, generator)
     kernels = gaussian_kernels(p.sigma, p.sigma, torch.zeros_like(p.sigma), max(1, blur_radius(p.max_sigma)))
     small = blur(resize(dark, shape[-2:]).clamp(0.0, 1.0), kernels.to(dark))
     return jpeg(sensor_noise(small, p.shot, p.read, normal.to(small.device)), p.quality)
@@ -150,6 +149,19 @@ def simulate_camera(pictures: Tensor, config: CameraConfig, scale: int, generato
     return apply_camera(
         pictures, sample_camera(len(pictures), config, generator, pictures.device), scale, generator
     )
+
+
+def expose(
+    pictures: Tensor, gain: Tensor, gamma: Tensor, shade: Tensor, generator: torch.Generator
+) -> Tensor:
+    """gain · shadow · I^gamma: the darkening by itself.
+
+    Args:
+        pictures: (B, 3, H, W) in [0, 1]. gain, gamma, shade: (B,), see `CameraParameters`.
+        generator: samples the shadow.
+    """
+    shadow = random_shadow(shade, (pictures.shape[-2], pictures.shape[-1]), generator).to(pictures)
+    return expand_bchw(gain) * shadow * pictures.pow(expand_bchw(gamma))
 
 
 def random_shadow(shade: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:

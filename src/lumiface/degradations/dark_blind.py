@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lumiface.core.settings import Settings
 from lumiface.degradations.blind import BlindConfig, BlindParameters, damage, sample_blind
-from lumiface.degradations.camera_pipeline import CameraConfig, random_shadow, sample_camera
+from lumiface.degradations.camera_pipeline import CameraConfig, expose, sample_camera
 from lumiface.degradations.lowlight import expand_bchw
 from lumiface.degradations.resample import resize
 from lumiface.imaging.color import luma
@@ -105,9 +105,8 @@ def apply_dark_blind(pictures: Tensor, parameters: DarkBlindParameters, generato
     Returns:
         The same shape and type, on the 8-bit grid in [0, 1].
     """
-    p, size = parameters, (pictures.shape[-2], pictures.shape[-1])
-    shadow = random_shadow(p.shade, size, generator).to(pictures)
-    dark = expand_bchw(p.gain) * shadow * pictures.pow(expand_bchw(p.gamma))
+    p = parameters
+    dark = expose(pictures, p.gain, p.gamma, p.shade, generator)
     level = _mean_luma(dark) / _mean_luma(pictures).clamp(min=1e-3)
     return damage(dark, p, generator, level=level, shot=p.shot, read=p.read)
 

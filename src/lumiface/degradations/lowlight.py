@@ -132,8 +132,12 @@ def sensor_noise(light: Tensor, shot: Tensor, read: Tensor, normal: Tensor) -> T
         shot, read: (B,), variance per unit of light, and standard deviation in black, on the [0, 1] scale.
         normal: (B, 3, H, W), standard normal noise.
     """
-    variance = expand_bchw(shot) * light + expand_bchw(read).square()
-    return (light + variance.sqrt() * normal).clamp(0.0, 1.0)
+    return (light + sensor_variance(light, shot, read).sqrt() * normal).clamp(0.0, 1.0)
+
+
+def sensor_variance(light: Tensor, shot: Tensor, read: Tensor) -> Tensor:
+    """The variance of a sensor's noise, shot · light + read²; arguments as of `sensor_noise`."""
+    return expand_bchw(shot) * light + expand_bchw(read).square()
 
 
 # --- The exact form -----------------------------------------------------------------------------------------
