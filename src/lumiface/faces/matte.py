@@ -7,24 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.imaging.filters import box_mean
+from lumiface.imaging.light import smoothstep
 
-_CELLS = (
-    64  # the matte is found on a grid of at most this many cells per side, then follows the picture's edges
-)
+_CELLS = 64  # at most so many cells per side: on their grid the matte is found, then it follows the edges
 _FACE = (0.5, 0.60, 0.20, 0.28)  # ellipse of the face: centre and radii, fractions of the square
-_OWN_LIGHT = (
-    1.0,
-    1.45,
-)  # where the face's light is its own, and where it is its surroundings', in those radii
+_OWN_LIGHT = (1.0, 1.45)  # in those radii: the face's light is its own, and its surroundings'
 _CERTAIN = (0.85, 1.0)  # where all is head whatever its colour, and where nothing is on that account
 _RIM = 0.80  # the superellipse outside of which what is seen is taken for background
 _SHOULDERS = 0.72  # below this fraction of the square the rim shows clothes, not background
 _REACH = 9  # cells over which the background's colour is carried inwards from the rim
 _LIKE, _UNLIKE = 0.15, 0.45  # distance from the background's colour, in that of the face from it
-_TELLABLE = (
-    5.0 / 255.0,
-    14.0 / 255.0,
-)  # difference of face and background: none, and enough to tell them apart
+_TELLABLE = (5.0 / 255.0, 14.0 / 255.0)  # difference of face and background: none, and clear
 _EDGE = 0.02  # contrast of an edge that the matte follows
 
 
@@ -50,7 +43,7 @@ def head_matte(picture: Tensor, u: Tensor, v: Tensor) -> Tensor:
         for plane in (picture, u[None, None].to(picture), v[None, None].to(picture))
     )
     certain = _ellipse(at_u, at_v, _CERTAIN)
-    radius = _rim_radius(at_u, at_v)
+    radius = rim_radius(at_u, at_v)
     rim = ((radius > _RIM) & (radius < 1.05) & (at_v < _SHOULDERS)).to(small)
     if float(rim.sum()) < 8.0 or float(certain.sum()) < 4.0:
         return torch.ones_like(picture[:, :1])
@@ -71,8 +64,8 @@ def _unlike(picture: Tensor, background: Tensor, skin: Tensor, certain: Tensor) 
     """(1, 1, h, w): 0 where the picture has the background's colour, 1 where it differs as the face does."""
     contrast = (skin - background).abs().amax(dim=1, keepdim=True)
     distance = (picture - background).abs().amax(dim=1, keepdim=True)
-    unlike = _smooth((distance / contrast.clamp(min=1e-3) - _LIKE) / (_UNLIKE - _LIKE))
-    tellable = _smooth((contrast - _TELLABLE[0]) / (_TELLABLE[1] - _TELLABLE[0]))
+    unlike = smoothstep((distance / contrast.clamp(min=1e-3) - _LIKE) / (_UNLIKE - _LIKE))
+    tellable = smoothstep((contrast - _TELLABLE[0]) / (_TELLABLE[1] - _TELLABLE[0]))
     return torch.maximum(1.0 + (unlike - 1.0) * tellable, certain)
 
 
@@ -85,11 +78,11 @@ def _ellipse(u: Tensor, v: Tensor, bounds: tuple[float, float]) -> Tensor:
     """1 inside `bounds[0]` times the ellipse of the face, 0 outside `bounds[1]` times."""
     x, y, across, down = _FACE
     radius = (((u - x) / across).square() + ((v - y) / down).square()).sqrt()
-    return _smooth((bounds[1] - radius) / (bounds[1] - bounds[0]))
+    return smoothstep((bounds[1] - radius) / (bounds[1] - bounds[0]))
 
 
-def _rim_radius(u: Tensor, v: Tensor) -> Tensor:
-    """Between a circle and the square: 1 at the middle of its sides."""
+def rim_radius(u: Tensor, v: Tensor) -> Tensor:
+    """1 at the edge of the aligned square, 0 in its middle; lines of equal value are between circle and square."""
     return ((2 * u - 1).abs() ** 3 + (2 * v - 1).abs() ** 3) ** (1 / 3)
 
 
@@ -114,8 +107,3 @@ def _follow_edges(picture: Tensor, small: Tensor, matte: Tensor) -> Tensor:
         for part in (slope, offset)
     )
     return slope * picture.mean(dim=1, keepdim=True) + offset
-
-
-def _smooth(x: Tensor) -> Tensor:
-    x = x.clamp(0.0, 1.0)
-    return x * x * (3.0 - 2.0 * x)

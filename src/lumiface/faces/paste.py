@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.faces.align import invert
-from lumiface.faces.matte import face_ellipse, head_matte
+from lumiface.faces.matte import face_ellipse, head_matte, rim_radius
 from lumiface.faces.warp import warp
 from lumiface.imaging.color import luma
 
@@ -129,8 +129,7 @@ def _places(to_unit: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 def _oval(u: Tensor, v: Tensor) -> Tensor:
     """The outer bound (1, 1, h, w) of the mask, by the places in the patch."""
-    radius = ((2 * u - 1).abs() ** 3 + (2 * v - 1).abs() ** 3) ** (1 / 3)  # between a circle and the square
-    slope = ((_RIM - radius) / (_RIM - _SOLID)).clamp(0.0, 1.0)
+    slope = ((_RIM - rim_radius(u, v)) / (_RIM - _SOLID)).clamp(0.0, 1.0)
     return (slope**3 * (10 - 15 * slope + 6 * slope**2))[None, None]  # flat at both ends, twice
 
 

@@ -1,4 +1,4 @@
-"""How bright a colour is, and one gain for all of its channels, which keeps its hue."""
+"""How bright a colour is, one gain for all of its channels, which keeps its hue, and a smooth step."""
 
 from __future__ import annotations
 
@@ -43,3 +43,9 @@ def scale_colours(rgb: Tensor, gain: Tensor, saturation: Tensor | float = 1.0) -
     room_above = (1.0 - grey) / colour.amax(dim=1, keepdim=True).clamp(min=1e-6)
     room_below = grey / (-colour).amax(dim=1, keepdim=True).clamp(min=1e-6)
     return (grey + colour * torch.minimum(room_above, room_below).clamp(max=1.0)).clamp(0.0, 1.0)
+
+
+def smoothstep(x: Tensor) -> Tensor:
+    """0 below 0, 1 above 1, between them a smooth rise that is flat at both ends. Any shape."""
+    x = x.clamp(0.0, 1.0)
+    return x * x * (3.0 - 2.0 * x)

@@ -67,7 +67,7 @@ def default_model(task: Task = "joint") -> str:
     def rank(name: str) -> tuple[bool, int, float]:
         facts = candidates[name]
         score = facts["score"]["value"] if facts["score"] else -math.inf
-        return facts["trained_on"] == "camera", working_sizes(name).trusted, score
+        return facts["trained_on"] == "camera", _sizes_of(facts).trusted, score
 
     return max(candidates, key=rank)
 
@@ -89,15 +89,19 @@ def working_sizes(name_or_path: str | Path) -> WorkingSizes:
     """
     name, path = str(name_or_path), find_weights(name_or_path)
     if path.is_file():
-        facts = read_metadata(path)
-        if facts.get("sizes"):
-            return WorkingSizes(**facts["sizes"])
-        config = configure(facts["method"], facts["config"])
-        return find_capabilities(facts["method"]).sizes_of(config)
+        return _sizes_of(read_metadata(path))
     try:
         return find_capabilities(name).sizes_of(configure(name))
     except SettingError:  # a chain
         return SMALL_FACES
+
+
+def _sizes_of(facts: dict[str, Any]) -> WorkingSizes:
+    """The working sizes by a checkpoint's metadata."""
+    if facts.get("sizes"):
+        return WorkingSizes(**facts["sizes"])
+    config = configure(facts["method"], facts["config"])
+    return find_capabilities(facts["method"]).sizes_of(config)
 
 
 def load_model(

@@ -16,9 +16,9 @@ from lumiface.imaging.filters import box_mean, guided_filter
 from lumiface.imaging.light import scale_colours, strongest
 from lumiface.restoration.tone_curve import (
     LARGEST_GAIN,
-    SHADOW_END,
     ToneCurve,
     saturation_between,
+    shadow_end_of,
     shadow_gain,
 )
 from lumiface.restoration.tone_map import ToneMap, uniform_tone
@@ -83,7 +83,7 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     own = luma(quiet)
     target = (slope * own + offset).clamp(0.0, 1.0)
     gain = (target / own.clamp(min=LEAST_LIGHT)).clamp(max=LARGEST_GAIN)
-    gain = shadow_gain(gain, own, _shadow_end(light))
+    gain = shadow_gain(gain, own, shadow_end_of(light[_skin(light) > 0]))
     return scale_colours(desaturate_blacks(quiet, dark, gain), gain, _saturation(small, small_lit))
 
 
@@ -93,11 +93,6 @@ def _saturation(small: Tensor, small_lit: Tensor) -> float:
     plain = scale_colours(small, gain)
     weights = _skin(small).flatten()
     return saturation_between(plain.flatten(2)[0].T, small_lit.flatten(2)[0].T, weights)
-
-
-def _shadow_end(light: Tensor) -> float:
-    middle = light[_skin(light) > 0].median()
-    return min(max(0.6 * float(middle), SHADOW_END[0]), SHADOW_END[1])
 
 
 def _skin(aligned: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT
-from lumiface.imaging.light import scale_colours, strongest
+from lumiface.imaging.light import scale_colours, smoothstep, strongest
 
 LARGEST_GAIN = 12.0
 
@@ -79,8 +79,13 @@ def shadow_gain(gain: Tensor, light: Tensor, shadow_end: Tensor | float) -> Tens
     """The gain, reduced towards black, where noise and rounding are all there is: the full one from
     `shadow_end` on, and 1 at a brightness of 3 to 4 levels of 255."""
     black = 6.4 / 255.0 - 0.275 * shadow_end  # the narrower the rise, the later it must begin
-    rise = ((light - black) / (shadow_end - black)).clamp(0.0, 1.0)
-    return torch.where(gain > 1.0, 1.0 + (gain - 1.0) * (rise * rise * (3.0 - 2.0 * rise)), gain)
+    rise = smoothstep((light - black) / (shadow_end - black))
+    return torch.where(gain > 1.0, 1.0 + (gain - 1.0) * rise, gain)
+
+
+def shadow_end_of(skin: Tensor) -> float:
+    """Where the shadows of a face end, from the brightness of its skin, any shape; within SHADOW_END."""
+    return min(max(0.6 * float(skin.median()), SHADOW_END[0]), SHADOW_END[1])
 
 
 def fit_curve(before: Tensor, after: Tensor, weights: Tensor | None = None) -> ToneCurve:
@@ -97,8 +102,7 @@ def fit_curve(before: Tensor, after: Tensor, weights: Tensor | None = None) -> T
     source, grey, target = strongest(row).flatten(), luma(row).flatten(), luma(_as_row(after)).flatten()
     if float(((grey - target).abs() * weights).sum() / weights.sum()) < 1.0 / 255.0:
         return ToneCurve()
-    middle = float(source[weights >= 0.5 * weights.max()].median())
-    end = min(max(0.6 * middle, SHADOW_END[0]), SHADOW_END[1])
+    end = shadow_end_of(source[weights >= 0.5 * weights.max()])
     # A grid search over the two parameters: robust, without start values, and fast.
     gains = torch.logspace(0.0, math.log10(LARGEST_GAIN), 49)[:, None, None]
     powers = torch.linspace(0.3, 1.0, 36)[None, :, None]
