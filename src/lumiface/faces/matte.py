@@ -82,7 +82,7 @@ def _ellipse(u: Tensor, v: Tensor, bounds: tuple[float, float]) -> Tensor:
 
 
 def rim_radius(u: Tensor, v: Tensor) -> Tensor:
-    """1 at the edge of the aligned square, 0 in its middle; lines of equal value are between circle and square."""
+    """0 in the middle of the aligned square, 1 at its edge; between a circle and the square."""
     return ((2 * u - 1).abs() ** 3 + (2 * v - 1).abs() ** 3) ** (1 / 3)
 
 
