@@ -123,6 +123,8 @@ def restore(
             typer.echo(str(path))
     if summary.restored or summary.skipped:
         Console().print(_table(summary))
+    for line in summary.remark_lines:
+        print_error(line)
     for fault in summary.faults:
         traceback.print_exception(fault, file=sys.stderr)
     for line in summary.failed:

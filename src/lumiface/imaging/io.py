@@ -1,7 +1,8 @@
 """Image files ↔ float RGB tensors.
 
 Inside lumiface a picture is a float32 tensor (B, 3, H, W), RGB, sRGB-encoded, in [0, 1]. `ImageInfo` keeps
-the file's other properties (format, bit depth, grey, EXIF, ICC), so that the result is written alike.
+the file's other properties (format, bit depth, grey, EXIF, profile), so that the result is written alike.
+Files of several pictures, pages or frames, are in `frames`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from lumiface.core.errors import OutputError
 from lumiface.core.files import read_bytes, write_bytes
 from lumiface.imaging.codec.decode import decode, decode_avif, is_avif
 from lumiface.imaging.codec.encode import encode
-from lumiface.imaging.codec.raster import FORMAT_OF_SUFFIX, Format, Raster
+from lumiface.imaging.codec.formats import FORMAT_OF_SUFFIX, WRITABLE, Format
+from lumiface.imaging.codec.raster import NO_METADATA, Metadata, Raster, Timing
 from lumiface.imaging.color import luma
+from lumiface.imaging.color_profile import read_colours, write_colours
 from lumiface.imaging.quantize import reduce_to_uint8, to_samples
+from lumiface.imaging.transparency import fill_hidden, visible_alpha
 
 PICTURE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
-"""The supported file name endings, in lower case: .jpg .jpeg .png .webp .tif .tiff .bmp"""
+"""The supported file name endings, in lower case: .jpg .jpeg .png .webp .tif .tiff .bmp .gif .avif .heic …"""
 
 MAX_MEGAPIXELS = 200.0
 
@@ -37,8 +41,12 @@ class ImageInfo:
         bits: 8 or 16 per channel.
         grey: the file has one colour channel. `rgb` holds three equal ones; it is written as grey again.
         exif: begins with b"Exif\\0\\0"; its orientation is 1 because the picture has been rotated upright.
-        icc: the colour profile. Values stay in its colour space throughout; they are not converted to sRGB.
+        icc: the file's colour profile. `rgb` is sRGB all the same; it is converted when read, and back into
+            this profile when written.
         source: the file's path.
+        metadata: XMP, IPTC, comment, texts, pixels per inch.
+        timing: of a frame of an animation.
+        remarks: what of the file could not be used or is not kept, in words for the user.
     """
 
     format: Format = "PNG"
@@ -47,6 +55,9 @@ class ImageInfo:
     exif: bytes | None = None
     icc: bytes | None = None
     source: Path | None = None
+    metadata: Metadata = NO_METADATA
+    timing: Timing | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,44 +70,94 @@ class Picture:
 
 
 def read_picture(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
-    """Read a JPEG, PNG, WebP, TIFF or BMP file, rotated upright by its EXIF orientation.
+    """Read a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or camera RAW file, rotated upright.
 
-    A palette becomes RGB (RGBA if some entries are transparent). CMYK and Lab are converted to sRGB, CMYK by
-    its own profile, and are written as RGB. Of a file with several pictures the first is read.
+    A palette becomes RGB (RGBA if some entries are transparent). Colours of another profile, and of PNG's
+    gAMA, are converted to sRGB; those outside of it are clipped. CMYK and Lab are written as RGB. Opaque
+    alpha is dropped, and colours that alpha hides are replaced by those around them. Of a file with several
+    pictures the first is read, which `info.remarks` says.
 
     Raises:
-        InputError: the file is missing, a folder, empty, not an image, damaged, or larger than
-            `max_megapixels` (checked in the header, before pixels are decoded).
+        InputError: the file is missing, a folder, empty, not an image, damaged, larger than `max_megapixels`
+            (checked in the header, before pixels are decoded), or of a kind whose library is not installed.
     """
     path = Path(path)
-    raster = decode(read_bytes(path), str(path), max_megapixels)
-    channels = raster.samples.shape[2]
-    bits = raster.samples.dtype.itemsize * 8
-    planes = torch.from_numpy(raster.samples.astype(np.float32)).permute(2, 0, 1)[None] / float(2**bits - 1)
-    colour = channels - 1 if channels in (2, 4) else channels
-    rgb = planes[:, :colour].expand(-1, 3, -1, -1).contiguous()
-    alpha = planes[:, colour:].contiguous() if channels > colour else None
-    return Picture(rgb, alpha, ImageInfo(raster.format, bits, colour == 1, raster.exif, raster.icc, path))
+    return picture_of_raster(decode(read_bytes(path), str(path), max_megapixels), path)
 
 
 def write_picture(picture: Picture, path: str | Path, *, quality: int = 95) -> None:
     """Write `picture` atomically, in the format of the path's suffix.
 
-    Grey stays grey; alpha, EXIF and ICC are kept; 16 bits stay 16 bits if the format has them (PNG, TIFF).
+    Grey stays grey; alpha, profile and metadata are kept as far as the format has them, with EXIF's size
+    corrected; 16 bits stay 16 bits in PNG and TIFF, and become 10 in HEIC.
 
     Args:
-        quality: 1..100, of JPEG and WebP; at 100, WebP is lossless.
+        quality: 1..100, of JPEG, WebP, AVIF and HEIC; at 100, WebP and HEIC are lossless.
 
     Raises:
         OutputError: the suffix is unknown, the format has no transparency, alpha and colour differ in size,
-            or the path is not writable.
+            a library is missing, or the path is not writable.
     """
     path = Path(path)
+    try:
+        data = encode(raster_of_picture(picture, format_of_path(path), path), quality)
+    except (ValueError, OSError) as fault:
+        raise OutputError(f"{path}: {fault}") from fault
+    write_bytes(path, data)
+
+
+def format_of_path(path: Path) -> Format:
+    """The format that a file name asks for.
+
+    Raises:
+        OutputError: the suffix is unknown.
+    """
     format_ = FORMAT_OF_SUFFIX.get(path.suffix.lower())
     if format_ is None:
         raise OutputError(f"{path}: unknown format; the name must end in one of {' '.join(PICTURE_SUFFIXES)}")
-    info = picture.info
-    planes = luma(picture.rgb) if info.grey else picture.rgb
+    return format_
+
+
+def picture_of_raster(raster: Raster, path: Path | None) -> Picture:
+    """Decoded samples → sRGB in [0, 1], with nothing hidden under transparency."""
+    channels = raster.samples.shape[2]
+    bits = raster.samples.dtype.itemsize * 8
+    planes = torch.from_numpy(raster.samples.astype(np.float32)).permute(2, 0, 1)[None] / float(2**bits - 1)
+    colour = channels - 1 if channels in (2, 4) else channels
+    rgb = planes[:, :colour].expand(-1, 3, -1, -1).contiguous()
+    alpha = visible_alpha(planes[:, colour:].contiguous() if channels > colour else None)
+    rgb, icc, remarks = read_colours(rgb, raster, grey=colour == 1)
+    info = ImageInfo(
+        raster.format,
+        bits,
+        colour == 1,
+        raster.exif,
+        icc,
+        path,
+        raster.metadata,
+        raster.timing,
+        (*raster.remarks, *remarks),
+    )
+    return Picture(fill_hidden(rgb, alpha), alpha, info)
+
+
+def raster_of_picture(picture: Picture, format_: Format, path: Path) -> Raster:
+    """The samples of a picture as a format holds them, in the picture's own profile.
+
+    Raises:
+        OutputError: alpha and colour differ in size.
+    """
+    info, can = picture.info, WRITABLE.get(format_)
+    rgb = luma(picture.rgb).expand(-1, 3, -1, -1) if info.grey else picture.rgb
+    wide = info.bits == 16 and can is not None and can.wide
+    # These write grey as three equal channels, to which a profile of grey does not fit.
+    holds_grey = format_ in ("JPEG", "PNG") or (
+        format_ == "TIFF" and not (wide and picture.alpha is not None)
+    )
+    rgb, icc = write_colours(
+        rgb, info.icc if can and can.icc else None, grey=info.grey, holds_grey=holds_grey
+    )
+    planes = rgb[:, 1:2] if info.grey else rgb
     if picture.alpha is not None:
         if picture.alpha.shape[-2:] != picture.rgb.shape[-2:]:
             sizes = f"{tuple(picture.alpha.shape[-2:])} against {tuple(picture.rgb.shape[-2:])}"
@@ -104,19 +165,15 @@ def write_picture(picture: Picture, path: str | Path, *, quality: int = 95) -> N
                 f"{path}: alpha and colour differ in size, {sizes}; resize the alpha channel, too"
             )
         planes = torch.cat((planes, picture.alpha), dim=1)
-    wide = info.bits == 16 and format_ in ("PNG", "TIFF")
     samples = to_samples(planes[0], np.uint16 if wide else np.uint8)
-    try:
-        data = encode(Raster(samples, format_, info.exif, info.icc), quality)
-    except (ValueError, OSError) as fault:
-        raise OutputError(f"{path}: {fault}") from fault
-    write_bytes(path, data)
+    return Raster(samples, format_, info.exif, icc, metadata=info.metadata, timing=info.timing)
 
 
 def decode_rgb8(data: bytes, name: str, *, max_megapixels: float = MAX_MEGAPIXELS) -> npt.NDArray[np.uint8]:
     """The bytes of an image file → (H, W, 3) uint8, upright. For data sets and metrics.
 
-    Grey is repeated, alpha is dropped, 16 bits are rounded half up to 8. AVIF is read, too: packs hold it.
+    Grey is repeated, alpha is dropped, 16 bits are rounded half up to 8. Values are those of the file: a
+    colour profile is not applied.
 
     Args:
         name: the picture's name in error messages.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from lumiface.core.errors import LumifaceError, SettingError
-from lumiface.imaging.io import MAX_MEGAPIXELS, Picture, read_picture, write_picture
+from lumiface.imaging.frames import read_pictures
+from lumiface.imaging.io import MAX_MEGAPIXELS, Picture
 from lumiface.restoration.jobs import SUFFIX, Job, Jobs, plan_jobs
-from lumiface.restoration.prior_view import save_prior
+from lumiface.restoration.picture_files import holds_alpha, left_line, name_with_alpha
+from lumiface.restoration.result_file import ResultFile
 
 if TYPE_CHECKING:
     from lumiface.restoration.restorer import Restored
@@ -39,6 +41,8 @@ class Summary:
         faults: unexpected errors, i.e. bugs in lumiface; each also has its line in `failed`.
         faces: treatment of a face ("restored", "relit") -> number of faces.
         notes: note of the restorer -> number of pictures it applies to.
+        remarks: what of a file is not kept or could not be used -> the files.
+        left: kind of pictures that are not read -> the files of it in the input folders.
     """
 
     restored: list[Path] = field(default_factory=list[Path])
@@ -47,17 +51,25 @@ class Summary:
     faults: list[Exception] = field(default_factory=list[Exception])
     faces: Counter[str] = field(default_factory=Counter[str])
     notes: Counter[str] = field(default_factory=Counter[str])
+    remarks: dict[str, list[Path]] = field(default_factory=dict[str, list[Path]])
+    left: dict[str, list[Path]] = field(default_factory=dict[str, list[Path]])
 
     @classmethod
     def of_jobs(cls, jobs: Jobs) -> Summary:
         """The summary before the first picture is read: failures and skipped inputs of the planning."""
         skipped = dict.fromkeys(jobs.previous_results, "made by lumiface")
-        return cls(failed=list(jobs.failures), skipped=skipped)
+        return cls(failed=list(jobs.failures), skipped=skipped, left=dict(jobs.left))
 
     @property
     def exit_code(self) -> int:
-        """0 only if all went well, 1 if some inputs failed."""
-        return 1 if self.failed else 0
+        """0 only if all went well, 1 if some inputs failed or are of kinds that are not read."""
+        return 1 if self.failed or self.left else 0
+
+    @property
+    def remark_lines(self) -> list[str]:
+        """One line per kind of remark, with the files it applies to, and per kind of pictures left."""
+        remarks = [f"{_named(files)}: {remark}" for remark, files in self.remarks.items()]
+        return remarks + [left_line(kind, files) for kind, files in self.left.items()]
 
 
 def restore_files(
@@ -117,11 +129,12 @@ def run_jobs(
     if boxes and len(jobs.todo) != 1:
         raise SettingError(f"boxes belong to one picture, got {len(jobs.todo)}; name that one")
     summary = Summary.of_jobs(jobs)
+    planned = {job.target for job in jobs.todo}
     for done, job in enumerate(jobs.todo, start=1):
-        if not overwrite and _is_done(job):
+        if not overwrite and _is_done(job, planned):
             summary.skipped[job.source] = "already there"
         else:
-            _restore(job, restorer, summary, quality, boxes, max_megapixels)
+            _restore(job, planned, restorer, summary, quality, boxes, max_megapixels)
         if progress is not None:
             progress(done, len(jobs.todo), job.source)
     return summary
@@ -129,6 +142,7 @@ def run_jobs(
 
 def _restore(
     job: Job,
+    planned: Set[Path],
     restorer: PictureRestorer,
     summary: Summary,
     quality: int,
@@ -136,10 +150,13 @@ def _restore(
     max_megapixels: float,
 ) -> None:
     try:
-        restored = restorer(read_picture(job.source, max_megapixels=max_megapixels), boxes)
-        write_picture(restored.picture, job.target, quality=quality)
-        if restored.priors:
-            save_prior(restored.priors, job.target)
+        file = read_pictures(job.source, max_megapixels=max_megapixels)
+        result = ResultFile(job, planned, file, quality)
+        for picture in file.pictures:
+            result.add(restorer(picture, boxes))
+            if result.is_full:
+                break
+        result.write()
     except LumifaceError as error:
         summary.failed.append(_line(job, str(error)))
     except Exception as error:  # one unusual picture among ten thousand must not stop the others
@@ -150,16 +167,33 @@ def _restore(
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             summary.failed.append(_line(job, f"unexpected {reason}; this is a bug in lumiface"))
     else:
-        summary.restored.append(job.target)
-        summary.faces.update(face.treatment for face in restored.faces)
-        summary.notes.update(restored.notes)
+        summary.restored.append(result.target)
+        summary.faces.update(result.faces)
+        summary.notes.update(result.notes)
+        for remark in result.remarks:
+            summary.remarks.setdefault(remark, []).append(job.source)
 
 
-def _is_done(job: Job) -> bool:
+def _is_done(job: Job, planned: Set[Path]) -> bool:
     try:
-        return job.target.stat().st_mtime >= job.source.stat().st_mtime
-    except OSError:  # no result yet, or the input no longer exists: reading it reports that
+        made = job.source.stat().st_mtime
+    except OSError:  # reading it reports that
         return False
+    possible = [job.target]
+    if not holds_alpha(job.target):
+        possible.append(name_with_alpha(job.source, job.target, planned))
+    for target in possible:
+        try:
+            if target.stat().st_mtime >= made:
+                return True
+        except OSError:  # no result yet
+            continue
+    return False
+
+
+def _named(files: Sequence[Path], most: int = 3) -> str:
+    names = ", ".join(str(file) for file in files[:most])
+    return names if len(files) <= most else f"{names} and {len(files) - most} more"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

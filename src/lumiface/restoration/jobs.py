@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumiface.core.errors import OutputError, SettingError
-from lumiface.data.sources import is_picture_name
 from lumiface.imaging.io import PICTURE_SUFFIXES
+from lumiface.restoration.picture_files import result_suffix, sort_file, written_name
 
 SUFFIX = "_lumiface"
 
@@ -31,11 +31,13 @@ class Jobs:
         todo: the pictures to restore.
         previous_results: results of earlier runs among the inputs, which are skipped.
         failures: one line per input that cannot be restored.
+        left: kinds of pictures in the input folders that are not read -> their files.
     """
 
     todo: list[Job] = field(default_factory=list[Job])
     previous_results: list[Path] = field(default_factory=list[Path])
     failures: list[str] = field(default_factory=list[str])
+    left: dict[str, list[Path]] = field(default_factory=dict[str, list[Path]])
 
 
 def plan_jobs(inputs: Sequence[str], output: Path | None = None, suffix: str = SUFFIX) -> Jobs:
@@ -43,13 +45,16 @@ def plan_jobs(inputs: Sequence[str], output: Path | None = None, suffix: str = S
 
     Without `output` the result is written next to its input: party.jpg -> party_lumiface.jpg. With a folder
     as `output` file names are kept, and so is the tree of an input folder; if there are several input
-    folders, their names are kept, too. With a single input file, `output` may also be a file name.
+    folders, their names are kept, too. With a single input file, `output` may also be a file name. A name
+    that lumiface does not write (.jfif, none, camera RAW) becomes the one of its content: `result_suffix`.
 
     Results of lumiface are never inputs: files whose name ends in `suffix`, and files in the output folder.
-    In folders, files without an image suffix and hidden files are skipped.
+    In folders, hidden files and what is no picture, by name or content, are skipped; pictures of kinds that
+    are not read are listed in `left`.
 
     Raises:
-        SettingError: the suffix would overwrite the inputs, or `output` names a file for several inputs.
+        SettingError: the suffix would overwrite the inputs, `output` names a file for several inputs, or a
+            file of a format that cannot be written.
         OutputError: the output folder cannot be created.
     """
     if output is None and not suffix:
@@ -57,9 +62,9 @@ def plan_jobs(inputs: Sequence[str], output: Path | None = None, suffix: str = S
     if suffix and (os.sep in suffix or "/" in suffix):
         raise SettingError(f"suffix {suffix!r} contains a slash; use --output for the output folder")
     jobs = Jobs()
-    found = [entry for pattern in inputs for entry in _expand(pattern, jobs.failures)]
+    found = [entry for pattern in inputs for entry in _expand(pattern, jobs)]
     roots = {root for _, root in found if root is not None}
-    as_file = output is not None and output.suffix.lower() in PICTURE_SUFFIXES and not output.is_dir()
+    as_file = output is not None and not output.is_dir() and written_name(output)
     if as_file and (roots or len(found) > 1):
         raise SettingError(f"{output} is one file, but there are several inputs; name an output folder")
     if output is not None and not as_file:
@@ -97,30 +102,55 @@ def _is_previous_result(source: Path, root: Path | None, output: Path | None, su
     return root.resolve() in results.parents and results in source.resolve().parents
 
 
-def _expand(pattern: str, failures: list[str]) -> Iterator[tuple[Path, Path | None]]:
+def _expand(pattern: str, jobs: Jobs) -> Iterator[tuple[Path, Path | None]]:
     """The files of one input, each with the input folder that contains it (None: the input is the file)."""
     path = Path(pattern)
     # A name that exists is not treated as a glob: it may contain brackets.
     matches = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
     if not matches:
-        failures.append(f"{pattern}: there is no such file or folder; check the name")
+        jobs.failures.append(f"{pattern}: there is no such file or folder; check the name")
     for match in matches:
         if not match.is_dir():
             yield match, None
             continue
-        inside = sorted(file for file in match.rglob("*") if is_picture_name(file.name) and file.is_file())
-        if not inside:
-            failures.append(f"{match}: no picture in this folder; supported are {' '.join(PICTURE_SUFFIXES)}")
-        for file in inside:
-            yield file, match
+        inside, before = 0, sum(map(len, jobs.left.values()))
+        for file in _files(match, jobs):
+            outcome = sort_file(file)
+            if outcome.left:
+                jobs.left.setdefault(outcome.left, []).append(file)
+            elif outcome.picture:
+                inside += 1
+                yield file, match
+        if not inside and sum(map(len, jobs.left.values())) == before:
+            jobs.failures.append(
+                f"{match}: no picture in this folder; supported are {' '.join(PICTURE_SUFFIXES)}"
+            )
+
+
+def _files(folder: Path, jobs: Jobs) -> list[Path]:
+    """All files below a folder, sorted, but hidden ones; folders that cannot be entered are failures."""
+
+    def refused(fault: OSError) -> None:
+        jobs.failures.append(
+            f"{fault.filename} cannot be entered ({fault.strerror or fault}); check its permissions"
+        )
+
+    found = [
+        Path(place) / name
+        for place, _, names in os.walk(folder, onerror=refused)
+        for name in names
+        if not name.startswith(".")
+    ]
+    return sorted(found)
 
 
 def _target(source: Path, root: Path | None, output: Path | None, suffix: str, several: bool) -> Path:
+    stem, ending = result_suffix(source)
     if output is None:
-        return source.with_name(f"{source.stem}{suffix}{source.suffix}")
+        return source.with_name(f"{stem}{suffix}{ending}")
     if root is None:
-        return output / source.name
-    inside = source.relative_to(root)
+        return output / f"{stem}{ending}"
+    inside = source.relative_to(root).with_name(f"{stem}{ending}")
     return output / root.resolve().name / inside if several else output / inside
 
 

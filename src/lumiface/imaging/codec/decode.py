@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any, cast
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import (  # each module registers its format when imported
+from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
+    GifImagePlugin,
     Image,
-    ImageCms,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
@@ -23,85 +25,86 @@ from PIL import (  # each module registers its format when imported
 )
 
 from lumiface.core.errors import InputError
-from lumiface.imaging.codec.exif import apply_orientation, reset_orientation
-from lumiface.imaging.codec.raster import Format, Raster
+from lumiface.imaging.codec.colour_tags import convert_with_profile, profile_by_exif, space_of_png
+from lumiface.imaging.codec.exif import apply_orientation
+from lumiface.imaging.codec.formats import Format, sniff, suffix_of, unread_kind
+from lumiface.imaging.codec.heif import decode_heif
+from lumiface.imaging.codec.metadata import exif_of, exif_of_raw, metadata_of, remarks_on_xmp
+from lumiface.imaging.codec.pixels import bits_of, samples_8, samples_16, unsigned
+from lumiface.imaging.codec.raster import Raster, Timing
+from lumiface.imaging.codec.raw import decode_raw
+from lumiface.imaging.codec.samples import check_size
 
-_FORMATS: tuple[Format, ...] = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
-_PLUGINS = (BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
-_PHONE_FORMATS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")
-_TIFF_BITS_PER_SAMPLE = 258
-_TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
-_TIFF_PLANAR, _TIFF_SEPARATE = 284, 2
-_TIFF_EXTRA_SAMPLES, _TIFF_PREMULTIPLIED = 338, 1
-_TIFF_SAMPLE_FORMAT, _TIFF_UNSIGNED = 339, 1
-_PNG_BIT_DEPTH, _PNG_COLOUR_TYPE = 24, 25  # offsets in the IHDR chunk, which is always the first
-_PNG_GREY = (0, 4)
-
-# Tags of a TIFF that describe the photograph, not its layout in the file.
-DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
-EXIF_DIRECTORIES = (0x8769, 0x8825)  # camera settings, GPS
-
-# 8-bit mode -> the mode it is converted to; other modes are handled in `_samples_8` or refused.
-_PLAIN_MODES = {
-    "1": "L",
-    "L": "L",
-    "LA": "LA",
-    "La": "LA",
-    "RGB": "RGB",
-    "RGBX": "RGB",
-    "YCbCr": "RGB",
-    "RGBA": "RGBA",
-    "RGBa": "RGBA",
-    "P": "RGB",
-    "PA": "RGBA",
+_OPENERS: dict[Format, type[ImageFile.ImageFile]] = {
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
 }
+_TIFF_KIND, _REDUCED_OR_MASK = 254, 0b101  # NewSubfileType: a thumbnail, a mask
+_MAX_FRAMES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rasters:
+    """The pictures of one file, decoded one at a time, in order.
+
+    Attributes:
+        format: of the content.
+        count: how many pictures there are.
+        pictures: yields each once; raises InputError where one is damaged.
+    """
+
+    format: Format
+    count: int
+    pictures: Iterator[Raster]
 
 
 def decode(data: bytes, name: str, max_megapixels: float) -> Raster:
-    """Decode one picture, the first of a file with several.
+    """Decode one picture, the first of a file with several, which is remarked on.
 
     Raises:
         InputError: not an image, damaged, of an unsupported kind, or larger than `max_megapixels`; the size
             is read from the header, before pixels are decoded.
     """
+    rasters = decode_all(data, name, max_megapixels)
+    first = next(rasters.pictures)
+    if rasters.count == 1:
+        return first
+    kind = "pages" if rasters.format == "TIFF" else "frames"
+    return replace(first, remarks=(*first.remarks, f"first of {rasters.count} {kind} kept"))
+
+
+def decode_all(data: bytes, name: str, max_megapixels: float) -> Rasters:
+    """All pages of a TIFF or frames of an animation (GIF, WebP, PNG, AVIF); of other files the main picture.
+
+    Pages that are thumbnails or masks of others are left out.
+
+    Args:
+        name: of the file; its ending tells camera RAW from TIFF.
+
+    Raises:
+        InputError: as `decode`; of later pictures, when their turn comes.
+    """
     if not data:
         raise InputError(f"{name} is empty (0 bytes); copy it again from its source")
+    format_ = sniff(data, name)
+    if format_ is None:
+        raise _unknown(data, name)
+    if format_ in ("HEIF", "RAW"):
+        return Rasters(format_, 1, _by_library(data, name, format_, max_megapixels))
+    if format_ == "AVIF" and not features.check("avif"):
+        raise InputError(f"{name} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
     with _readable(name):
-        picture, format_ = _open(data, name)
-    width, height = picture.size
-    if width * height > max_megapixels * 1e6:
-        raise InputError(
-            f"{name} has {width}×{height} = {width * height / 1e6:.0f} megapixels, more than the limit of"
-            f" {max_megapixels:g}; make it smaller or raise max_megapixels"
-        )
+        # Not by `Image.open`, whose size limit is global; here the caller sets it.
+        picture = _OPENERS[format_](io.BytesIO(data), name)
+    check_size(picture.size, name, max_megapixels)
     with _readable(name):
-        bits = _bits(picture, data)
-        picture.load()
-    if bits > 16 or not _unsigned(picture):
-        raise InputError(f"{name} has signed, 32-bit or float samples; save it with 8 or 16 bits per channel")
-    with _readable(name):
-        icc = cast("bytes | None", picture.info.get("icc_profile")) or None
-        orientation, exif = _exif(picture, name)
-        if bits == 16:
-            samples = _samples_16(data, picture)
-        else:
-            if picture.mode in ("CMYK", "LAB"):
-                picture, icc = _convert_with_profile(picture, icc, name), None
-            samples = _samples_8(picture)
-    return Raster(apply_orientation(samples, orientation), format_, exif, icc)
-
-
-def _open(data: bytes, name: str) -> tuple[ImageFile.ImageFile, Format]:
-    """Read the header only. Not by `Image.open`, whose size limit is global; here the caller sets it."""
-    for format_ in _FORMATS:
-        factory, accepts = Image.OPEN[format_]
-        if accepts is not None and accepts(data[:16]) is True:
-            return factory(io.BytesIO(data), name), format_
-    if data[4:12] in _PHONE_FORMATS:
-        raise InputError(f"{name} is a HEIC or AVIF picture; save or export it as JPEG first")
-    raise InputError(
-        f"{name} is not a picture in a supported format (JPEG, PNG, WebP, TIFF, BMP); check the file"
-    )
+        indices = _indices(picture)
+    return Rasters(format_, len(indices), _frames(picture, data, name, format_, indices, max_megapixels))
 
 
 def is_avif(data: bytes) -> bool:
@@ -110,15 +113,13 @@ def is_avif(data: bytes) -> bool:
 
 
 def decode_avif(data: bytes, name: str, max_megapixels: float) -> npt.NDArray[np.uint8]:
-    """(H, W, 3): the pictures of a pack, which `decode` refuses: a photograph's rotation is not applied.
+    """(H, W, 3): the pictures of a pack; unlike by `decode`, a photograph's rotation is not applied.
 
     Raises:
         InputError: damaged, too large, or Pillow has no AVIF.
     """
     if not features.check("avif"):
         raise InputError(f"{name} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
-    from PIL import AvifImagePlugin
-
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # packs hold small pictures, decoded by as many threads as cores
     with _readable(name):
         picture = AvifImagePlugin.AvifImageFile(io.BytesIO(data), name)
@@ -131,7 +132,11 @@ def decode_avif(data: bytes, name: str, max_megapixels: float) -> npt.NDArray[np
 def _readable(name: str) -> Generator[None]:
     """Turns any exception of a decoder into an InputError of one line, with the cause attached."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow's, of what it reads nevertheless, without the file's name
+            yield
     except InputError:
         raise
     except Exception as fault:  # OSError, SyntaxError, struct.error, ValueError, IndexError, ... by decoder
@@ -142,105 +147,107 @@ def _readable(name: str) -> Generator[None]:
         ) from fault
 
 
-def _bits(picture: Image.Image, data: bytes) -> int:
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        bits = picture.tag_v2.get(_TIFF_BITS_PER_SAMPLE, 1)
-        return max(bits) if isinstance(bits, tuple) else int(bits)
-    if isinstance(picture, PngImagePlugin.PngImageFile):
-        return data[_PNG_BIT_DEPTH]
-    return 8
+def _unknown(data: bytes, name: str) -> InputError:
+    kind = unread_kind(data, name)
+    if kind is not None:
+        return InputError(f"{name} is a {kind} picture, which is not read; save it as PNG or JPEG first")
+    return InputError(
+        f"{name} is not a picture in a supported format (JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC, camera "
+        "RAW); check the file"
+    )
 
 
-def _unsigned(picture: Image.Image) -> bool:
+def _by_library(data: bytes, name: str, format_: Format, max_megapixels: float) -> Iterator[Raster]:
+    with _readable(name):
+        if format_ == "HEIF":
+            raster = decode_heif(data, name, max_megapixels)
+        else:
+            raster = decode_raw(data, name, max_megapixels, exif_of_raw(data))
+    yield raster
+
+
+def _indices(picture: ImageFile.ImageFile) -> list[int]:
+    """The numbers of the frames or pages that are pictures of their own."""
+    if picture.format not in ("TIFF", "GIF", "WEBP", "PNG", "AVIF"):  # JPEG's others: previews, gain maps
+        return [0]
+    count = int(getattr(picture, "n_frames", 1))
+    if count == 1:
+        return [0]
+    if count > _MAX_FRAMES:
+        raise ValueError(f"it claims to hold {count} frames")
     if not isinstance(picture, TiffImagePlugin.TiffImageFile):
-        return True
-    formats = picture.tag_v2.get(_TIFF_SAMPLE_FORMAT, _TIFF_UNSIGNED)
-    return all(kind == _TIFF_UNSIGNED for kind in (formats if isinstance(formats, tuple) else (formats,)))
+        return list(range(count))
+    own: list[int] = []
+    for index in range(count):
+        with suppress(EOFError):
+            picture.seek(index)
+            kind = picture.tag_v2.get(_TIFF_KIND, 0)
+            if not (isinstance(kind, int) and kind & _REDUCED_OR_MASK):
+                own.append(index)
+    return own or [0]
 
 
-def _samples_8(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    mode = _PLAIN_MODES.get(picture.mode)
-    if mode is None:
-        raise ValueError(f"mode {picture.mode} is not supported")
-    if picture.has_transparency_data and not mode.endswith("A"):
-        mode = "LA" if mode == "L" else "RGBA"  # one colour, or some palette entries, marked as transparent
-    samples = np.asarray(picture if picture.mode == mode else picture.convert(mode))
-    return samples if samples.ndim == 3 else samples[:, :, None]
+def _frames(
+    picture: ImageFile.ImageFile,
+    data: bytes,
+    name: str,
+    format_: Format,
+    indices: list[int],
+    max_megapixels: float,
+) -> Iterator[Raster]:
+    animated = len(indices) > 1 and format_ != "TIFF"
+    for index in indices:
+        label = name if len(indices) == 1 else f"{name} ({'frame' if animated else 'page'} {index + 1})"
+        with _readable(label):
+            if picture.tell() != index:
+                picture.seek(index)
+            check_size(picture.size, label, max_megapixels)
+            raster = _raster(picture, data, label, format_, index, animated)
+        yield raster
 
 
-def _samples_16(data: bytes, picture: Image.Image) -> npt.NDArray[np.uint16]:
-    import cv2
-
-    samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if samples is None or samples.dtype != np.uint16:
-        raise ValueError("its 16-bit samples cannot be decoded")
-    grey = data[_PNG_COLOUR_TYPE] in _PNG_GREY if picture.format == "PNG" else picture.mode.startswith("I")
-    if samples.ndim == 2:
-        samples = samples[:, :, None]
-    elif grey:
-        samples = samples[:, :, [0, 3]] if samples.shape[2] == 4 else samples[:, :, :1]
+def _raster(
+    picture: ImageFile.ImageFile, data: bytes, name: str, format_: Format, index: int, animated: bool
+) -> Raster:
+    bits = bits_of(picture, data)
+    picture.load()
+    if bits > 16 or not unsigned(picture):
+        raise InputError(f"{name} has signed, 32-bit or float samples; save it with 8 or 16 bits per channel")
+    icc = cast("bytes | None", picture.info.get("icc_profile")) or None
+    orientation, exif, remarks = exif_of(picture)
+    metadata = metadata_of(picture)
+    space, shown = None, cast("Image.Image", picture)
+    if bits == 16 and not animated and picture.mode not in ("CMYK", "LAB"):
+        samples = samples_16(data, picture, index)
     else:
-        samples = samples[:, :, [2, 1, 0, 3][: samples.shape[2]]]  # OpenCV stores BGR
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        return _apply_tiff_tags(samples, picture.tag_v2)
-    if samples.shape[2] == 1 and "transparency" in picture.info:  # one level of grey marked as transparent
-        opaque = (samples != picture.info["transparency"]) * 65535
-        samples = np.concatenate((samples, opaque.astype(np.uint16)), axis=2)
-    return cast("npt.NDArray[np.uint16]", samples)
+        if picture.mode in ("CMYK", "LAB"):
+            shown, remark = convert_with_profile(picture, icc)
+            icc, remarks = None, (*remarks, *remark)
+        samples = samples_8(shown)
+    if icc is None and format_ == "PNG":
+        space = space_of_png(picture.info)
+    elif icc is None and picture.mode not in ("CMYK", "LAB"):
+        icc = profile_by_exif(exif)
+    return Raster(
+        apply_orientation(samples, orientation),
+        format_,
+        exif,
+        icc,
+        space,
+        metadata,
+        _timing(picture) if animated else None,
+        (*remarks, *remarks_on_xmp(metadata.xmp), *_remarks_on_others(name)),
+    )
 
 
-def _apply_tiff_tags(samples: Any, tags: TiffImagePlugin.ImageFileDirectory_v2) -> npt.NDArray[np.uint16]:
-    """The tags of a 16-bit TIFF that OpenCV ignores."""
-    if samples.shape[2] > 1 and tags.get(_TIFF_PLANAR) == _TIFF_SEPARATE:
-        raise ValueError("16-bit TIFF with separate colour planes")
-    if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
-        samples = 65535 - samples
-    if samples.shape[2] == 4 and _TIFF_PREMULTIPLIED in tags.get(_TIFF_EXTRA_SAMPLES, ()):
-        alpha = samples[:, :, 3:].astype(np.uint64)
-        colour = (samples[:, :, :3] * np.uint64(65535) + alpha // 2) // np.maximum(alpha, 1)
-        samples = np.concatenate((colour.clip(0, 65535), alpha), axis=2).astype(np.uint16)
-    return cast("npt.NDArray[np.uint16]", samples)
+def _remarks_on_others(name: str) -> tuple[str, ...]:
+    return ("the first picture of the stereo pair is kept",) if suffix_of(name) == ".mpo" else ()
 
 
-def _convert_with_profile(picture: Image.Image, icc: bytes | None, name: str) -> Image.Image:
-    """CMYK and Lab → sRGB, by the picture's own profile where it has one."""
-    target = ImageCms.createProfile("sRGB")
-    if picture.mode == "LAB":
-        source: Any = ImageCms.createProfile("LAB")
-    elif icc is None:
-        return picture.convert("RGB")
-    else:
-        source = io.BytesIO(icc)
-    try:
-        converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
-    except ImageCms.PyCMSError as fault:
-        warnings.warn(f"{name}: its colour profile is unusable ({fault}) and ignored", stacklevel=2)
-        return picture.convert("RGB")
-    assert converted is not None  # only with inPlace=True
-    return converted
-
-
-def _exif(picture: Image.Image, name: str) -> tuple[int, bytes | None]:
-    """Orientation and upright EXIF. Damaged EXIF is dropped with a warning, so that the picture is read."""
-    try:
-        raw = cast("bytes | None", picture.info.get("exif"))
-        if isinstance(picture, TiffImagePlugin.TiffImageFile):
-            raw = _exif_of_tiff(picture)
-        elif raw is None and (found := picture.getexif()):  # older PNG writers store it in a text chunk
-            raw = found.tobytes()
-        return reset_orientation(raw) if raw else (1, None)
-    except Exception as fault:
-        warnings.warn(f"{name}: its EXIF is damaged and dropped ({fault})", stacklevel=2)
-        return 1, None
-
-
-def _exif_of_tiff(picture: TiffImagePlugin.TiffImageFile) -> bytes | None:
-    found = picture.getexif()
-    kept = Image.Exif()
-    for tag in (*DESCRIPTIVE_TAGS, 0x0112):
-        if tag in found:
-            kept[tag] = found[tag]
-    for directory in EXIF_DIRECTORIES:
-        if content := found.get_ifd(directory):
-            kept[directory] = dict(content)
-    return kept.tobytes() if len(kept) else None
+def _timing(picture: Image.Image) -> Timing:
+    loop = picture.info.get("loop")
+    if loop is None and picture.format == "AVIF":  # Pillow does not tell; animations of AVIF usually go on
+        loop = 0
+    return Timing(
+        float(cast("float", picture.info.get("duration", 100) or 0)), loop if isinstance(loop, int) else None
+    )

@@ -1,129 +1,146 @@
-"""Samples → bytes of an image file. Pillow encodes 8 bits; PNG and TIFF with 16 bits are encoded here:
-Pillow has no 16-bit colour, and OpenCV writes no EXIF (nor ICC before 4.11)."""
+"""Samples → bytes of an image file. Pillow encodes 8 bits; PNG and TIFF of 16 bits are encoded here."""
 
 from __future__ import annotations
 
 import io
-import struct
-import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL import Image, features
 
-from lumiface.imaging.codec.decode import DESCRIPTIVE_TAGS, EXIF_DIRECTORIES
-from lumiface.imaging.codec.exif import EXIF_HEADER
-from lumiface.imaging.codec.raster import Raster
+from lumiface.imaging.codec.exif import with_size
+from lumiface.imaging.codec.formats import WRITABLE, Format
+from lumiface.imaging.codec.heif import encode_heif, has_heif
+from lumiface.imaging.codec.metadata import iptc_segment, updated_xmp
+from lumiface.imaging.codec.png import encode_png_16, text_chunks
+from lumiface.imaging.codec.raster import Raster, Timing
+from lumiface.imaging.codec.tiff import encode_tiff
 
-_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+_LONGEST_SEGMENT = 65_000  # bytes of a JPEG's segment, with room for its name
+
+
+def missing_for_writing(format_: Format) -> str | None:
+    """What to install before a format can be written; None if nothing is missing."""
+    if format_ == "HEIF" and not has_heif():
+        return "HEIC needs pillow-heif: pip install pillow-heif"
+    if format_ == "AVIF" and not features.check("avif"):
+        return "AVIF needs Pillow from 11.3 on: pip install -U pillow"
+    return "camera RAW cannot be written" if format_ not in WRITABLE else None
 
 
 def encode(raster: Raster, quality: int) -> bytes:
     """Encode the samples in `raster.format`.
 
-    JPEG is written without chroma subsampling; WebP is lossless at quality 100. PNG and TIFF take uint16.
+    JPEG, AVIF and HEIC are written without chroma subsampling; WebP and HEIC are lossless at quality 100. PNG
+    and TIFF take uint16, HEIC as 10 bits.
 
     Raises:
-        ValueError: the format does not support these samples (alpha: JPEG, BMP; 16 bits: JPEG, WebP, BMP).
+        ValueError: the format does not support these samples (alpha: JPEG, BMP; 16 bits: all but PNG, TIFF
+            and HEIC), or a library is missing.
     """
-    samples = raster.samples
-    if samples.shape[2] in (2, 4) and raster.format in ("JPEG", "BMP"):
-        raise ValueError(f"{raster.format} has no transparency; write .png, .webp or .tif")
-    if raster.format == "TIFF":
-        return _tiff(raster)
+    samples, format_ = raster.samples, raster.format
+    if missing := missing_for_writing(format_):
+        raise ValueError(missing)
+    if samples.shape[2] in (2, 4) and not WRITABLE[format_].alpha:
+        raise ValueError(f"{format_} has no transparency; write .png, .webp or .tif")
+    if samples.dtype == np.uint16 and not WRITABLE[format_].wide:
+        raise ValueError(f"{format_} has no 16-bit samples; write .png or .tif")
+    if format_ == "TIFF":
+        return encode_tiff(raster)
+    if format_ == "HEIF":
+        return encode_heif(raster, quality)
     if samples.dtype == np.uint16:
-        if raster.format != "PNG":
-            raise ValueError(f"{raster.format} has no 16-bit samples; write .png or .tif")
-        return _png_16(raster)
-    return _with_pillow(raster, quality)
+        return encode_png_16(raster)
+    return _with_pillow([raster], quality)
 
 
-def _with_pillow(raster: Raster, quality: int) -> bytes:
-    samples = raster.samples
-    picture = Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
-    metadata: dict[str, Any] = {}
-    if raster.format != "BMP":
-        metadata = {"exif": raster.exif or b"", "icc_profile": raster.icc}
+def encode_animation(rasters: Sequence[Raster], quality: int) -> bytes:
+    """Frames of 8 bits and of one size, in the format of the first, whose metadata is kept.
+
+    Raises:
+        ValueError: the frames differ in size, or the format has no animations.
+    """
+    format_ = rasters[0].format
+    if len({raster.samples.shape[:2] for raster in rasters}) != 1:
+        raise ValueError("the frames of an animation must be of one size")
+    if WRITABLE[format_].several != "animation":
+        raise ValueError(f"{format_} has no animations; write .webp, .gif or .png")
+    return _with_pillow(rasters, quality)
+
+
+def _with_pillow(rasters: Sequence[Raster], quality: int) -> bytes:
+    first = rasters[0]
+    pictures = [_picture(raster) for raster in rasters]
+    if first.format == "GIF" and all(picture.mode in ("L", "RGB") for picture in pictures):
+        pictures = _with_one_palette(pictures)
     settings: dict[str, dict[str, Any]] = {
         "JPEG": {"quality": quality, "subsampling": 0, "optimize": True},
         "WEBP": {"quality": quality, "lossless": quality >= 100, "exact": True},
+        "AVIF": {"quality": quality, "subsampling": "4:4:4"},
     }
+    several = _animated(rasters, pictures) if len(rasters) > 1 else {}
     out = io.BytesIO()
-    picture.save(out, format=raster.format, **settings.get(raster.format, {}), **metadata)
+    pictures[0].save(
+        out, format=first.format, **settings.get(first.format, {}), **_metadata(first), **several
+    )
     return out.getvalue()
 
 
-def _png_16(raster: Raster) -> bytes:
-    """PNG (third edition), sections 5 and 9: 16 bits big-endian, every row filtered by "up"."""
-    height, width, channels = raster.samples.shape
-    rows = np.frombuffer(raster.samples.astype(">u2").tobytes(), np.uint8).reshape(height, -1)
-    filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
-    filtered[:, 0] = 2
-    filtered[0, 1:] = rows[0]
-    filtered[1:, 1:] = rows[1:] - rows[:-1]  # modulo 256, as the filter is defined
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 16, _PNG_COLOUR_TYPES[channels], 0, 0, 0)
-    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header)]
-    if raster.icc:
-        parts.append(chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(raster.icc)))
-    if raster.exif:
-        parts.append(chunk(b"eXIf", raster.exif.removeprefix(EXIF_HEADER)))
-    return b"".join([*parts, chunk(b"IDAT", zlib.compress(filtered.tobytes(), 6)), chunk(b"IEND", b"")])
-
-
-def _tiff(raster: Raster) -> bytes:
-    """TIFF 6.0 with one deflated strip and the horizontal predictor, 8 or 16 bits."""
+def _picture(raster: Raster) -> Image.Image:
     samples = raster.samples
-    if samples.shape[2] == 2 and samples.dtype == np.uint16:
-        samples = samples[
-            :, :, [0, 0, 0, 1]
-        ]  # few programs read 16-bit grey with alpha, Pillow among the others
-    height, width, channels = samples.shape
-    bits = samples.dtype.itemsize * 8
-    strip = zlib.compress(_differences(samples).astype(f"<u{bits // 8}").tobytes(), 6)
-    tags: dict[int, Any] = {
-        256: width,
-        257: height,
-        258: (bits,) * channels,
-        259: 8,  # deflate
-        262: 1 if channels <= 2 else 2,  # black is zero, or RGB
-        277: channels,
-        278: height,
-        279: len(strip),
-        317: 2,  # horizontal differences
+    return Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
+
+
+def _with_one_palette(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """One palette for all frames, of all of them side by side: without flicker."""
+    if all(picture.mode == "L" for picture in pictures):
+        return list(pictures)
+    small = [np.asarray(picture.convert("RGB").reduce(max(1, picture.width // 256))) for picture in pictures]
+    strip = Image.fromarray(np.concatenate(small, axis=1))
+    palette = strip.quantize(256, method=Image.Quantize.MEDIANCUT)
+    dither = Image.Dither.FLOYDSTEINBERG
+    return [picture.convert("RGB").quantize(palette=palette, dither=dither) for picture in pictures]
+
+
+def _animated(rasters: Sequence[Raster], pictures: Sequence[Image.Image]) -> dict[str, Any]:
+    timings = [raster.timing or Timing(100.0, 0) for raster in rasters]
+    loop = timings[0].loop
+    options: dict[str, Any] = {
+        "save_all": True,
+        "append_images": list(pictures[1:]),
+        "duration": [round(timing.milliseconds) for timing in timings],
     }
-    if channels in (2, 4):
-        tags[338] = 2  # alpha, not premultiplied
-    if raster.icc:
-        tags[34675] = raster.icc
-    directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
-    for tag, value in (tags | _tags_of_exif(raster.exif)).items():
-        directory[tag] = value
-    directory[273] = 0  # offset of the strip; Pillow adds the directory's own length when packing
-    return b"II*\0" + struct.pack("<I", 8) + directory.tobytes(8) + strip
+    if rasters[0].format == "GIF":  # without the number a GIF plays once
+        return options | ({} if loop is None else {"loop": loop})
+    return options | ({} if rasters[0].format == "AVIF" else {"loop": 1 if loop is None else loop})
 
 
-def _differences(samples: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.unsignedinteger[Any]]:
-    differences = samples.copy()
-    differences[:, 1:] -= samples[:, :-1]
-    return differences
-
-
-def _tags_of_exif(exif: bytes | None) -> dict[int, Any]:
-    if exif is None:
-        return {}
-    found = Image.Exif()
-    found.load(exif)
-    tags: dict[int, Any] = {tag: found[tag] for tag in DESCRIPTIVE_TAGS if tag in found}
-    for directory in EXIF_DIRECTORIES:
-        if content := found.get_ifd(directory):
-            tags[directory] = dict(content)
-    return tags
+def _metadata(raster: Raster) -> dict[str, Any]:
+    """Pillow's options for what the format can hold."""
+    height, width = raster.samples.shape[:2]
+    metadata, can, options = raster.metadata, WRITABLE[raster.format], dict[str, Any]()
+    if can.exif:
+        options["exif"] = with_size(raster.exif, width, height) if raster.exif else b""
+    if can.icc:
+        options["icc_profile"] = raster.icc
+    if can.dpi and metadata.dpi:
+        options["dpi"] = metadata.dpi
+    xmp = updated_xmp(metadata.xmp, width, height)
+    match raster.format:
+        case "PNG":
+            options["pnginfo"] = text_chunks(raster)
+        case "JPEG":
+            if xmp and len(xmp) < _LONGEST_SEGMENT:
+                options["xmp"] = xmp
+            if metadata.comment and len(metadata.comment) < _LONGEST_SEGMENT:
+                options["comment"] = metadata.comment
+            if metadata.iptc:
+                options["extra"] = iptc_segment(metadata.iptc)
+        case "GIF":
+            if metadata.comment:
+                options["comment"] = metadata.comment
+        case _:
+            if can.xmp and xmp:
+                options["xmp"] = xmp
+    return options

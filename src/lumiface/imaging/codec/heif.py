@@ -1,0 +1,129 @@
+"""HEIC files, by libheif (pillow-heif)."""
+
+from __future__ import annotations
+
+import io
+from types import ModuleType
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from lumiface.core.errors import InputError
+from lumiface.imaging.codec.exif import reset_orientation, with_size
+from lumiface.imaging.codec.icc import build_profile
+from lumiface.imaging.codec.metadata import remarks_on_xmp, updated_xmp
+from lumiface.imaging.codec.raster import Metadata, Raster
+from lumiface.imaging.codec.rgb_space import BT2020_PRIMARIES, P3_PRIMARIES, SRGB_CURVE, rgb_space
+from lumiface.imaging.codec.samples import check_size, unpremultiplied
+
+_P3, _BT2020 = 12, 9  # colour primaries of ITU-T H.273
+_HDR = (16, 18)  # transfer characteristics: PQ and HLG
+_WRITTEN_BITS = 10
+
+
+def has_heif() -> bool:
+    """Whether pillow-heif is installed."""
+    try:
+        _library()
+    except ImportError:
+        return False
+    return True
+
+
+def decode_heif(data: bytes, name: str, max_megapixels: float) -> Raster:
+    """The main picture of a HEIC file, 8 bits or, of 10 and 12 bits, 16.
+
+    Raises:
+        InputError: pillow-heif is not installed, or the picture is too large.
+    """
+    try:
+        library = _library()
+    except ImportError:
+        raise InputError(
+            f"{name} is a HEIC picture, which needs pillow-heif: pip install pillow-heif, or save it as JPEG"
+        ) from None
+    file = library.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    check_size(file.size, name, max_megapixels)
+    bits = int(file.info.get("bit_depth") or 8)
+    samples = np.array(file)  # decodes here
+    samples = samples if samples.ndim == 3 else samples[:, :, None]
+    if bits > 8:
+        full = np.float64(65535) / (2**bits - 1)
+        samples = (samples * full + 0.5).astype(np.uint16)
+    if file.premultiplied_alpha and samples.shape[2] in (2, 4):
+        samples = unpremultiplied(samples)
+    remarks: list[str] = []
+    if len(file) > 1:
+        remarks.append(f"the main one of {len(file)} pictures in the file is kept")
+    xmp = cast("bytes | None", file.info.get("xmp")) or None
+    remarks.extend(remarks_on_xmp(xmp))
+    exif = cast("bytes | None", file.info.get("exif"))
+    if exif:
+        try:  # libheif has turned the picture already, by the file's own tags
+            exif = reset_orientation(exif)[1]
+        except ValueError:
+            exif = None
+            remarks.append("its EXIF is damaged and dropped")
+    icc = cast("bytes | None", file.info.get("icc_profile")) or None
+    if icc is None:
+        icc, remark = _profile_of_tags(file.info.get("nclx_profile"))
+        remarks.extend(remark)
+    return Raster(
+        cast("npt.NDArray[np.unsignedinteger[Any]]", samples),
+        "HEIF",
+        exif or None,
+        icc,
+        metadata=Metadata(xmp=xmp),
+        remarks=tuple(remarks),
+    )
+
+
+def encode_heif(raster: Raster, quality: int) -> bytes:
+    """HEIC without chroma subsampling; 16 bits are stored as 10.
+
+    Raises:
+        ValueError: pillow-heif is not installed or cannot write.
+    """
+    try:
+        library = _library()
+    except ImportError:
+        raise ValueError("HEIC needs pillow-heif: pip install pillow-heif") from None
+    samples = raster.samples
+    if samples.shape[2] <= 2:  # few programs read HEIC in grey
+        samples = np.concatenate([samples[:, :, :1]] * 3 + [samples[:, :, 1:]], axis=2)
+    height, width = samples.shape[:2]
+    wide = samples.dtype == np.uint16
+    mode = ("RGBA" if samples.shape[2] == 4 else "RGB") + (";16" if wide else "")
+    file = library.from_bytes(mode=mode, size=(width, height), data=np.ascontiguousarray(samples).tobytes())
+    metadata: dict[str, Any] = {
+        "exif": with_size(raster.exif, width, height) if raster.exif else None,
+        "xmp": updated_xmp(raster.metadata.xmp, width, height),
+    }
+    if raster.icc:
+        metadata["icc_profile"] = raster.icc
+    out = io.BytesIO()
+    lossless = {"quality": -1, "matrix_coefficients": 0} if quality >= 100 else {"quality": quality}
+    file.save(out, chroma=444, **lossless, **metadata)
+    return out.getvalue()
+
+
+def _library() -> Any:
+    library: ModuleType = __import__("pillow_heif")
+    options: Any = library.options
+    options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
+    return library
+
+
+def _profile_of_tags(tags: dict[str, Any] | None) -> tuple[bytes | None, list[str]]:
+    """A profile for the primaries that the file names by number; None for those of sRGB."""
+    if not tags:
+        return None, []
+    remarks = []
+    if tags.get("transfer_characteristics") in _HDR:
+        remarks = ["its HDR brightness is read as ordinary brightness"]
+    named = {_P3: ("Display P3", P3_PRIMARIES), _BT2020: ("BT.2020", BT2020_PRIMARIES)}
+    found = named.get(tags.get("color_primaries", 0))
+    if found is None:
+        return None, remarks
+    return build_profile(rgb_space(found[1], SRGB_CURVE), found[0]), remarks

@@ -1,0 +1,98 @@
+"""Pictures in other colour spaces ↔ sRGB, in strips of bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lumiface.imaging.codec.icc import Space, TableSpace, is_grey_profile, space_of_profile
+from lumiface.imaging.codec.raster import Raster
+from lumiface.imaging.codec.rgb_space import Floats
+
+OUTSIDE = 0.02
+"""How far a colour may lie outside of sRGB, as a share of full scale, before it counts as outside."""
+
+REMARKED = 0.01
+"""Share of the pixels outside of sRGB from which on it is remarked on."""
+
+_STRIP_PIXELS = 1 << 18
+
+
+def read_colours(rgb: Tensor, raster: Raster, *, grey: bool) -> tuple[Tensor, bytes | None, tuple[str, ...]]:
+    """The decoded values (1, 3, H, W) → sRGB.
+
+    Returns:
+        the values; the profile to convert back into, None: sRGB; and remarks for the user.
+    """
+    icc, remarks = raster.icc, list[str]()
+    space: Space | None = raster.space
+    if icc is not None:
+        try:
+            space = space_of_profile(icc, grey)
+        except ValueError as fault:
+            return rgb, None, (f"its colour profile is unusable ({fault}) and ignored",)
+        if isinstance(space, TableSpace) and space.one_way:
+            icc = None
+            remarks.append("converted to sRGB: its colour profile, a scanner's, has no way back")
+    if space is None:
+        return rgb, icc, ()
+    converted, outside = to_srgb(rgb, space)
+    if outside > REMARKED:
+        remarks.append("colours outside of sRGB are clipped")
+    return converted, icc, tuple(remarks)
+
+
+def write_colours(
+    rgb: Tensor, icc: bytes | None, *, grey: bool, holds_grey: bool
+) -> tuple[Tensor, bytes | None]:
+    """sRGB (1, 3, H, W) → the values in a profile, and the profile to embed.
+
+    Args:
+        holds_grey: a grey picture is written in one channel; else a profile of grey is left out, and the
+            values stay sRGB.
+    """
+    if icc is None or (is_grey_profile(icc) and not (grey and holds_grey)):
+        return rgb, None
+    try:
+        space = space_of_profile(icc, grey)
+    except ValueError:  # of a picture that was not read from a file
+        return rgb, icc
+    return (rgb if space is None else from_srgb(rgb, space)), icc
+
+
+def to_srgb(rgb: Tensor, space: Space) -> tuple[Tensor, float]:
+    """(1, 3, H, W) in a colour space, [0, 1] → sRGB, clipped to [0, 1].
+
+    Returns:
+        the picture, and the share of pixels whose colour is outside of sRGB by more than `OUTSIDE`.
+    """
+    outside = 0
+
+    def convert(strip: Floats) -> Floats:
+        nonlocal outside
+        converted = space.to_srgb(strip)
+        far = (converted.min(axis=-1) < -OUTSIDE) | (converted.max(axis=-1) > 1.0 + OUTSIDE)
+        outside += int(far.sum())
+        return converted.clip(0.0, 1.0)
+
+    return _in_strips(rgb, convert), outside / max(rgb.shape[-2] * rgb.shape[-1], 1)
+
+
+def from_srgb(rgb: Tensor, space: Space) -> Tensor:
+    """(1, 3, H, W) sRGB → the colour space; both in [0, 1]."""
+    return _in_strips(rgb, lambda strip: space.from_srgb(strip.clip(0.0, 1.0)))
+
+
+def _in_strips(rgb: Tensor, convert: Callable[[Floats], Floats]) -> Tensor:
+    height, width = rgb.shape[-2:]
+    result = torch.empty((1, 3, height, width), dtype=torch.float32)
+    rows = max(_STRIP_PIXELS // max(width, 1), 1)
+    with np.errstate(all="ignore"):
+        for top in range(0, height, rows):
+            strip = rgb[0, :, top : top + rows].detach().cpu().permute(1, 2, 0).numpy()
+            converted = convert(strip.astype(np.float32)).astype(np.float32)
+            result[0, :, top : top + rows] = torch.from_numpy(converted).permute(2, 0, 1)
+    return result
