@@ -98,10 +98,12 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path, kind):
         (b"Dear diary, today I took a photograph.", "is not a picture"),
         (b"\x89PNG\r\n\x1a\n", "cannot be read"),
         (b"\xff\xd8\xff", "cannot be read"),
-        (b"GIF89a" + bytes(50), "is not a picture"),
-        (b"\0\0\0\x18ftypheic" + bytes(50), "is a HEIC .* save or export it as JPEG"),
+        (b"GIF89a" + bytes(50), "cannot be read"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "cannot be read"),
+        (b"\0\0\0\x18ftypavif" + bytes(50), "cannot be read"),
+        (b"8BPS\0\1" + bytes(50), "is a PSD picture, which is not read; save it as PNG"),
     ],
-    ids=["empty", "text", "png signature alone", "jpeg signature alone", "gif", "heic"],
+    ids=["empty", "text", "png signature alone", "jpeg signature alone", "gif", "heic", "avif", "psd"],
 )
 def test_what_is_no_picture_is_refused(tmp_path, content, what):
     path = tmp_path / "party.jpg"

@@ -78,7 +78,8 @@ def test_round_trip_is_exact_and_of_the_same_kind(tmp_path, suffix, bits, grey, 
     # WebP has no grey, and a TIFF of 16-bit grey with alpha has few readers: both hold three equal channels.
     assert after.info.grey == (grey and suffix != ".webp" and not (alpha and bits == 16 and ".tif" in suffix))
     tolerance = 1e-7 if bits == 8 or holds_16 else 0.5 / 255 + 1e-6
-    assert (after.rgb - before.rgb).abs().max() <= tolerance
+    shown = torch.ones(1) if before.alpha is None else (before.alpha >= 1 / 16)  # others: test_transparency
+    assert ((after.rgb - before.rgb) * shown).abs().max() <= tolerance
     assert (after.alpha is None) is (before.alpha is None)
     if before.alpha is not None and after.alpha is not None:
         assert (after.alpha - before.alpha).abs().max() <= tolerance
@@ -173,11 +174,11 @@ def test_the_thumbnail_of_the_old_picture_goes(tmp_path):
 @pytest.mark.parametrize(
     "exif", [b"Exif\0\0rubbish", b"Exif\0\0MM\0*\0\0\0\x08\0\xff"], ids=["rubbish", "cut"]
 )
-def test_damaged_exif_is_left_out_with_a_warning(tmp_path, exif):
+def test_damaged_exif_is_left_out_with_a_remark(tmp_path, exif):
     Image.new("RGB", (4, 2)).save(tmp_path / "x.jpg", exif=exif)
-    with pytest.warns(UserWarning, match=r"x\.jpg: its EXIF is damaged"):
-        info = read_picture(tmp_path / "x.jpg").info
+    info = read_picture(tmp_path / "x.jpg").info
     assert info.exif is None
+    assert info.remarks == ("its EXIF is damaged and dropped",)
 
 
 @pytest.mark.parametrize("transparent", [True, False])
@@ -187,7 +188,8 @@ def test_a_palette_becomes_colours(tmp_path, transparent):
     stored.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     stored.save(tmp_path / "x.png", **({"transparency": 1} if transparent else {}))
     after = read_picture(tmp_path / "x.png")
-    np.testing.assert_array_equal(after.rgb.argmax(dim=1)[0], indices)
+    shown = indices != 1 if transparent else np.ones_like(indices, dtype=bool)
+    np.testing.assert_array_equal(after.rgb.argmax(dim=1)[0].numpy()[shown], indices[shown])
     assert not after.info.grey
     assert (after.alpha is not None) == transparent
     if after.alpha is not None:
@@ -249,8 +251,9 @@ def test_cmyk_is_converted_by_its_own_profile(tmp_path, suffix, profile, cyan):
 
 def test_an_unusable_cmyk_profile_is_said(tmp_path):
     Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(tmp_path / "x.jpg", icc_profile=SRGB)
-    with pytest.warns(UserWarning, match=r"x\.jpg: its colour profile is unusable"):
-        assert read_picture(tmp_path / "x.jpg").rgb[0, :, 4, 4].tolist() == pytest.approx([0, 1, 1], abs=0.02)
+    read = read_picture(tmp_path / "x.jpg")
+    assert read.rgb[0, :, 4, 4].tolist() == pytest.approx([0, 1, 1], abs=0.02)
+    assert any("its colour profile is unusable" in remark for remark in read.info.remarks)
 
 
 def test_content_decides_not_the_suffix(tmp_path):
@@ -271,7 +274,7 @@ def test_a_grey_picture_stays_grey_when_a_network_has_tinted_it(tmp_path):
 # --- Writing where it cannot be written ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["x.gif", "x", "x.jpg.exe"])
+@pytest.mark.parametrize("name", ["x.psd", "x", "x.jpg.exe"])
 def test_an_unknown_suffix_is_refused(tmp_path, name):
     with pytest.raises(OutputError, match=r"the name must end in one of \.jpg"):
         write_picture(picture(8, False, False), tmp_path / name)
