@@ -23,7 +23,7 @@ from lumiface.imaging.codec.rgb_space import (
 _HEADER, _ENTRY = 128, 12
 _GRID = 52  # points per side: every fifth of the 256 levels
 _PARAMETERS = {0: "g", 1: "gab", 2: "gabe", 3: "gabcd", 4: "gabcdef"}
-_SAME_AS_SRGB = 0.6 / 255
+_SAME_AS_SRGB = 1.0 / 255  # the usual files of sRGB differ among themselves by half of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ def space_of_profile(profile: bytes, grey: bool) -> Space | None:
         raise ValueError("it is damaged") from fault
     if not (np.isfinite(shown).all() and np.isfinite(back).all()):
         raise ValueError("it is damaged")
-    return None if np.abs(shown - probe).max() < _SAME_AS_SRGB else space
+    return None if np.abs(shown.clip(0.0, 1.0) - probe).max() < _SAME_AS_SRGB else space
 
 
 def is_grey_profile(profile: bytes) -> bool:
