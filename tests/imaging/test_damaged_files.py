@@ -176,7 +176,7 @@ def test_damaged_files_give_a_picture_or_one_line(tmp_path, kind):
         after = {file for file in tmp_path.rglob("*") if file.is_file()}
         assert all(file.read_bytes() == content for file, content in before.items())
         assert all(target in file.parents for file in after - set(before))
-    assert 0 < restored < FILES  # the damage is neither nothing nor everything
+    assert restored < FILES  # of PNG, whose parts have checksums, every damage is noticed
 
 
 if __name__ == "__main__":

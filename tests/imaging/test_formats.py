@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from lumiface.core.errors import InputError, OutputError
 from lumiface.imaging.codec import heif, raw
 from lumiface.imaging.codec.formats import FORMAT_OF_SUFFIX, RAW_SUFFIXES, UNREAD_SUFFIXES, WRITABLE, sniff
+from lumiface.imaging.codec.quiet import quiet_stderr
 from lumiface.imaging.frames import PictureWriter, holds_all, read_pictures
 from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
 from lumiface.imaging.quantize import from_uint8
@@ -281,6 +283,18 @@ def test_opencv_says_nothing_on_stderr(tmp_path, capfd):
                 read_picture(tmp_path / "x")
     shown = capfd.readouterr()
     assert (shown.out, shown.err) == ("", "")
+
+
+def test_silence_of_threads_that_overlap_ends(capfd):
+    first, second = quiet_stderr(), quiet_stderr()
+    first.__enter__()
+    second.__enter__()
+    os.write(2, b"hidden")
+    first.__exit__(None, None, None)
+    os.write(2, b"hidden, too")
+    second.__exit__(None, None, None)
+    os.write(2, b"shown")
+    assert capfd.readouterr().err == "shown"
 
 
 def test_a_stereo_pair_is_said(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -31,6 +31,7 @@ from lumiface.imaging.codec.formats import Format, sniff, suffix_of, unread_kind
 from lumiface.imaging.codec.heif import decode_heif
 from lumiface.imaging.codec.metadata import exif_of, exif_of_raw, metadata_of, remarks_on_xmp
 from lumiface.imaging.codec.pixels import bits_of, samples_8, samples_16, unsigned
+from lumiface.imaging.codec.quiet import quiet_stderr
 from lumiface.imaging.codec.raster import Raster, Timing
 from lumiface.imaging.codec.raw import decode_raw
 from lumiface.imaging.codec.samples import check_size
@@ -46,6 +47,7 @@ _OPENERS: dict[Format, type[ImageFile.ImageFile]] = {
 }
 _TIFF_KIND, _REDUCED_OR_MASK = 254, 0b101  # NewSubfileType: a thumbnail, a mask
 _MAX_FRAMES = 100_000
+_TALKATIVE = ("TIFF", "PNG", "RAW")  # libtiff, libpng of OpenCV, and LibRaw write to standard error
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,11 @@ def decode_all(data: bytes, name: str, max_megapixels: float) -> Rasters:
         return Rasters(format_, 1, _by_library(data, name, format_, max_megapixels))
     if format_ == "AVIF" and not features.check("avif"):
         raise InputError(f"{name} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
-    with _readable(name):
+    with _readable(name, format_):
         # Not by `Image.open`, whose size limit is global; here the caller sets it.
         picture = _OPENERS[format_](io.BytesIO(data), name)
     check_size(picture.size, name, max_megapixels)
-    with _readable(name):
+    with _readable(name, format_):
         indices = _indices(picture)
     return Rasters(format_, len(indices), _frames(picture, data, name, format_, indices, max_megapixels))
 
@@ -129,10 +131,10 @@ def decode_avif(data: bytes, name: str, max_megapixels: float) -> npt.NDArray[np
 
 
 @contextmanager
-def _readable(name: str) -> Generator[None]:
+def _readable(name: str, format_: Format | None = None) -> Generator[None]:
     """Turns any exception of a decoder into an InputError of one line, with the cause attached."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet_stderr() if format_ in _TALKATIVE else nullcontext():
             warnings.simplefilter(
                 "ignore"
             )  # Pillow's, of what it reads nevertheless, without the file's name
@@ -158,7 +160,7 @@ def _unknown(data: bytes, name: str) -> InputError:
 
 
 def _by_library(data: bytes, name: str, format_: Format, max_megapixels: float) -> Iterator[Raster]:
-    with _readable(name):
+    with _readable(name, format_):
         if format_ == "HEIF":
             raster = decode_heif(data, name, max_megapixels)
         else:
@@ -198,7 +200,7 @@ def _frames(
     animated = len(indices) > 1 and format_ != "TIFF"
     for index in indices:
         label = name if len(indices) == 1 else f"{name} ({'frame' if animated else 'page'} {index + 1})"
-        with _readable(label):
+        with _readable(label, format_):
             if picture.tell() != index:
                 picture.seek(index)
             check_size(picture.size, label, max_megapixels)
