@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, PngImagePlugin
 
 from lumiface.core.errors import SettingError
 from lumiface.imaging.codec.formats import UNREAD_SUFFIXES
-from lumiface.imaging.io import Picture, read_picture
+from lumiface.imaging.codec.raster import Metadata
+from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
 from lumiface.restoration import picture_files, result_file
 from lumiface.restoration.batch import Box, Summary, restore_files
 from lumiface.restoration.jobs import plan_jobs
@@ -288,6 +290,18 @@ def test_texts_of_a_png_go_through_the_batch(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "x.png", pnginfo=texts)
     (result,) = restore(tmp_path / "x.png").restored
     assert Image.open(result).info["parameters"] == "Steps: 20"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "lost"), [(".jpg", "16 bits, texts"), (".webp", "16 bits, texts, DPI"), (".tif", "texts")]
+)
+def test_what_another_format_cannot_hold_is_said(tmp_path, suffix, lost):
+    metadata = Metadata(text=(("parameters", "Steps: 20"),), dpi=(300, 300))
+    wide = Picture(torch.rand(1, 3, 8, 8), None, ImageInfo(bits=16, metadata=metadata))
+    write_picture(wide, tmp_path / "x.png")
+    assert restore(tmp_path / "x.png", output=tmp_path / "y.png").remark_lines == []
+    (line,) = restore(tmp_path / "x.png", output=tmp_path / f"y{suffix}").remark_lines
+    assert line.endswith(f": not kept, because {suffix} has no place for it: {lost}")
 
 
 # --- The inputs that were handed in -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.imaging.frames import read_pictures
 from lumiface.imaging.io import MAX_MEGAPIXELS, Picture
 from lumiface.restoration.jobs import SUFFIX, Job, Jobs, plan_jobs
-from lumiface.restoration.picture_files import holds_alpha, left_line, name_with_alpha
+from lumiface.restoration.picture_files import left_line, may_be_written_as_png, name_with_alpha
 from lumiface.restoration.result_file import ResultFile
 
 if TYPE_CHECKING:
@@ -180,7 +180,8 @@ def _is_done(job: Job, planned: Set[Path]) -> bool:
     except OSError:  # reading it reports that
         return False
     possible = [job.target]
-    if not holds_alpha(job.target):
+    # A file of that name beside a target that the user named may be anything.
+    if not job.wished and may_be_written_as_png(job.source, job.target):
         possible.append(name_with_alpha(job.source, job.target, planned))
     for target in possible:
         try:

@@ -17,10 +17,11 @@ SUFFIX = "_lumiface"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture to restore: read `source`, write `target`."""
+    """One picture to restore: read `source`, write `target`; `wished`: the user named the target."""
 
     source: Path
     target: Path
+    wished: bool = False
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ def plan_jobs(inputs: Sequence[str], output: Path | None = None, suffix: str = S
             )
             continue
         sources[target] = source
-        jobs.todo.append(Job(source, target))
+        jobs.todo.append(Job(source, target, as_file))
     return jobs
 
 

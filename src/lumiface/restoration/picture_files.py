@@ -109,6 +109,12 @@ def holds_alpha(target: Path) -> bool:
     return format_ is None or WRITABLE[format_].alpha
 
 
+def may_be_written_as_png(source: Path, target: Path) -> bool:
+    """Whether a result may have had to go beside its target for its transparency, as far as headers tell."""
+    content = sniff(_head(source), source.name)
+    return not holds_alpha(target) and content is not None and content in WRITABLE and WRITABLE[content].alpha
+
+
 def name_with_alpha(source: Path, target: Path, planned: Set[Path]) -> Path:
     """The .png beside a target that has no transparency; x.jpg.png if x.png belongs to another file."""
     beside = target.with_suffix(".png")

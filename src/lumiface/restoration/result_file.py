@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumiface.core.errors import InputError
+from lumiface.imaging.codec.formats import WRITABLE
 from lumiface.imaging.frames import MAX_ANIMATION_MEGAPIXELS, PictureFile, PictureWriter, holds_all
-from lumiface.imaging.io import Picture
+from lumiface.imaging.io import ImageInfo, Picture, format_of_path
 from lumiface.restoration.jobs import Job
 from lumiface.restoration.picture_files import holds_alpha, name_with_alpha
 from lumiface.restoration.prior_view import PriorView, save_prior
@@ -80,6 +81,8 @@ class ResultFile:
         if picture.alpha is not None and not holds_alpha(self.target):
             self.target = name_with_alpha(self._job.source, self.target, self._planned)
             self.remarks[f"written as .png, because {self._job.target.suffix} has no transparency"] = None
+        if lost := _lost(picture.info, self.target):
+            self.remarks[f"not kept, because {self.target.suffix} has no place for it: {lost}"] = None
         count, kind = self._file.count, self._file.kind
         height, width = picture.rgb.shape[-2:]
         if not holds_all(self._file, self.target):
@@ -92,3 +95,19 @@ class ResultFile:
             ] = None
             count = 1
         return PictureWriter(self.target, count, self._quality)
+
+
+def _lost(info: ImageInfo, target: Path) -> str:
+    """What of the input's properties the format of the result cannot hold, in words; empty if nothing."""
+    can, metadata = WRITABLE[format_of_path(target)], info.metadata
+    properties = {
+        "16 bits": info.bits == 16 and not can.wide,
+        "colour profile (the result is sRGB)": info.icc is not None and not can.icc,
+        "EXIF": info.exif is not None and not can.exif,
+        "XMP": metadata.xmp is not None and not can.xmp,
+        "IPTC": metadata.iptc is not None and not can.iptc,
+        "texts": bool(metadata.text) and can.text != "texts",
+        "comment": bool(metadata.comment) and not can.text,
+        "DPI": metadata.dpi is not None and not can.dpi,
+    }
+    return ", ".join(name for name, lost in properties.items() if lost)
