@@ -11,6 +11,7 @@ from torch import Tensor
 from lumiface.imaging.codec.icc import Space, TableSpace, is_grey_profile, space_of_profile
 from lumiface.imaging.codec.raster import Raster
 from lumiface.imaging.codec.rgb_space import Floats
+from lumiface.imaging.quantize import quantize
 
 OUTSIDE = 0.02
 """How far a colour may lie outside of sRGB, as a share of full scale, before it counts as outside."""
@@ -42,6 +43,10 @@ def read_colours(rgb: Tensor, raster: Raster, *, grey: bool) -> tuple[Tensor, by
     converted, outside = to_srgb(rgb, space)
     if outside > REMARKED:
         remarks.append("colours outside of sRGB are clipped")
+    if raster.samples.dtype.itemsize == 1:
+        # The networks and the estimate of noise know the levels of 8 bits; values between them come out
+        # brighter by up to a level, and unlike the same picture stored in sRGB.
+        converted = quantize(converted)
     return converted, icc, tuple(remarks)
 
 
