@@ -150,10 +150,12 @@ def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
         list(read_square_faces([tmp_path / "x.pack"]))
 
 
-def test_a_photograph_in_avif_is_still_refused(tmp_path: Path) -> None:
-    Image.new("RGB", (32, 32)).save(tmp_path / "x.avif")
-    with pytest.raises(InputError, match="is a HEIC or AVIF picture"):
-        read_picture(tmp_path / "x.avif")
+def test_a_photograph_in_avif_is_turned_upright_and_a_packs_is_not(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (32, 16)).save(tmp_path / "x.avif", exif=exif.tobytes())
+    assert read_picture(tmp_path / "x.avif").rgb.shape == (1, 3, 32, 16)
+    assert decode_rgb8((tmp_path / "x.avif").read_bytes(), "x").shape == (16, 32, 3)
 
 
 def test_the_command_reports_faces_size_and_psnr(faces: Path, tmp_path: Path) -> None:
