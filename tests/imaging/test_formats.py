@@ -210,7 +210,7 @@ def test_without_the_libraries_one_line_says_what_to_install(tmp_path, monkeypat
     dng(tmp_path / "x.dng")
     monkeypatch.setattr(heif, "_library", missing)
     monkeypatch.setattr(raw, "_library", missing)
-    with pytest.raises(InputError, match=r"x\.heic is a HEIC picture, .* pip install pillow-heif"):
+    with pytest.raises(InputError, match=r"x\.heic is a HEIC picture, .* pip install \"lumiface\[heif\]\""):
         read_picture(tmp_path / "x.heic")
     with pytest.raises(InputError, match=r'x\.dng is camera RAW, .* pip install "lumiface\[raw\]"'):
         read_picture(tmp_path / "x.dng")

@@ -132,7 +132,7 @@ def test_what_needs_a_library_is_counted_with_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(picture_files, "has_heif", lambda: False)
     monkeypatch.setattr(picture_files, "has_raw", lambda: False)
     assert restore(tmp_path).remark_lines == [
-        "not looked at: 2 HEIC (a.HEIC, b.heif); pip install pillow-heif",
+        'not looked at: 2 HEIC (a.HEIC, b.heif); pip install "lumiface[heif]"',
         'not looked at: 2 camera RAW (c.nef, d.DNG); pip install "lumiface[raw]"',
     ]
 

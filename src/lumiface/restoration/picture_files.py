@@ -26,7 +26,7 @@ from lumiface.imaging.io import PICTURE_SUFFIXES
 _HEAD = 4096
 _MAX_NAMES = 3
 _HEIC, _RAW = "HEIC", "camera RAW"
-_MENDS = {_HEIC: "pip install pillow-heif", _RAW: 'pip install "lumiface[raw]"'}
+_MENDS = {_HEIC: 'pip install "lumiface[heif]"', _RAW: 'pip install "lumiface[raw]"'}
 
 
 @dataclass(frozen=True, slots=True)

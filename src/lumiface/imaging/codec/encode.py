@@ -23,7 +23,7 @@ _LONGEST_SEGMENT = 65_000  # bytes of a JPEG's segment, with room for its name
 def missing_for_writing(format_: Format) -> str | None:
     """What to install before a format can be written; None if nothing is missing."""
     if format_ == "HEIF" and not has_heif():
-        return "HEIC needs pillow-heif: pip install pillow-heif"
+        return 'HEIC needs pillow-heif: pip install "lumiface[heif]"'
     if format_ == "AVIF" and not features.check("avif"):
         return "AVIF needs Pillow from 11.3 on: pip install -U pillow"
     return "camera RAW cannot be written" if format_ not in WRITABLE else None

@@ -41,7 +41,8 @@ def decode_heif(data: bytes, name: str, max_megapixels: float) -> Raster:
         library = _library()
     except ImportError:
         raise InputError(
-            f"{name} is a HEIC picture, which needs pillow-heif: pip install pillow-heif, or save it as JPEG"
+            f"{name} is a HEIC picture, which needs pillow-heif: "
+            'pip install "lumiface[heif]", or save it as JPEG'
         ) from None
     file = library.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     check_size(file.size, name, max_megapixels)
@@ -88,7 +89,7 @@ def encode_heif(raster: Raster, quality: int) -> bytes:
     try:
         library = _library()
     except ImportError:
-        raise ValueError("HEIC needs pillow-heif: pip install pillow-heif") from None
+        raise ValueError('HEIC needs pillow-heif: pip install "lumiface[heif]"') from None
     samples = raster.samples
     if samples.shape[2] <= 2:  # few programs read HEIC in grey
         samples = np.concatenate([samples[:, :, :1]] * 3 + [samples[:, :, 1:]], axis=2)
