@@ -61,6 +61,13 @@ def restore(
     ] = None,
     save_prior: Annotated[bool | None, typer.Option("--save-prior")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="also write a contact sheet (.png or .jpg): every picture before and after, with its faces",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace existing results")] = False,
     quality: Annotated[int, typer.Option(min=1, max=100, help="quality of JPEG and WebP results")] = 95,
     max_megapixels: Annotated[
@@ -80,6 +87,7 @@ def restore(
     from lumiface.restoration.batch import Summary, run_jobs
     from lumiface.restoration.jobs import plan_jobs
     from lumiface.restoration.restorer import RestoreConfig, Restorer
+    from lumiface.restoration.sheet import ContactSheet
 
     config = checked(
         RestoreConfig,
@@ -100,8 +108,11 @@ def restore(
     )
     boxes = [_box(text) for text in box or []]
     torch_device = choose_device(device)
+    contact_sheet = ContactSheet(sheet) if sheet is not None else None
     try:
         jobs = plan_jobs(inputs, output)
+        if contact_sheet is not None:
+            contact_sheet.refuse_inputs(job.source for job in jobs.todo)
         restorer = Restorer(model, config, str(torch_device)) if jobs.todo else None
     except (InputError, OutputError) as error:  # the model or the output folder: no input can be restored
         raise SettingError(str(error)) from error
@@ -117,10 +128,13 @@ def restore(
                 boxes=boxes,
                 max_megapixels=max_megapixels,
                 progress=lambda done, total, path: progress(done, total, path.name),
+                sheet=contact_sheet,
             )
     if len(summary.restored) <= MAX_LINES:
         for path in summary.restored:
             typer.echo(str(path))
+    for path in summary.sheets:
+        typer.echo(str(path))
     if summary.restored or summary.skipped:
         Console().print(_table(summary))
     for line in summary.remark_lines:

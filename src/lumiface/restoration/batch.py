@@ -16,6 +16,8 @@ from lumiface.imaging.io import MAX_MEGAPIXELS, Picture
 from lumiface.restoration.jobs import SUFFIX, Job, Jobs, plan_jobs
 from lumiface.restoration.picture_files import left_line, may_be_written_as_png, name_with_alpha
 from lumiface.restoration.result_file import ResultFile
+from lumiface.restoration.sheet import ContactSheet
+from lumiface.restoration.sheet_rows import SheetRows
 
 if TYPE_CHECKING:
     from lumiface.restoration.restorer import Restored
@@ -43,6 +45,7 @@ class Summary:
         notes: note of the restorer -> number of pictures it applies to.
         remarks: what of a file is not kept or could not be used -> the files.
         left: kind of pictures that are not read -> the files of it in the input folders.
+        sheets: pages of the contact sheet.
     """
 
     restored: list[Path] = field(default_factory=list[Path])
@@ -53,6 +56,7 @@ class Summary:
     notes: Counter[str] = field(default_factory=Counter[str])
     remarks: dict[str, list[Path]] = field(default_factory=dict[str, list[Path]])
     left: dict[str, list[Path]] = field(default_factory=dict[str, list[Path]])
+    sheets: list[Path] = field(default_factory=list[Path])
 
     @classmethod
     def of_jobs(cls, jobs: Jobs) -> Summary:
@@ -111,6 +115,7 @@ def run_jobs(
     boxes: Sequence[Box] = (),
     max_megapixels: float = MAX_MEGAPIXELS,
     progress: Callable[[int, int, Path], None] | None = None,
+    sheet: ContactSheet | None = None,
 ) -> Summary:
     """Restore the planned pictures one after the other.
 
@@ -122,21 +127,32 @@ def run_jobs(
         boxes: manually specified faces, for a single picture.
         max_megapixels: larger inputs are refused before they are decoded.
         progress: called with (number of finished pictures, total number, the picture just finished).
+        sheet: shows every planned picture before and after, and why one failed. Its pages are written even
+            if the batch is interrupted; a page that cannot be written counts as a failure.
 
     Raises:
-        SettingError: boxes are given with more or fewer than one picture.
+        SettingError: boxes are given with more or fewer than one picture, or the sheet is one of the inputs.
     """
     if boxes and len(jobs.todo) != 1:
         raise SettingError(f"boxes belong to one picture, got {len(jobs.todo)}; name that one")
     summary = Summary.of_jobs(jobs)
     planned = {job.target for job in jobs.todo}
-    for done, job in enumerate(jobs.todo, start=1):
-        if not overwrite and _is_done(job, planned):
-            summary.skipped[job.source] = "already there"
-        else:
-            _restore(job, planned, restorer, summary, quality, boxes, max_megapixels)
-        if progress is not None:
-            progress(done, len(jobs.todo), job.source)
+    rows = SheetRows(sheet, summary.failed, summary.faults) if sheet is not None else None
+    if sheet is not None:
+        sheet.refuse_inputs(job.source for job in jobs.todo)
+    try:
+        for done, job in enumerate(jobs.todo, start=1):
+            if not overwrite and _is_done(job, planned):
+                summary.skipped[job.source] = "already there"
+                if rows is not None:
+                    rows.add_existing(job, max_megapixels)
+            else:
+                _restore(job, planned, restorer, summary, quality, boxes, max_megapixels, rows)
+            if progress is not None:
+                progress(done, len(jobs.todo), job.source)
+    finally:
+        if rows is not None:
+            summary.sheets.extend(rows.close())
     return summary
 
 
@@ -148,12 +164,16 @@ def _restore(
     quality: int,
     boxes: Sequence[Box],
     max_megapixels: float,
+    rows: SheetRows | None,
 ) -> None:
     try:
         file = read_pictures(job.source, max_megapixels=max_megapixels)
         result = ResultFile(job, planned, file, quality)
+        first: tuple[Picture, Restored] | None = None  # what the sheet shows of a file
         for picture in file.pictures:
-            result.add(restorer(picture, boxes))
+            restored = restorer(picture, boxes)
+            first = first or (picture, restored)
+            result.add(restored)
             if result.is_full:
                 break
         result.write()
@@ -172,6 +192,11 @@ def _restore(
         summary.notes.update(result.notes)
         for remark in result.remarks:
             summary.remarks.setdefault(remark, []).append(job.source)
+        if rows is not None and first is not None:
+            rows.add(job, *first)
+        return
+    if rows is not None:
+        rows.add_failure(job, summary.failed[-1])
 
 
 def _is_done(job: Job, planned: Set[Path]) -> bool:
