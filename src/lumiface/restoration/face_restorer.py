@@ -34,7 +34,7 @@ class FaceReport:
     Attributes:
         box: x1, y1, x2, y2 in pixels of the photograph.
         score: the detector's confidence, 0 to 1.
-        before: size, light and detail of the face in the photograph.
+        before: measures of the face in the photograph.
         treatment: "restored" by the network; "relit": a large face, which keeps its own detail; "unchanged":
             a face that lacks nothing.
         own_light: 0 to 1, how much of its own light a well-exposed face kept.
