@@ -72,6 +72,30 @@ def test_a_well_lit_face_keeps_its_light_and_colour(restorer: Restorer, portrait
     assert float((small - before).abs().mean()) < 0.02
 
 
+def test_a_large_well_lit_face_is_left_exactly_as_it_is(restorer: Restorer, portrait: Picture) -> None:
+    large = replace(portrait, rgb=F.interpolate(portrait.rgb, scale_factor=4.0, mode="bicubic").clamp(0, 1))
+    result = run(restorer, large, scale=1)
+    assert [face.treatment for face in result.faces] == ["relit"]
+    assert float((result.picture.rgb - large.rgb).abs().max()) < 0.5 / 255
+
+
+def test_a_dim_face_before_a_bright_sea_is_lit(restorer: Restorer, portrait: Picture) -> None:
+    """The mean over face and sea says well lit; the face does not. The sea stays as bright as it is."""
+    rgb = F.interpolate(portrait.rgb, scale_factor=4.0, mode="bicubic").clamp(0, 1)
+    ((x1, y1, x2, y2),) = [face.box for face in run(restorer, Picture(rgb), scale=1).faces]
+    x, y = torch.arange(rgb.shape[-1]) + 0.5, (torch.arange(rgb.shape[-2]) + 0.5)[:, None]
+    across, down = (x - (x1 + x2) / 2) / (0.62 * (x2 - x1)), (y - (y1 + y2) / 2) / (0.66 * (y2 - y1))
+    head = (across.square() + down.square() < 1.0) | (y > y2)
+    scene = torch.where(head, 0.3 * rgb, torch.tensor([0.75, 0.85, 0.95]).view(1, 3, 1, 1))
+    result = run(restorer, Picture(scene), scale=1, strength=1.0)
+    assert len(result.faces) == 1
+    face = (..., slice(round(0.6 * y1 + 0.4 * y2), round(y2)), slice(round(x1 + 10), round(x2 - 10)))
+    assert result.faces[0].own_light < 0.5
+    assert float(luma(result.picture.rgb[face]).mean()) > 1.4 * float(luma(scene[face]).mean())
+    corner = (..., slice(0, 60), slice(0, 60))
+    assert float((result.picture.rgb - scene)[corner].abs().max()) < 0.08
+
+
 def test_a_good_photograph_keeps_its_dark_texture(restorer: Restorer, portrait: Picture) -> None:
     rgb = portrait.rgb.clone()
     generator = torch.Generator().manual_seed(0)

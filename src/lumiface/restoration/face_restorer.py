@@ -16,7 +16,7 @@ from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight
 from lumiface.registry import Refinable, load_model, trained_on_camera, working_sizes
 from lumiface.restoration.config import RestoreConfig
-from lumiface.restoration.preserve import preserve_chroma, preserve_illumination
+from lumiface.restoration.preserve import give_least_light, preserve_chroma, preserve_illumination
 from lumiface.restoration.prior_view import PriorView, render_prior_views
 from lumiface.restoration.relight import transfer_light
 from lumiface.restoration.tasks import FaceTask, FaceTaskName, is_blurred
@@ -191,7 +191,7 @@ class FaceRestorer:
         output: Tensor,
     ) -> tuple[Tensor, FaceReport]:
         own_light = exposure_weight(measured.light)
-        output = preserve_illumination(crop, output, own_light)
+        output = preserve_illumination(crop, give_least_light(output), own_light)
         if not self.config.colour:
             output = preserve_chroma(crop, output)
         # Faces with more detail than the network gives keep their own and are only relit.
