@@ -69,7 +69,7 @@ def test_offset_leaves_no_step_at_the_rim(degrees: float, offset: float) -> None
 def test_offset_and_cast_leave_no_seam_on_a_photo(astronaut: Tensor) -> None:
     crop = crop_face(astronaut, FACE, 256)
     for changed in (crop + 0.1, crop - 0.1, crop * torch.tensor([1.2, 1.0, 0.8]).view(1, 3, 1, 1)):
-        assert _seam(paste_face(astronaut, changed.clamp(0, 1), FACE), astronaut) < 0.15
+        assert _seam(paste_face(astronaut, changed.clamp(0, 1), FACE), astronaut) < 0.3
 
 
 def test_seam_score_sees_a_hard_edge(astronaut: Tensor) -> None:

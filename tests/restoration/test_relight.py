@@ -115,3 +115,13 @@ def test_what_is_saturated_stays_as_it_is() -> None:
     lit = relight(red, ToneCurve(3.0, 0.6))
     assert float(lit[:, 1:].max()) < 0.01
     assert float(lit[0, 0, 32].diff().min()) > 0.25 * float(red[0, 0, 32].diff().min())
+
+
+def test_a_face_under_a_red_lamp_does_not_turn_pink(astronaut: Tensor) -> None:
+    face = 0.35 * astronaut[..., 60:188, 160:288] * torch.tensor([1.0, 0.12, 0.10]).view(1, 3, 1, 1)
+    small = torch.nn.functional.interpolate(face, size=(64, 64), mode="area")
+    white = 0.5 * luma(small) / luma(small).mean() * torch.tensor([1.2, 0.95, 0.75]).view(1, 3, 1, 1)
+    lit = transfer_light(face, small, white.clamp(0, 1))
+    bright = lit[0, 0] > 0.3
+    assert float((lit[0, 1] / lit[0, 0])[bright].mean()) < 0.25
+    assert float((lit[0, 0] > 0.99).float().mean()) < 0.01

@@ -17,11 +17,11 @@ _RIM = 0.80  # the superellipse outside of which what is seen is taken for backg
 _SHOULDERS = 0.72  # below this fraction of the square the rim shows clothes, not background
 _REACH = 9  # cells over which the background's colour is carried inwards from the rim
 _LIKE, _UNLIKE = 0.15, 0.45  # distance from the background's colour, in that of the face from it
-_TELLABLE = (5.0 / 255.0, 14.0 / 255.0)  # difference of face and background: none, and clear
+_DISTINCT = (5.0 / 255.0, 14.0 / 255.0)  # difference of face and background: none, and clear
 _EDGE = 0.02  # contrast of an edge that the matte follows
 
 
-def head_matte(picture: Tensor, u: Tensor, v: Tensor) -> Tensor:
+def head_matte(picture: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """1 on the head, 0 on the background beside it, soft in between.
 
     The colour of the background is that of the rim, above the shoulders; what has it further inside is
@@ -33,7 +33,7 @@ def head_matte(picture: Tensor, u: Tensor, v: Tensor) -> Tensor:
         u, v: (h, w), each pixel's place in the aligned square, 0 to 1 inside.
 
     Returns:
-        (1, 1, h, w) in [0, 1].
+        The matte, and how well face and background can be distinguished, both (1, 1, h, w) in [0, 1].
     """
     height, width = picture.shape[-2:]
     cell = max(1.0, max(height, width) / _CELLS)
@@ -46,27 +46,28 @@ def head_matte(picture: Tensor, u: Tensor, v: Tensor) -> Tensor:
     radius = rim_radius(at_u, at_v)
     rim = ((radius > _RIM) & (radius < 1.05) & (at_v < _SHOULDERS)).to(small)
     if float(rim.sum()) < 8.0 or float(certain.sum()) < 4.0:
-        return torch.ones_like(picture[:, :1])
+        return torch.ones_like(picture[:, :1]), torch.zeros_like(picture[:, :1])
     background = _spread(small, rim)
     skin = (small * certain).sum(dim=(2, 3), keepdim=True) / certain.sum()
-    coarse = _unlike(small, background, skin, certain)
+    coarse, _ = _unlike(small, background, skin, certain)
     # The coarse matte is even; a pixel's own colour keeps it off the wall where three tones meet.
-    fine = _unlike(
+    fine, known = _unlike(
         picture,
         F.interpolate(background, (height, width), mode="bilinear", align_corners=False),
         skin,
         F.interpolate(certain, (height, width), mode="bilinear", align_corners=False),
     )
-    return torch.minimum(_follow_edges(picture, small, coarse), fine).clamp(0.0, 1.0)
+    return torch.minimum(_follow_edges(picture, small, coarse), fine).clamp(0.0, 1.0), known
 
 
-def _unlike(picture: Tensor, background: Tensor, skin: Tensor, certain: Tensor) -> Tensor:
-    """(1, 1, h, w): 0 where the picture has the background's colour, 1 where it differs as the face does."""
+def _unlike(picture: Tensor, background: Tensor, skin: Tensor, certain: Tensor) -> tuple[Tensor, Tensor]:
+    """Both (1, 1, h, w): 0 where the picture has the background's colour and 1 where it differs as the face
+    does; and how well the two can be distinguished."""
     contrast = (skin - background).abs().amax(dim=1, keepdim=True)
     distance = (picture - background).abs().amax(dim=1, keepdim=True)
     unlike = smoothstep((distance / contrast.clamp(min=1e-3) - _LIKE) / (_UNLIKE - _LIKE))
-    tellable = smoothstep((contrast - _TELLABLE[0]) / (_TELLABLE[1] - _TELLABLE[0]))
-    return torch.maximum(1.0 + (unlike - 1.0) * tellable, certain)
+    distinct = smoothstep((contrast - _DISTINCT[0]) / (_DISTINCT[1] - _DISTINCT[0]))
+    return torch.maximum(1.0 + (unlike - 1.0) * distinct, certain), distinct
 
 
 def face_ellipse(u: Tensor, v: Tensor) -> Tensor:

@@ -75,9 +75,11 @@ def paste_face(
     under = out[..., top:bottom, left:right]
     u, v = _places(to_unit, size)
     oval = _oval(u, v).to(canvas.dtype)
-    mask = oval * head_matte(under, u, v)
-    if match:
-        face = _match_light(face, under, oval, face_ellipse(u, v).to(canvas.dtype) * mask)
+    matte, distinct = head_matte(under, u, v)
+    mask = oval * matte
+    if match:  # the head keeps its own light; where it cannot be seen, an ellipse around the face does
+        ellipse = face_ellipse(u, v).to(canvas.dtype)
+        face = _match_light(face, under, oval, oval**2 * mask * (ellipse + (1.0 - ellipse) * distinct))
     under.copy_(torch.where(mask > 0, under.lerp(face, mask), under))
     return Pasted(out, mask, window)
 

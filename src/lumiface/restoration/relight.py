@@ -13,7 +13,7 @@ from lumiface.faces.measure import inner_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT, desaturate_blacks, gain_mask, reduce_noise
 from lumiface.imaging.filters import box_mean, guided_filter
-from lumiface.imaging.light import scale_colours, strongest
+from lumiface.imaging.light import brightness, scale_colours, strongest
 from lumiface.restoration.tone_curve import (
     LARGEST_GAIN,
     ToneCurve,
@@ -22,6 +22,9 @@ from lumiface.restoration.tone_curve import (
     shadow_gain,
 )
 from lumiface.restoration.tone_map import ToneMap, uniform_tone
+
+_HEADROOM = 0.6
+"""Strongest channel above which a face's gain is limited more and more."""
 
 _DETAIL = 0.03
 """Contrast, in the square root of brightness, below which structure is detail: scaled, not flattened."""
@@ -55,7 +58,7 @@ def relight(rgb: Tensor, tone: ToneMap | ToneCurve, denoised: Tensor | None = No
 def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     """Carry the network's relighting of a downscaled face over to the full-resolution face.
 
-    Locally the luma of the relit copy is a linear function of the copy's, with a slope and an offset.
+    Locally the brightness of the relit copy is a linear function of the copy's, with a slope and an offset.
     Both are smooth, so they are upsampled and applied at full resolution (the idea of the fast guided
     filter). All channels get one gain: the hue is the photograph's, not the network's.
 
@@ -66,7 +69,7 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
         (1, 3, H, W) in [0, 1].
     """
     size = native.shape[-2:]
-    light, lit = luma(small), luma(small_lit)
+    light, lit = brightness(small), brightness(small_lit)
     mean_in, mean_out = box_mean(light, 3), box_mean(lit, 3)
     covariance = box_mean(light * lit, 3) - mean_in * mean_out
     variance = (box_mean(light * light, 3) - mean_in * mean_in).clamp(min=0.0)
@@ -75,16 +78,28 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     trust = 1e-3 * mean_in.clamp(min=LEAST_LIGHT)
     slope = box_mean(((covariance + trust * ratio) / (variance + trust)).clamp(0.0, LARGEST_GAIN), 3)
     offset = box_mean(mean_out - slope * mean_in, 3)
-    slope, offset, dark = (
+    # A coloured lamp gives little luma; a face under it is not to become as bright as one in white light.
+    white = (box_mean(luma(small), 3) / mean_in.clamp(min=LEAST_LIGHT)).clamp(max=1.0).sqrt()
+    slope, offset, dark, white = (
         F.interpolate(part, size=size, mode="bicubic", align_corners=False)
-        for part in (slope, offset, mean_in)
+        for part in (slope, offset, mean_in, white)
     )
     quiet = reduce_noise(native, slope.clamp(min=1.0))
-    own = luma(quiet)
+    own = brightness(quiet)
     target = (slope * own + offset).clamp(0.0, 1.0)
+    target = torch.where(target > own, torch.maximum(target * white, own), target)
     gain = (target / own.clamp(min=LEAST_LIGHT)).clamp(max=LARGEST_GAIN)
-    gain = shadow_gain(gain, own, shadow_end_of(light[_skin(light) > 0]))
+    gain = _unclipped(shadow_gain(gain, own, shadow_end_of(light[_skin(light) > 0])), strongest(quiet))
     return scale_colours(desaturate_blacks(quiet, dark, gain), gain, _saturation(small, small_lit))
+
+
+def _unclipped(gain: Tensor, strong: Tensor) -> Tensor:
+    """The gain, limited where it would bring the strongest channel near white: a face under a red lamp cannot
+    have the luma of one in white light, and would turn flat and pink."""
+    lit = strong * gain
+    soft = _HEADROOM + (1.0 - _HEADROOM) * (1.0 - (-(lit - _HEADROOM) / (1.0 - _HEADROOM)).exp())
+    limited = torch.where(lit > _HEADROOM, soft, lit) / strong.clamp(min=LEAST_LIGHT)
+    return torch.where(gain > 1.0, limited.clamp(min=1.0), gain)
 
 
 def _saturation(small: Tensor, small_lit: Tensor) -> float:
