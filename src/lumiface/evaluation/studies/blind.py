@@ -1,4 +1,4 @@
-"""The blind restorer beside its ablation variants: on synthetic degradation, and on real photographs."""
+"""Restorers of damaged faces side by side: on synthetic degradation, and on real photographs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.data.benchmarks.damaged import DamageSettings, damaged_pairs
+from lumiface.data.benchmarks.damaged import DamageSettings, ProtocolName, damaged_pairs
 from lumiface.data.sources import PictureSource
 from lumiface.evaluation.accumulate import ScoreAccumulator
 from lumiface.evaluation.metric_suite import MetricSuite
@@ -33,14 +33,19 @@ INPUT = "input"
 
 @torch.inference_mode()
 def measure_restorers(
-    networks: Mapping[str, Any], source: PictureSource, side: int, progress: Progress | None = None
+    networks: Mapping[str, Any],
+    source: PictureSource,
+    side: int,
+    progress: Progress | None = None,
+    protocol: ProtocolName = "blind",
 ) -> tuple[dict[str, ScoreAccumulator], dict[str, float | None]]:
-    """The outputs of each network for faces degraded by the blind protocol, seed 0.
+    """The outputs of each network for faces degraded by a protocol, seed 0.
 
     Args:
-        networks: name -> restorer, each working at `side` pixels.
+        networks: name -> restorer, (1, 3, side, side) -> the same shape.
         source: clean faces.
         side: pixels per side of the images.
+        protocol: the degradation.
 
     Returns:
         Scores by name, the degraded input's first (`INPUT`): PSNR-Y and LPIPS at `side`, identity and NIQE at
@@ -50,7 +55,7 @@ def measure_restorers(
     clean = ScoreAccumulator()
     small = _suite(SMALL_METRICS + SET_METRICS)
     large = _suite(LARGE_METRICS)
-    for done, pair in enumerate(damaged_pairs(source, DamageSettings("blind", side)), start=1):
+    for done, pair in enumerate(damaged_pairs(source, DamageSettings(protocol, side)), start=1):
         degraded, target = from_uint8(pair.degraded), from_uint8(pair.clean)
         clean.add_features(small.features(target))
         for name, accumulator in scores.items():
