@@ -52,6 +52,22 @@ def test_faces_of_one_photograph_get_different_treatments(
     assert float(change[..., y1:y2, x1:x2].max()) < 1.5 / 255  # nothing is drawn over it
 
 
+def test_auto_is_what_is_done_when_nothing_is_named(restorer: Restorer, astronaut_uint8: np.ndarray) -> None:
+    default = Restorer()
+    assert isinstance(default.face_restorer, AutoRestorer)
+    assert not isinstance(Restorer("lumiface-x4-real").face_restorer, AutoRestorer)
+    blurred = Image.fromarray(astronaut_uint8[:320, 60:380]).resize((40, 40), Image.Resampling.LANCZOS)
+    picture = as_picture(np.asarray(blurred.resize((160, 160))))
+    result, named = default(picture), restorer(picture)
+    assert [face.why for face in result.faces] == ["enough light, blurred"]
+    assert torch.equal(result.picture.rgb, named.picture.rgb)
+    colourised = Restorer(config=RestoreConfig(colour=True))  # only the blind task has that
+    assert not isinstance(colourised.face_restorer, AutoRestorer)
+    assert colourised.face_restorer.task.name == "blind"
+    nobody = default(Picture(torch.full((1, 3, 40, 40), 0.1)))
+    assert (nobody.scale, nobody.notes) == (1, ["no face found"])
+
+
 def test_the_main_face_decides_the_scale(restorer: Restorer) -> None:
     auto = restorer.face_restorer
     assert isinstance(auto, AutoRestorer)
@@ -65,4 +81,3 @@ def test_the_main_face_decides_the_scale(restorer: Restorer) -> None:
 def test_the_summary_counts_alike_treatments() -> None:
     choices = [TaskChoice("joint", "dark, small")] * 2 + [TaskChoice(None, "nothing to do")]
     assert summarize(choices) == "auto: 2 faces joint (dark, small); 1 face unchanged (nothing to do)"
-    assert summarize([]) == "auto: no face found, light only"

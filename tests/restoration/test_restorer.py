@@ -19,7 +19,7 @@ from lumiface.restoration.restorer import RestoreConfig, Restored, Restorer
 
 @pytest.fixture(scope="module")
 def restorer() -> Restorer:
-    return Restorer()
+    return Restorer(config=RestoreConfig(task="joint"))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def dark(portrait: Picture) -> Picture:
 
 def run(restorer: Restorer, picture: Picture, **settings: object) -> Restored:
     """The same networks under other settings."""
-    before, restorer.config = restorer.config, RestoreConfig.model_validate(settings)
+    before, restorer.config = restorer.config, RestoreConfig.model_validate({"task": "joint"} | settings)
     try:
         return restorer(picture)
     finally:

@@ -28,7 +28,7 @@ from lumiface.restoration.tasks import FACE_TASKS, FaceTaskName, resolve_task, s
 ALL: dict[FaceTaskName, WorkingSizes] = {
     "joint": SMALL_FACES,
     "enhance": FACES_OF_256,
-    "blind": WorkingSizes(smallest=64, largest=64, trusted=64),
+    "blind": WorkingSizes(smallest=128, largest=128, trusted=128),
 }
 
 
@@ -77,7 +77,8 @@ def test_estimates_grow_with_detail(face: torch.Tensor) -> None:
         (40, 0.1, 38, "joint"),
         (300, 0.1, 40, "joint"),
         (300, 0.1, 200, "joint"),
-        (300, 0.5, 50, "blind"),
+        (300, 0.5, 50, "joint"),
+        (300, 0.5, 100, "blind"),
         (300, 0.5, 240, None),
         (60, 0.5, 58, "joint"),
     ],
@@ -89,10 +90,14 @@ def test_light_and_detail_decide(side: float, light: float, detail: float, task:
     assert select_task(face, {"joint": SMALL_FACES}).task == (None if task in (None, "blind") else "joint")
 
 
-def test_in_the_dark_less_detail_is_believed_to_be_lost() -> None:
-    assert select_task(FaceMeasures(256, 0.24, 50), ALL).why == "dark, enough detail"
-    assert select_task(FaceMeasures(300, 0.1, 40), ALL).why == "dark and blurred"
-    assert select_task(FaceMeasures(256, 0.5, 50), ALL).why == "enough light, blurred"
+@pytest.mark.parametrize("side", [100.0, 256.0])
+def test_blur_counts_in_the_dark_as_in_the_light(side: float) -> None:
+    dark = select_task(FaceMeasures(side, 0.1, 0.2 * side), ALL)
+    assert (dark.task, dark.why, dark.both) == ("joint", "dark and blurred", side <= 160.0)
+    assert select_task(FaceMeasures(side, 0.5, 0.2 * side), ALL).why == "enough light, blurred"
+    assert not select_task(FaceMeasures(side, 0.1, 0.2 * side), {"joint": SMALL_FACES}).both
+    assert select_task(FaceMeasures(side, 0.5, 0.2 * side), ALL).both == dark.both
+    assert select_task(FaceMeasures(256, 0.1, 200), ALL).why == "dark, enough detail"
 
 
 def test_auto_says_what_it_does_and_may_be_overruled(

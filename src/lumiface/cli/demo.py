@@ -25,9 +25,9 @@ def demo(
     """
     from lumiface.core.device import choose_device
     from lumiface.restoration.demo import make_demo
-    from lumiface.restoration.restorer import Restorer
+    from lumiface.restoration.restorer import RestoreConfig, Restorer
 
-    pictures = make_demo(output, Restorer(model, device=str(choose_device(device))))
+    pictures = make_demo(output, Restorer(model, RestoreConfig(scale=4), str(choose_device(device))))
     typer.echo(f"dark and small: {pictures.dark}")
     typer.echo(f"restored: {pictures.restored}")
     typer.echo("before and after:")

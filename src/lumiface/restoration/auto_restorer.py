@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures
 from lumiface.registry import default_model
 from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.damaged_restorer import DamagedRestorer
 from lumiface.restoration.face_restorer import FaceReport, FaceRestorer, Log, RestoredFace
 from lumiface.restoration.tasks import (
     FACE_TASKS,
@@ -54,7 +56,7 @@ class AutoRestorer:
 
     def notes(self, measures: list[FaceMeasures]) -> list[str]:
         """Remarks for the user: the choices."""
-        return [summarize(self.choose(measures))]
+        return [summarize(self.choose(measures))] if measures else []
 
     def __call__(
         self,
@@ -66,11 +68,14 @@ class AutoRestorer:
     ) -> list[RestoredFace]:
         """Every face restored, relit or unchanged; arguments as of `FaceRestorer`."""
         choices, restored = self.choose(measures), dict[int, RestoredFace]()
-        for task in FACE_TASKS:
-            members = [i for i, choice in enumerate(choices) if choice.task == task]
+        for task, both in itertools.product(FACE_TASKS, (False, True)):
+            members = [i for i, choice in enumerate(choices) if (choice.task, choice.both) == (task, both)]
             if not members:
                 continue
-            results = self._restorer(task)(
+            restorer = self._restorer(task)
+            if both:
+                restorer = DamagedRestorer(self._restorer("joint"), self._restorer("blind"))
+            results = restorer(
                 rgb, denoised, [faces[i] for i in members], [measures[i] for i in members], log
             )
             for i, result in zip(members, results, strict=True):
@@ -92,8 +97,6 @@ class AutoRestorer:
 
 def summarize(choices: list[TaskChoice]) -> str:
     """One line: "auto: 2 faces joint (dark, small); 1 face unchanged (light and sharp: nothing to do)"."""
-    if not choices:
-        return "auto: no face found, light only"
     counts = Counter((choice.task or "unchanged", choice.why) for choice in choices)
     parts = [
         f"{count} face{'s' if count > 1 else ''} {task} ({why})"

@@ -16,10 +16,11 @@ class RestoreConfig(Settings):
     task: TaskOption | None = Field(
         default=None,
         description="joint: brighten and enlarge; enhance: brighten only; blind: remove blur, noise and "
-        "compression; auto: choose for each face; default: the model's task, or joint",
+        "compression; auto: choose for each face; default: auto, or the task of --model",
     )
     scale: Literal[1, 2, 4] | None = Field(
-        default=None, description="enlargement factor; default: 4 for joint, else 1"
+        default=None,
+        description="enlargement factor; default: 4 for joint, or if the main face is small, else 1",
     )
     strength: float = Field(
         default=1.0,
@@ -55,3 +56,9 @@ class RestoreConfig(Settings):
         gt=0,
         description="limit of the result's size; a larger result gets the next smaller scale",
     )
+
+    @property
+    def generative_options(self) -> list[str]:
+        """The options that were set and that only a generative network has."""
+        is_set = {"fidelity": self.fidelity is not None, "refine": self.refine > 0, "colour": self.colour}
+        return [name for name, requested in is_set.items() if requested]

@@ -84,12 +84,7 @@ class FaceRestorer:
     ) -> None:
         self.task, self.model, self.config = task, model, config
         self.by_detail = by_detail
-        generative_options = {
-            "fidelity": config.fidelity is not None,
-            "refine": config.refine > 0,
-            "colour": config.colour,
-        }
-        requested = [name for name, is_set in generative_options.items() if is_set]
+        requested = config.generative_options
         if requested and not task.generative and config.task != "auto":
             raise SettingError(f"--{requested[0]} is for --task blind, not for {task.name}")
         self.network: Any = load_model(model, device)
@@ -118,6 +113,8 @@ class FaceRestorer:
         faces: list[Face],
         measures: list[FaceMeasures],
         log: Log | None = None,
+        *,
+        input_side: int | None = None,
     ) -> list[RestoredFace]:
         """Every face restored; all faces of one size go through the network together.
 
@@ -126,10 +123,13 @@ class FaceRestorer:
             denoised: the same without its noise.
             measures: of each face, as returned by `measure_face`.
             log: takes the progress of slow work.
+            input_side: size at which the network sees the faces, pixels; None: by size or detail of each.
         """
         source = denoised if self.denoise else rgb
         crops = [
-            crop_face(source, face_matrix(face), self.sizes.input_side(self._native_side(measured)))
+            crop_face(
+                source, face_matrix(face), input_side or self.sizes.input_side(self._native_side(measured))
+            )
             for face, measured in zip(faces, measures, strict=True)
         ]
         if self.refinable is not None and self.config.refine:
@@ -147,12 +147,13 @@ class FaceRestorer:
         """The size that decides whether a face is restored, and at which input size, pixels.
 
         That of its detail if the network is generative, or if a face is so blurred that the network was
-        trained on as few pixels: reduced to them, it loses noise and compression, but nothing of its own.
+        trained on as few pixels: reduced to them, it loses noise and compression, but nothing of its own. It
+        is not reduced to less than a quarter of its size, to which the network enlarges.
         """
         if self.task.generative:
             return measured.detail
         if self.by_detail and is_blurred(measured) and measured.detail <= self.sizes.largest:
-            return measured.detail
+            return min(max(measured.detail, measured.side / self.task.scale), self.sizes.largest)
         return measured.side
 
     def _run_batched(self, crops: list[Tensor]) -> dict[int, Tensor]:

@@ -13,7 +13,7 @@ from lumiface.faces.measure import inner_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT, desaturate_blacks, gain_mask, reduce_noise
 from lumiface.imaging.filters import box_mean, guided_filter
-from lumiface.imaging.light import brightness, scale_colours, strongest
+from lumiface.imaging.light import brightness, scale_colours, smoothstep, strongest
 from lumiface.restoration.tone_curve import (
     LARGEST_GAIN,
     ToneCurve,
@@ -23,8 +23,11 @@ from lumiface.restoration.tone_curve import (
 )
 from lumiface.restoration.tone_map import ToneMap, uniform_tone
 
-_HEADROOM = 0.6
-"""Strongest channel above which a face's gain is limited more and more."""
+_HEADROOM = (0.6, 0.95)
+"""Strongest channel above which the gain is limited more and more: under a coloured lamp, in white light."""
+
+_WHITE = (0.5, 0.85)
+"""Luma over brightness of what stands under a red lamp, and of skin in white light, lowered by noise."""
 
 _DETAIL = 0.03
 """Contrast, in the square root of brightness, below which structure is detail: scaled, not flattened."""
@@ -79,7 +82,8 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     slope = box_mean(((covariance + trust * ratio) / (variance + trust)).clamp(0.0, LARGEST_GAIN), 3)
     offset = box_mean(mean_out - slope * mean_in, 3)
     # A coloured lamp gives little luma; a face under it is not to become as bright as one in white light.
-    white = (box_mean(luma(small), 3) / mean_in.clamp(min=LEAST_LIGHT)).clamp(max=1.0).sqrt()
+    ratio = box_mean(luma(small), 3) / mean_in.clamp(min=LEAST_LIGHT)
+    white = smoothstep((ratio - _WHITE[0]) / (_WHITE[1] - _WHITE[0]))
     slope, offset, dark, white = (
         F.interpolate(part, size=size, mode="bicubic", align_corners=False)
         for part in (slope, offset, mean_in, white)
@@ -87,18 +91,21 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     quiet = reduce_noise(native, slope.clamp(min=1.0))
     own = brightness(quiet)
     target = (slope * own + offset).clamp(0.0, 1.0)
-    target = torch.where(target > own, torch.maximum(target * white, own), target)
+    white = white.clamp(0.0, 1.0)
+    target = torch.where(target > own, torch.maximum(target * (0.7 + 0.3 * white), own), target)
     gain = (target / own.clamp(min=LEAST_LIGHT)).clamp(max=LARGEST_GAIN)
-    gain = _unclipped(shadow_gain(gain, own, shadow_end_of(light[_skin(light) > 0])), strongest(quiet))
+    gain = shadow_gain(gain, own, shadow_end_of(light[_skin(light) > 0]))
+    gain = _unclipped(gain, strongest(quiet), _HEADROOM[0] + (_HEADROOM[1] - _HEADROOM[0]) * white)
     return scale_colours(desaturate_blacks(quiet, dark, gain), gain, _saturation(small, small_lit))
 
 
-def _unclipped(gain: Tensor, strong: Tensor) -> Tensor:
+def _unclipped(gain: Tensor, strong: Tensor, headroom: Tensor) -> Tensor:
     """The gain, limited where it would bring the strongest channel near white: a face under a red lamp cannot
     have the luma of one in white light, and would turn flat and pink."""
     lit = strong * gain
-    soft = _HEADROOM + (1.0 - _HEADROOM) * (1.0 - (-(lit - _HEADROOM) / (1.0 - _HEADROOM)).exp())
-    limited = torch.where(lit > _HEADROOM, soft, lit) / strong.clamp(min=LEAST_LIGHT)
+    room = 1.0 - headroom
+    soft = headroom + room * (1.0 - (-(lit - headroom) / room).exp())
+    limited = torch.where(lit > headroom, soft, lit) / strong.clamp(min=LEAST_LIGHT)
     return torch.where(gain > 1.0, limited.clamp(min=1.0), gain)
 
 

@@ -59,7 +59,7 @@ class Restorer:
 
     Args:
         model: a name of `list_models()`, or a file written by `lumiface train`; None takes the best shipped
-            model for the task.
+            model for the task; without a task either, each face gets what it lacks (`task="auto"`).
         config: options; see `RestoreConfig`.
         device: where the networks run, e.g. "cpu" or "cuda".
 
@@ -76,6 +76,9 @@ class Restorer:
         self, model: str | None = None, config: RestoreConfig | None = None, device: str = "cpu"
     ) -> None:
         self.config = config or RestoreConfig()
+        if self.config.task is None and model is None:
+            chosen = "blind" if self.config.generative_options else "auto"
+            self.config = self.config.model_copy(update={"task": chosen})
         self.device = torch.device(device)
         self.log: Log | None = None
         self.face_restorer: FaceRestorer | AutoRestorer
