@@ -111,6 +111,20 @@ def test_the_restorer_trains_in_bf16() -> None:
         assert parameter.grad is None or parameter.grad.isfinite().all(), name
 
 
+@pytest.mark.slow
+def test_bf16_networks_are_compiled_as_one_graph() -> None:
+    generator, discriminator = make_generator(), make_discriminator()
+    z, noise = torch.randn(2, 32), generator.sample_noise(2, torch.Generator().manual_seed(0))
+
+    def logits(generator: nn.Module, discriminator: nn.Module) -> Tensor:
+        with autocast():
+            return discriminator(generator(z, noise))
+
+    networks = (generator, discriminator)
+    compiled: Any = [torch.compile(network, backend="aot_eager", fullgraph=True) for network in networks]
+    torch.testing.assert_close(logits(*compiled), logits(*networks), atol=1e-4, rtol=1e-4)
+
+
 def test_without_autocast_nothing_changes() -> None:
     x = torch.ones(2, dtype=torch.bfloat16)
     assert to_float32(x) is x
