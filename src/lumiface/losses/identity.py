@@ -63,7 +63,8 @@ class IdentityLoss(nn.Module):
         left, top, right, bottom = (round(size * edge) for edge in BOX)
         crop = faces[:, :, top:bottom, left:right]
         crop = F.interpolate(crop, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
-        return F.normalize(self.network((crop - self.mean) / self.deviation))
+        embeddings = self.network((crop - self.mean) / self.deviation)
+        return F.normalize(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
 
     def train(self, mode: bool = True) -> IdentityLoss:
         """The recogniser is never trained: its batch norms stay in evaluation mode."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lumiface.core.assets import find_asset
 from lumiface.core.errors import InputError
 from lumiface.core.shapes import require_same_features, require_same_pictures
+from lumiface.losses.reflection_pad import ReflectionPad
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 """Output layers of `VGGFeatures`: 64, 128 and 256 channels at full, 1/2 and 1/4 resolution."""
@@ -38,7 +39,7 @@ class VGGFeatures(nn.Module):
         super().__init__()
 
         def conv(in_channels: int, out_channels: int) -> list[nn.Module]:
-            return [nn.ReflectionPad2d(1), nn.Conv2d(in_channels, out_channels, 3), nn.ReLU()]
+            return [ReflectionPad(), nn.Conv2d(in_channels, out_channels, 3), nn.ReLU()]
 
         # The layers are numbered as in the file.
         self.layers = nn.Sequential(
@@ -84,8 +85,13 @@ def perceptual_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tenso
     """
     require_same_features(output, target)
     return torch.stack(
-        [(one - other).square().mean() for one, other in zip(output, target, strict=True)]
+        [precise_mean((one - other).square()) for one, other in zip(output, target, strict=True)]
     ).sum()
+
+
+def precise_mean(values: Tensor) -> Tensor:
+    """The mean in float32 at least: in bf16 a loss would have two to three digits."""
+    return values.mean(dtype=torch.promote_types(values.dtype, torch.float32))
 
 
 class PerceptualLoss(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lumiface.core.assets import find_asset
 from lumiface.core.errors import InputError
 from lumiface.core.shapes import require_same_features, require_same_pictures
-from lumiface.losses.perceptual import VGGFeatures
+from lumiface.losses.perceptual import VGGFeatures, precise_mean
 
 Backbone = Literal["vgg19", "vgg19-conv3_1"]
 
@@ -70,7 +70,9 @@ def pre_activation_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> T
         ValueError: there are no layers, or their shapes differ.
     """
     require_same_features(output, target)
-    return torch.stack([(one - other).abs().mean() for one, other in zip(output, target, strict=True)]).sum()
+    return torch.stack(
+        [precise_mean((one - other).abs()) for one, other in zip(output, target, strict=True)]
+    ).sum()
 
 
 class VGG19Loss(nn.Module):
