@@ -12,6 +12,9 @@ _FFT_SIDE = 15
 """Side of a kernel from which on a GPU filters by FFT: a kernel of 61 x 61 takes 3721 products per value, the
 transforms some 200."""
 
+_FFT_MULTIPLE = 32
+"""Pictures are filled up to a multiple of it, pixels: transforms of lengths without large primes are fast."""
+
 _SHARP = 0.05
 """Smallest standard deviation used: at it all weights but the centre's are 0 even in float64; 0 would divide
 by zero."""
@@ -72,10 +75,12 @@ def _filter_by_fft(padded: Tensor, kernels: Tensor) -> Tensor:
 
     The products are circular, but wrap around into the rows and columns alone that are cut off.
     """
-    size, side = padded.shape[-2:], kernels.shape[-1]
-    spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(kernels, s=size).conj()[:, None]
+    height, width = padded.shape[-2:]
+    side = kernels.shape[-1]
+    size = [-(-length // _FFT_MULTIPLE) * _FFT_MULTIPLE for length in (height, width)]
+    spectrum = torch.fft.rfft2(padded, s=size) * torch.fft.rfft2(kernels, s=size).conj()[:, None]
     filtered = torch.fft.irfft2(spectrum, s=size)
-    return filtered[..., : size[0] - side + 1, : size[1] - side + 1]
+    return filtered[..., : height - side + 1, : width - side + 1]
 
 
 def blur_radius(sigma: float) -> int:
