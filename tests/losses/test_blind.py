@@ -17,6 +17,7 @@ from lumiface.losses import (
     VGG19Loss,
     identity_loss,
     mrfr_loss,
+    perceptual_loss,
     pre_activation_loss,
 )
 from lumiface.losses.identity import BOX
@@ -51,6 +52,20 @@ def test_features_of_different_shapes_are_refused(loss) -> None:
             loss(output, [rand(1, 3, 4, 4), rand(1, 4, 2, 2)])
     with pytest.raises(ValueError, match="against"):
         loss([], [])
+
+
+def test_losses_on_bf16_features_are_float32() -> None:
+    """As under autocast; a sum in bf16 would have two to three digits."""
+    torch.manual_seed(0)
+    one, other = rand(2, 3, 16, 16), rand(2, 3, 16, 16, seed=1)
+    network = VGG19Loss("vgg19-conv3_1", weights=False)
+    with torch.autocast("cpu", torch.bfloat16):
+        reduced = network(one, other)
+    assert reduced.dtype == torch.float32
+    assert reduced.item() == pytest.approx(network(one, other).item(), rel=0.01)
+    assert reduced.bfloat16() != reduced
+    for loss in (*LISTED, perceptual_loss):
+        assert loss([one.bfloat16()], [other.bfloat16()]).dtype == torch.float32
 
 
 def test_mrfr_is_the_sum_over_scales_of_full_spectra() -> None:
