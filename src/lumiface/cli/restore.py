@@ -6,11 +6,12 @@ import sys
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lumiface.cli.shared import checked, print_error
+from lumiface.cli.pipes import Pipes, refuse_missing
+from lumiface.cli.shared import INTERRUPTED, checked, print_error
 from lumiface.core.errors import InputError, OutputError, SettingError
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ TREATMENTS = {
 
 def restore(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="pictures, folders (recursive), globs")
+        list[str],
+        typer.Argument(metavar="INPUT", help="pictures, folders (recursive), globs, or - for standard input"),
     ],
     output: Annotated[
         Path | None,
@@ -38,7 +40,8 @@ def restore(
             "-o",
             "--output",
             metavar="PATH",
-            help="folder of the results, or for one picture a file; default: next to each input",
+            help="folder of the results, for one picture a file, or - for standard output; default: next to "
+            "each input",
         ),
     ] = None,
     model: Annotated[
@@ -78,10 +81,45 @@ def restore(
     """Restore dark, small or degraded photographs of people.
 
     The result of party.jpg is party_lumiface.jpg next to it; with -o, file names and folders are kept.
-    Existing results are skipped, and a failed input does not stop the others.
+    Existing results are skipped, and a failed input does not stop the others. `restore - < in.jpg > out.jpg`
+    works, too.
     """
-    from rich.console import Console
+    if (code := refuse_missing(inputs)) is not None:
+        raise typer.Exit(code)
+    options: dict[str, Any] = {
+        "task": task,
+        "scale": scale,
+        "strength": strength,
+        "fidelity": fidelity,
+        "refine": refine,
+        "colour": colour,
+        "background": background,
+        "background_model": background_model,
+        "faces": faces,
+        "min_face": min_face,
+        "save_prior": save_prior,
+        "max_output_megapixels": max_output_megapixels,
+    }
+    boxes = [_box(text) for text in box or []]
+    with Pipes(inputs, output) as pipes:
+        summary = _restore(pipes, model, options, device, sheet, boxes, overwrite, quality, max_megapixels)
+        pipes.send(summary.restored)
+        _report(summary, pipes)
+    raise typer.Exit(summary.exit_code)
 
+
+def _restore(
+    pipes: Pipes,
+    model: str | None,
+    options: dict[str, Any],
+    device: str,
+    sheet: Path | None,
+    boxes: list[tuple[float, float, float, float]],
+    overwrite: bool,
+    quality: int,
+    max_megapixels: float,
+) -> Summary:
+    """Plan and run the batch; Ctrl-C ends it with a line on what is done and how to go on."""
     from lumiface.cli.progress import progress_bar
     from lumiface.core.device import choose_device
     from lumiface.restoration.batch import Summary, run_jobs
@@ -89,61 +127,62 @@ def restore(
     from lumiface.restoration.restorer import RestoreConfig, Restorer
     from lumiface.restoration.sheet import ContactSheet
 
-    config = checked(
-        RestoreConfig,
-        {
-            "task": task,
-            "scale": scale,
-            "strength": strength,
-            "fidelity": fidelity,
-            "refine": refine,
-            "colour": colour,
-            "background": background,
-            "background_model": background_model,
-            "faces": faces,
-            "min_face": min_face,
-            "save_prior": save_prior,
-            "max_output_megapixels": max_output_megapixels,
-        },
-    )
-    boxes = [_box(text) for text in box or []]
+    config = checked(RestoreConfig, options)
     torch_device = choose_device(device)
     contact_sheet = ContactSheet(sheet) if sheet is not None else None
     try:
-        jobs = plan_jobs(inputs, output)
+        jobs = plan_jobs(pipes.inputs, pipes.output)
         if contact_sheet is not None:
             contact_sheet.refuse_inputs(job.source for job in jobs.todo)
         restorer = Restorer(model, config, str(torch_device)) if jobs.todo else None
     except (InputError, OutputError) as error:  # the model or the output folder: no input can be restored
         raise SettingError(str(error)) from error
-    summary = Summary.of_jobs(jobs)
-    if restorer is not None:
-        with progress_bar("restoring") as progress:
-            restorer.log = lambda line: progress(None, None, line)
-            summary = run_jobs(
+    if restorer is None:
+        return Summary.of_jobs(jobs)
+    finished = 0
+    with progress_bar("restoring") as progress:
+        restorer.log = lambda line: progress(None, None, line)
+
+        def advance(done: int, total: int, path: Path) -> None:
+            nonlocal finished
+            finished = done
+            progress(done, total, path.name)
+
+        try:
+            return run_jobs(
                 jobs,
                 restorer,
                 overwrite=overwrite,
                 quality=quality,
                 boxes=boxes,
                 max_megapixels=max_megapixels,
-                progress=lambda done, total, path: progress(done, total, path.name),
+                progress=advance,
                 sheet=contact_sheet,
             )
-    if len(summary.restored) <= MAX_LINES:
-        for path in summary.restored:
+        except KeyboardInterrupt:
+            print_error(
+                f"stopped: {finished} of {len(jobs.todo)} pictures done, no file half written; "
+                "the same command goes on with the rest"
+            )
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _report(summary: Summary, pipes: Pipes) -> None:
+    """Results on stdout, unless the picture goes there; the table beside them, problems on stderr."""
+    from rich.console import Console
+
+    if not pipes.to_stdout:
+        shown = summary.restored if len(summary.restored) <= MAX_LINES else []
+        for path in (*shown, *summary.sheets):
             typer.echo(str(path))
-    for path in summary.sheets:
-        typer.echo(str(path))
     if summary.restored or summary.skipped:
-        Console().print(_table(summary))
+        Console(stderr=pipes.to_stdout).print(_table(summary))
     for line in summary.remark_lines:
-        print_error(line)
+        print_error(pipes.named(line))
     for fault in summary.faults:
         traceback.print_exception(fault, file=sys.stderr)
     for line in summary.failed:
-        print_error(line)
-    raise typer.Exit(summary.exit_code)
+        print_error(pipes.named(line))
 
 
 def _table(summary: Summary) -> Table:

@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.core.settings import validate
 
-BAD_INPUT, BAD_USAGE = 1, 2
+BAD_INPUT, BAD_USAGE, INTERRUPTED = 1, 2, 130
 
 Config = TypeVar("Config", bound=BaseModel)
 
