@@ -63,9 +63,8 @@ def test_blurred_faces_are_restored_and_sharp_ones_keep_their_detail(
     assert not torch.equal(result.picture.rgb, blurred.rgb)
     sharp = Picture(torch.from_numpy(astronaut_uint8[:300, 60:380].copy()).permute(2, 0, 1)[None] / 255.0)
     kept = restored(model, sharp)
-    assert kept.faces[0].treatment == "relit"
-    # It is well lit, too: all but a few pixels, pasted at a slant, are as they were.
-    assert ((kept.picture.rgb - sharp.rgb).abs() > 0.02).float().mean() < 0.01
+    assert kept.faces[0].treatment == "unchanged"  # it is well lit, too
+    assert torch.equal(kept.picture.rgb, sharp.rgb)
 
 
 def test_fidelity_and_refinement_change_the_face(model: str, blurred: Picture) -> None:

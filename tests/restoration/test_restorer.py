@@ -14,7 +14,9 @@ import lumiface
 from lumiface.faces.measure import face_light
 from lumiface.imaging.color import luma
 from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
+from lumiface.restoration.face_restorer import FaceRestorer
 from lumiface.restoration.restorer import RestoreConfig, Restored, Restorer
+from lumiface.restoration.tasks import TOO_DARK
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +77,8 @@ def test_a_well_lit_face_keeps_its_light_and_colour(restorer: Restorer, portrait
 def test_a_large_well_lit_face_is_left_exactly_as_it_is(restorer: Restorer, portrait: Picture) -> None:
     large = replace(portrait, rgb=F.interpolate(portrait.rgb, scale_factor=4.0, mode="bicubic").clamp(0, 1))
     result = run(restorer, large, scale=1)
-    assert [face.treatment for face in result.faces] == ["relit"]
-    assert float((result.picture.rgb - large.rgb).abs().max()) < 0.5 / 255
+    assert [face.treatment for face in result.faces] == ["unchanged"]
+    assert torch.equal(result.picture.rgb, large.rgb)
 
 
 def test_a_dim_face_before_a_bright_sea_is_lit(restorer: Restorer, portrait: Picture) -> None:
@@ -94,6 +96,55 @@ def test_a_dim_face_before_a_bright_sea_is_lit(restorer: Restorer, portrait: Pic
     assert float(luma(result.picture.rgb[face]).mean()) > 1.4 * float(luma(scene[face]).mean())
     corner = (..., slice(0, 60), slice(0, 60))
     assert float((result.picture.rgb - scene)[corner].abs().max()) < 0.08
+
+
+def test_nothing_is_drawn_on_a_face_too_dark_to_read(restorer: Restorer, portrait: Picture) -> None:
+    """Its own levels, brighter; no network sees it, and the report and the notes say so."""
+    night = replace(portrait, rgb=(0.024 * portrait.rgb * 255).round() / 255)
+    assert isinstance(restorer.face_restorer, FaceRestorer)
+    x1, y1, x2, y2 = restorer(portrait).faces[0].box
+    box = [(x1, y1, x2 - x1, y2 - y1)]
+    seen: list[torch.Size] = []
+    network = restorer.face_restorer.network
+    handle = network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    try:
+        before, restorer.config = restorer.config, RestoreConfig(scale=1)
+        result = restorer(night, boxes=box)
+        restorer.config = before
+        assert seen == []
+        restorer(portrait, boxes=box)
+        assert len(seen) == 1
+    finally:
+        handle.remove()
+    (face,) = result.faces
+    assert face.before.light < 0.02
+    assert (face.treatment, face.why) == ("relit", TOO_DARK)
+    assert result.notes == [f"1 face {TOO_DARK}"]
+    middle = (
+        ...,
+        slice(round(0.4 * y1 + 0.6 * y2), round(0.2 * y1 + 0.8 * y2)),
+        slice(round(x1 + 12), round(x2 - 12)),
+    )
+    dark, lit = (luma(rgb)[middle] for rgb in (night.rgb, result.picture.rgb))
+    assert float(lit.mean()) > 5.0 * float(dark.mean())
+    assert float(torch.corrcoef(torch.stack([dark.flatten(), lit.flatten()]))[0, 1]) > 0.9
+
+
+def test_noise_is_not_removed_where_no_face_needs_it(
+    restorer: Restorer, portrait: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[torch.Size] = []
+
+    def spy(rgb: Tensor) -> Tensor:
+        calls.append(rgb.shape)
+        return rgb
+
+    monkeypatch.setattr("lumiface.restoration.restorer.denoise_shadows", spy)
+    large = replace(portrait, rgb=F.interpolate(portrait.rgb, scale_factor=4.0, mode="bicubic").clamp(0, 1))
+    assert run(restorer, large, scale=1).faces[0].treatment == "unchanged"
+    assert calls == []
+    run(restorer, replace(large, rgb=0.3 * large.rgb), scale=1)
+    assert len(calls) == 1
 
 
 def test_a_good_photograph_keeps_its_dark_texture(restorer: Restorer, portrait: Picture) -> None:

@@ -23,7 +23,14 @@ from lumiface.registry.spec import FACES_OF_256, SMALL_FACES, WorkingSizes
 from lumiface.restoration import auto_restorer as auto_module
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.restorer import Restorer
-from lumiface.restoration.tasks import FACE_TASKS, FaceTaskName, resolve_task, select_task
+from lumiface.restoration.tasks import (
+    FACE_TASKS,
+    TOO_DARK,
+    FaceTaskName,
+    own_detail,
+    resolve_task,
+    select_task,
+)
 
 ALL: dict[FaceTaskName, WorkingSizes] = {
     "joint": SMALL_FACES,
@@ -90,14 +97,39 @@ def test_light_and_detail_decide(side: float, light: float, detail: float, task:
     assert select_task(face, {"joint": SMALL_FACES}).task == (None if task in (None, "blind") else "joint")
 
 
-@pytest.mark.parametrize("side", [100.0, 256.0])
-def test_blur_counts_in_the_dark_as_in_the_light(side: float) -> None:
-    dark = select_task(FaceMeasures(side, 0.1, 0.2 * side), ALL)
-    assert (dark.task, dark.why, dark.both) == ("joint", "dark and blurred", side <= 160.0)
-    assert select_task(FaceMeasures(side, 0.5, 0.2 * side), ALL).why == "enough light, blurred"
-    assert not select_task(FaceMeasures(side, 0.1, 0.2 * side), {"joint": SMALL_FACES}).both
-    assert select_task(FaceMeasures(side, 0.5, 0.2 * side), ALL).both == dark.both
+def test_detail_counts_alike_in_the_dark_and_in_the_light() -> None:
+    assert select_task(FaceMeasures(256, 0.1, 50), ALL).why == "dark and blurred"
+    assert select_task(FaceMeasures(256, 0.5, 50), ALL).why == "enough light, blurred"
     assert select_task(FaceMeasures(256, 0.1, 200), ALL).why == "dark, enough detail"
+
+
+def test_ringing_between_blocks_is_no_detail() -> None:
+    """A face reduced to 64 pixels, enlarged to 256 and compressed at quality 30 is read as 115 to 167."""
+    large = {**ALL, "blind": WorkingSizes(smallest=128, largest=128, trusted=128)}
+    blocky = FaceMeasures(256, 0.5, 165, blocks=1.6)
+    assert select_task(blocky, large).why == "enough light, blocks"
+    assert own_detail(blocky) == pytest.approx(102.4)
+    assert own_detail(FaceMeasures(256, 0.5, 45, blocks=1.6)) == 45
+    for other in (
+        FaceMeasures(256, 0.5, 165, blocks=0.6),  # few blocks: what is read is there
+        FaceMeasures(256, 0.5, 240, blocks=1.6),  # sharp, but compressed
+        FaceMeasures(743, 0.5, 200, blocks=1.6),  # large: the ringing is finer than what is measured
+    ):
+        assert select_task(other, large).task is None
+        assert own_detail(other) == other.detail
+
+
+def test_noise_below_four_levels_is_never_acted_on() -> None:
+    large = {**ALL, "blind": WorkingSizes(smallest=128, largest=128, trusted=128)}
+    for noise in (1.0, 2.5, 3.9):
+        assert select_task(FaceMeasures(125, 0.5, 120, noise=noise), large).task is None
+    assert select_task(FaceMeasures(125, 0.5, 120, noise=8.0), large).why == "enough light, noisy"
+    assert select_task(FaceMeasures(256, 0.5, 240, noise=8.0), large).task is None  # its detail would be lost
+
+
+def test_a_face_too_dark_to_read_is_given_light_only() -> None:
+    assert select_task(FaceMeasures(200, 0.019, 60), ALL).why == TOO_DARK
+    assert select_task(FaceMeasures(200, 0.021, 60), ALL).why == "dark and blurred"
 
 
 def test_auto_says_what_it_does_and_may_be_overruled(

@@ -12,8 +12,6 @@ from lumiface.faces.blocks import block_strength
 from lumiface.faces.effective_resolution import CROP_SIZE, effective_resolution
 from lumiface.faces.face import Face
 from lumiface.faces.noise import noise_deviation
-from lumiface.imaging.color import luma
-from lumiface.imaging.denoise import noise_level
 from lumiface.imaging.light import brightness
 
 WELL_LIT = (0.24, 0.32)
@@ -22,15 +20,13 @@ lit faces of four groups 315 lie above 0.32, and 95 % of each group above 0.34 (
 0.36, Indian 0.39); of 300 portraits 95 % above 0.42; of 30 photographs with a mean luma below 0.3 the middle
 face lies at 0.26. The nine of those above 0.32 are dark around the face, or red."""
 
-READABLE = (4.0, 8.0)
-"""Levels of 255 that a face spans from its darkest to its brightest 5 %, without noise: too few to read
-anything below the first, enough above the second. Measured on 40 faces of faces256-val, darkened as a camera
-does, reduced to 32 (64) pixels and restored by `lumiface-x4-real`, as the EdgeFace cosine with the original:
-10 levels 0.45 (0.76), 6 levels 0.37 (0.64), 4.5 levels 0.33 (0.58), 3.4 levels 0.25 (0.48), 2.3 levels 0.15
-(0.26); two different people have 0.03 with a deviation of 0.1. Faces whose light is 0.011 span less than the
-first in 9 of 10 cases, at 0.015 in half, at 0.04 in 1 of 30."""
-
-_READ_AT = 64  # pixels per side at which that is measured: the pixels of a larger face are averaged first
+READABLE = 0.02
+"""Light of a face (`face_light`, of the values as stored, not linear: 5 of 255 levels) below which nothing
+is drawn, only light given: rounding to 8 bits has left a handful of levels. Measured on 16 faces of
+faces256-val, darkened to 0.006 to 0.02 at 32 pixels, as the EdgeFace cosine with the original, for
+`lumiface-x4-real` and plain gain: clean 0.27 to 0.38 and 0.37 to 0.56, so that what the network draws is
+further from the person; with a camera's noise 0.07 to 0.22 and 0.04 to 0.14, where two different people have
+0.03 with a deviation of 0.1."""
 
 _CENTRE, _RADII = (0.5, 0.61), (0.19, 0.24)
 """An ellipse of an aligned face, fractions of its side: brows to chin, without hair, ears and background."""
@@ -88,22 +84,9 @@ def face_light(crop: Tensor) -> float:
     return float((brightness(crop) * inside).sum() / inside.sum())
 
 
-def face_readability(rgb: Tensor, face: Face) -> float:
-    """How far the features of a face can be read from its pixels, 0 to 1, by the levels that are left of it.
-
-    Where there is hardly any light, rounding to 8 bits leaves a handful of levels, and whatever a network
-    draws from them is another person. At 0 nothing should be drawn, only light be given.
-
-    Args:
-        rgb: the photograph, (1, 3, H, W).
-    """
-    matrix, side = face_matrix(face), round(min(max(native_side(face), 12.0), _READ_AT))
-    light = luma(crop_face(rgb, matrix, side).cpu().clamp(0.0, 1.0))
-    inside = light[inner_face(side, light.device) > 0]
-    low, high = inside.quantile(torch.tensor([0.05, 0.95])).tolist()
-    noise = 3.3 * noise_level(light)  # 5 % to 95 % of a normal distribution span 3.3 standard deviations
-    levels = 255.0 * max((high - low) ** 2 - noise**2, 0.0) ** 0.5
-    return min(max((levels - READABLE[0]) / (READABLE[1] - READABLE[0]), 0.0), 1.0)
+def is_readable(face: FaceMeasures) -> bool:
+    """Whether a face has enough light for a network to draw it; if not, it is only given light."""
+    return face.light >= READABLE
 
 
 def inner_face(side: int, device: torch.device) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -61,7 +62,7 @@ class AutoRestorer:
     def __call__(
         self,
         rgb: Tensor,
-        denoised: Tensor,
+        denoised: Callable[[], Tensor],
         faces: list[Face],
         measures: list[FaceMeasures],
         log: Log | None = None,

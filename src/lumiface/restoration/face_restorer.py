@@ -13,13 +13,13 @@ from torch import Tensor
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
-from lumiface.faces.measure import FaceMeasures, exposure_weight
+from lumiface.faces.measure import FaceMeasures, exposure_weight, is_readable
 from lumiface.registry import Refinable, load_model, trained_on_camera, working_sizes
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.preserve import give_least_light, preserve_chroma, preserve_illumination
 from lumiface.restoration.prior_view import PriorView, render_prior_views
-from lumiface.restoration.relight import transfer_light
-from lumiface.restoration.tasks import FaceTask, FaceTaskName, is_blurred
+from lumiface.restoration.relight import give_light, transfer_light
+from lumiface.restoration.tasks import TOO_DARK, FaceTask, FaceTaskName, is_blurred, own_detail
 
 BATCH = 16
 
@@ -35,10 +35,10 @@ class FaceReport:
         box: x1, y1, x2, y2 in pixels of the photograph.
         score: the detector's confidence, 0 to 1.
         before: measures of the face in the photograph.
-        treatment: "restored" by the network; "relit": a large face, which keeps its own detail; "unchanged":
-            a face that lacks nothing.
+        treatment: "restored" by the network; "relit": a face that keeps its own detail, because it is large
+            or too dark to read; "unchanged": a face that lacks nothing.
         own_light: 0 to 1, how much of its own light a well-exposed face kept.
-        why: the reason in a few words, where the task was chosen for this face.
+        why: the reason in a few words, where the task was chosen for this face or nothing was drawn.
     """
 
     box: tuple[float, float, float, float]
@@ -103,13 +103,14 @@ class FaceRestorer:
         return self.task.scale
 
     def notes(self, measures: list[FaceMeasures]) -> list[str]:
-        """Remarks for the user: none."""
-        return []
+        """Remarks for the user: how many faces are too dark to read."""
+        count = sum(not is_readable(measured) for measured in measures)
+        return [f"{count} face{'s' if count > 1 else ''} {TOO_DARK}"] if count else []
 
     def __call__(
         self,
         rgb: Tensor,
-        denoised: Tensor,
+        denoised: Callable[[], Tensor],
         faces: list[Face],
         measures: list[FaceMeasures],
         log: Log | None = None,
@@ -120,28 +121,39 @@ class FaceRestorer:
 
         Args:
             rgb: the photograph (1, 3, H, W).
-            denoised: the same without its noise.
+            denoised: returns the same without its noise; called only if a face needs it.
             measures: of each face, as returned by `measure_face`.
             log: takes the progress of slow work.
             input_side: size at which the network sees the faces, pixels; None: by size or detail of each.
         """
-        source = denoised if self.denoise else rgb
-        crops = [
-            crop_face(
-                source, face_matrix(face), input_side or self.sizes.input_side(self._native_side(measured))
+        seen = [i for i, measured in enumerate(measures) if self._needs_network(measured)]
+        source = denoised() if self.denoise and seen else rgb
+        crops = {
+            i: crop_face(
+                source,
+                face_matrix(faces[i]),
+                input_side or self.sizes.input_side(self._native_side(measures[i])),
             )
-            for face, measured in zip(faces, measures, strict=True)
-        ]
+            for i in seen
+        }
         if self.refinable is not None and self.config.refine:
             outputs = self._refine(self.refinable, crops, measures, log)
         else:
             outputs = self._run_batched(crops)
         restored: list[RestoredFace] = []
         for i, (face, measured) in enumerate(zip(faces, measures, strict=True)):
-            patch, report = self._finish(rgb, denoised, face, measured, crops[i], outputs[i])
-            prior = render_prior_views(self.network, crops[i], outputs[i]) if self.config.save_prior else None
+            drawn = (crops[i], outputs[i]) if i in outputs else None
+            patch, report = self._finish(rgb, denoised, face, measured, drawn)
+            prior = render_prior_views(self.network, *drawn) if drawn and self.config.save_prior else None
             restored.append(RestoredFace(patch, report, prior))
         return restored
+
+    def _needs_network(self, measured: FaceMeasures) -> bool:
+        return is_readable(measured) and (self.config.save_prior or not self._lacks_nothing(measured))
+
+    def _lacks_nothing(self, measured: FaceMeasures) -> bool:
+        """Whether a face has its light and more detail than the network gives."""
+        return exposure_weight(measured.light) >= 1.0 and self._native_side(measured) > self.sizes.trusted
 
     def _native_side(self, measured: FaceMeasures) -> float:
         """The size that decides whether a face is restored, and at which input size, pixels.
@@ -150,16 +162,17 @@ class FaceRestorer:
         trained on as few pixels: reduced to them, it loses noise and compression, but nothing of its own. It
         is not reduced to less than a quarter of its size, to which the network enlarges.
         """
+        detail = own_detail(measured)
         if self.task.generative:
-            return measured.detail
-        if self.by_detail and is_blurred(measured) and measured.detail <= self.sizes.largest:
-            return min(max(measured.detail, measured.side / self.task.scale), self.sizes.largest)
+            return detail
+        if self.by_detail and is_blurred(measured) and detail <= self.sizes.largest:
+            return min(max(detail, measured.side / self.task.scale), self.sizes.largest)
         return measured.side
 
-    def _run_batched(self, crops: list[Tensor]) -> dict[int, Tensor]:
+    def _run_batched(self, crops: dict[int, Tensor]) -> dict[int, Tensor]:
         outputs: dict[int, Tensor] = {}
-        for side in sorted({crop.shape[-1] for crop in crops}):
-            members = [i for i, crop in enumerate(crops) if crop.shape[-1] == side]
+        for side in sorted({crop.shape[-1] for crop in crops.values()}):
+            members = [i for i, crop in crops.items() if crop.shape[-1] == side]
             for start in range(0, len(members), BATCH):
                 chunk = members[start : start + BATCH]
                 batch = self.network(torch.cat([crops[i] for i in chunk])).clamp(0.0, 1.0)
@@ -167,17 +180,24 @@ class FaceRestorer:
         return outputs
 
     def _refine(
-        self, network: Refinable, crops: list[Tensor], measures: list[FaceMeasures], log: Log | None
+        self,
+        network: Refinable,
+        crops: dict[int, Tensor],
+        measures: list[FaceMeasures],
+        log: Log | None,
     ) -> dict[int, Tensor]:
         outputs: dict[int, Tensor] = {}
-        for i, (crop, measured) in enumerate(zip(crops, measures, strict=True)):
+        for number, (i, crop) in enumerate(crops.items(), start=1):
 
-            def progress(step: int, steps: int, best: float, face: int = i + 1) -> None:
+            def progress(step: int, steps: int, best: float, face: int = number) -> None:
                 if log is not None:
                     log(f"face {face} of {len(crops)}: step {step} of {steps}, objective {best:.4f}")
 
             refined = network.refine(
-                crop, self.config.refine, effective_resolution=round(measured.detail), progress=progress
+                crop,
+                self.config.refine,
+                effective_resolution=round(own_detail(measures[i])),
+                progress=progress,
             )
             outputs[i] = refined.clamp(0.0, 1.0)
         return outputs
@@ -185,21 +205,28 @@ class FaceRestorer:
     def _finish(
         self,
         rgb: Tensor,
-        denoised: Tensor,
+        denoised: Callable[[], Tensor],
         face: Face,
         measured: FaceMeasures,
-        crop: Tensor,
-        output: Tensor,
+        drawn: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, FaceReport]:
+        """The patch to paste and the report; `drawn`: what the network received and returned."""
         own_light = exposure_weight(measured.light)
+        matrix, size = face_matrix(face), max(1, round(measured.side))
+        if self._lacks_nothing(measured):
+            patch = crop_face(rgb, matrix, size)
+            return patch, FaceReport(face.box, face.score, measured, "unchanged", own_light)
+        if drawn is None:
+            patch = give_light(crop_face(denoised(), matrix, size))
+            return patch, FaceReport(face.box, face.score, measured, "relit", own_light, TOO_DARK)
+        crop, output = drawn
         output = preserve_illumination(crop, give_least_light(output), own_light)
         if not self.config.colour:
             output = preserve_chroma(crop, output)
         # Faces with more detail than the network gives keep their own and are only relit.
         if self._native_side(measured) <= self.sizes.trusted:
             return output, FaceReport(face.box, face.score, measured, "restored", own_light)
-        matrix, size = face_matrix(face), round(measured.side)
         small = F.interpolate(output, size=crop.shape[-2:], mode="area")
-        relit = transfer_light(crop_face(denoised, matrix, size), crop, small)
+        relit = transfer_light(crop_face(denoised(), matrix, size), crop, small)
         output = relit.lerp(crop_face(rgb, matrix, size), own_light)
         return output, FaceReport(face.box, face.score, measured, "relit", own_light)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.faces.measure import inner_face
+from lumiface.faces.measure import WELL_LIT, face_light, inner_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT, desaturate_blacks, gain_mask, reduce_noise
 from lumiface.imaging.filters import box_mean, guided_filter
@@ -97,6 +97,23 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     gain = shadow_gain(gain, own, shadow_end_of(light[_skin(light) > 0]))
     gain = _unclipped(gain, strongest(quiet), _HEADROOM[0] + (_HEADROOM[1] - _HEADROOM[0]) * white)
     return scale_colours(desaturate_blacks(quiet, dark, gain), gain, _saturation(small, small_lit))
+
+
+def give_light(quiet: Tensor) -> Tensor:
+    """A face too dark to read, lit by one gain for all of its pixels, as far as the largest gain goes.
+
+    There is no fall of the gain towards black, where all of such a face lies; it has colour only where it is
+    not black.
+
+    Args:
+        quiet: (1, 3, S, S) in [0, 1], an aligned face without its noise.
+
+    Returns:
+        (1, 3, S, S) in [0, 1].
+    """
+    gain = min(WELL_LIT[1] / max(face_light(quiet), LEAST_LIGHT), LARGEST_GAIN)
+    gains = torch.full_like(quiet[:, :1], max(gain, 1.0))
+    return desaturate_blacks(scale_colours(quiet, gains), box_mean(luma(quiet), 2), gains)
 
 
 def _unclipped(gain: Tensor, strong: Tensor, headroom: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -119,7 +120,7 @@ class Restorer:
 
         if not faces:
             notes.append("no face found" if config.faces != "none" else "faces not restored, as requested")
-        denoised = denoise_shadows(rgb)
+        denoised = cache(lambda: denoise_shadows(rgb))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
         lacking = [
             pair for pair in zip(faces, restored, strict=True) if pair[1].report.treatment != "unchanged"
@@ -132,10 +133,10 @@ class Restorer:
             if faces:
                 patches = [result.patch for result in restored]
                 kept = [result.report.own_light for result in restored]
-                tone = tone_of_faces(denoised, faces, patches, kept)
+                tone = tone_of_faces(denoised(), faces, patches, kept)
             else:
                 tone = uniform_tone(fallback_curve(rgb))
-            canvas = self.enlarge(relight(rgb, tone, denoised), scale)
+            canvas = self.enlarge(relight(rgb, tone, denoised()), scale)
         for face, result in lacking:
             if result.report.treatment == "relit" and result.report.own_light >= 1.0:
                 continue  # nothing to paste: the face is the canvas's own
