@@ -38,7 +38,8 @@ def test_identical_crop_changes_nothing(astronaut: Tensor, size: int, match: boo
     top, left, bottom, right = pasted.window
     inside = (pasted.canvas - astronaut)[..., top:bottom, left:right].abs().mean()
     assert inside < 1.2 / 255  # twice resampled, hair and teeth included
-    assert _seam(pasted, astronaut) < 0.1  # the mask's slope follows the picture's own edges
+    # Not 0: the mask's slope follows the picture's own edges, which resampling blurs.
+    assert _seam(pasted, astronaut) < 0.05
 
 
 def test_identical_upright_crop_is_exact(astronaut: Tensor) -> None:
@@ -51,7 +52,7 @@ def test_identical_upright_crop_is_exact(astronaut: Tensor) -> None:
 @pytest.mark.parametrize("offset", [0.1, -0.1])
 def test_offset_leaves_no_step_at_the_rim(degrees: float, offset: float) -> None:
     """On a flat canvas every step would show: an offset of 25 levels is spread to steps of two, and in the
-    outer part of the slope, where the canvas's light rules, of about half a level."""
+    outer part of the slope, where the canvas's light rules, of a tenth of a level."""
     canvas = torch.full((1, 3, 300, 300), 0.5)
     matrix = _square(180.0, degrees, 150.0, 150.0)
     pasted = paste_face(canvas, torch.full((1, 3, 128, 128), 0.5 + offset), matrix)
@@ -61,15 +62,18 @@ def test_offset_leaves_no_step_at_the_rim(degrees: float, offset: float) -> None
     for axis in (2, 3):
         steps = pasted.canvas.diff(dim=axis).abs().amax(1, keepdim=True)
         assert steps.max() < 0.01
-        assert steps[mask.narrow(axis, 1, 299) < 0.25].max() < 0.0025
+        assert steps[mask.narrow(axis, 1, 299) < 0.25].max() < 0.0005
     assert pasted.canvas[0, 0, 150, 150] == pytest.approx(0.5 + offset, abs=1e-3)  # the face keeps its light
-    assert _seam(pasted, canvas) < 1.5
+    assert _seam(pasted, canvas) < 0.2
 
 
 def test_offset_and_cast_leave_no_seam_on_a_photo(astronaut: Tensor) -> None:
+    """The head keeps its own light up to its outline, so an offset of 25 levels ends there, at an edge of the
+    picture's own: 0.27, without `match` 0.37. A cast, which is 0 on average, leaves 0.08."""
     crop = crop_face(astronaut, FACE, 256)
-    for changed in (crop + 0.1, crop - 0.1, crop * torch.tensor([1.2, 1.0, 0.8]).view(1, 3, 1, 1)):
-        assert _seam(paste_face(astronaut, changed.clamp(0, 1), FACE), astronaut) < 0.3
+    cast = crop * torch.tensor([1.2, 1.0, 0.8]).view(1, 3, 1, 1)
+    for changed, most in ((crop + 0.1, 0.3), (crop - 0.1, 0.3), (cast, 0.09)):
+        assert _seam(paste_face(astronaut, changed.clamp(0, 1), FACE), astronaut) < most
 
 
 def test_seam_score_sees_a_hard_edge(astronaut: Tensor) -> None:
