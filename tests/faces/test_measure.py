@@ -44,7 +44,7 @@ def test_skin_in_white_light_is_measured_by_its_luma() -> None:
     assert face_light(skin) == pytest.approx(0.299 * 0.52 + 0.587 * 0.38 + 0.114 * 0.32, abs=1e-3)
 
 
-def test_the_weight_rises_evenly_between_its_bounds() -> None:
+def test_the_weight_rises_smoothly_between_its_bounds() -> None:
     low, high = WELL_LIT
     assert exposure_weight(low) == 0.0
     assert exposure_weight((low + high) / 2) == pytest.approx(0.5)

@@ -11,7 +11,7 @@ from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture
 from lumiface.restoration.auto_restorer import AutoRestorer, summarize
 from lumiface.restoration.config import RestoreConfig
-from lumiface.restoration.restorer import Restorer
+from lumiface.restoration.restorer import NO_FACE, Restorer
 from lumiface.restoration.tasks import TaskChoice
 
 
@@ -65,7 +65,7 @@ def test_auto_is_what_is_done_when_nothing_is_named(restorer: Restorer, astronau
     assert not isinstance(colourised.face_restorer, AutoRestorer)
     assert colourised.face_restorer.task.name == "blind"
     nobody = default(Picture(torch.full((1, 3, 40, 40), 0.1)))
-    assert (nobody.scale, nobody.notes) == (1, ["no face found"])
+    assert (nobody.scale, nobody.notes) == (1, [NO_FACE])
 
 
 def test_the_main_face_decides_the_scale(restorer: Restorer) -> None:
@@ -81,3 +81,7 @@ def test_the_main_face_decides_the_scale(restorer: Restorer) -> None:
 def test_the_summary_counts_alike_treatments() -> None:
     choices = [TaskChoice("joint", "dark, small")] * 2 + [TaskChoice(None, "nothing to do")]
     assert summarize(choices) == "auto: 2 faces joint (dark, small); 1 face unchanged (nothing to do)"
+
+
+def test_where_no_face_is_found_the_note_says_what_was_tried(restorer: Restorer) -> None:
+    assert restorer(Picture(torch.full((1, 3, 64, 64), 0.1))).notes == [NO_FACE]

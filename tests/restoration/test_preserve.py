@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lumiface.faces.measure import WELL_LIT, face_light
+from lumiface.faces.measure import face_light
 from lumiface.imaging.color import luma
-from lumiface.restoration.preserve import give_least_light, preserve_chroma
+from lumiface.restoration.preserve import LEAST_FACE_LIGHT, give_least_light, preserve_chroma
 
 
 def _hue(rgb: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def test_a_dim_output_is_lit_and_what_is_bright_stays() -> None:
     dim = torch.full((1, 3, 64, 64), 0.9)
     dim[..., 12:62, 14:50] = torch.tensor([0.25, 0.18, 0.15]).view(3, 1, 1)
     lit = give_least_light(dim)
-    assert face_light(lit) == pytest.approx(WELL_LIT[1], abs=0.01)
+    assert face_light(lit) == pytest.approx(LEAST_FACE_LIGHT, abs=0.01)
     assert float((lit - dim)[..., :10, :].abs().max()) < 0.08
     assert float((_hue(lit) - _hue(dim))[20:60, 20:44].abs().max()) < 0.1
     assert torch.equal(give_least_light(lit.clamp(min=0.4)), lit.clamp(min=0.4))

@@ -15,7 +15,7 @@ from lumiface.faces.measure import face_light
 from lumiface.imaging.color import luma
 from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
 from lumiface.restoration.face_restorer import FaceRestorer
-from lumiface.restoration.restorer import RestoreConfig, Restored, Restorer
+from lumiface.restoration.restorer import NO_FACE, RestoreConfig, Restored, Restorer
 from lumiface.restoration.tasks import TOO_DARK
 
 
@@ -79,6 +79,19 @@ def test_a_large_well_lit_face_is_left_exactly_as_it_is(restorer: Restorer, port
     result = run(restorer, large, scale=1)
     assert [face.treatment for face in result.faces] == ["unchanged"]
     assert torch.equal(result.picture.rgb, large.rgb)
+
+
+@pytest.mark.parametrize("task", ["joint", "enhance", "blind", "auto"])
+def test_a_well_lit_face_of_743_pixels_changes_by_less_than_a_level(task: str) -> None:
+    from skimage.data import astronaut
+
+    sharp = torch.from_numpy(astronaut()[:320, 60:380].copy()).permute(2, 0, 1)[None].float() / 255.0
+    restorer = Restorer(None, RestoreConfig.model_validate({"task": task, "scale": 1}))
+    side = restorer(Picture(sharp)).faces[0].before.side
+    rgb = F.interpolate(sharp, scale_factor=743 / side, mode="bicubic").clamp(0, 1)
+    result = restorer(Picture(rgb))
+    assert result.faces[0].before.side == pytest.approx(743, rel=0.03)
+    assert float((result.picture.rgb - rgb).abs().max()) < 1.0 / 255.0
 
 
 def test_a_dim_face_before_a_bright_sea_is_lit(restorer: Restorer, portrait: Picture) -> None:
@@ -239,7 +252,7 @@ def test_the_same_photograph_twice_gives_the_same_pixels(restorer: Restorer, dar
 def test_tiny_pictures_pass(restorer: Restorer, size: tuple[int, int]) -> None:
     result = restorer(Picture(torch.full((1, 3, *size), 0.1)))
     assert result.picture.rgb.shape[-2:] == (4 * size[0], 4 * size[1])
-    assert result.notes == ["no face found"]
+    assert result.notes == [NO_FACE]
 
 
 def test_the_one_line_api(tmp_path: Path, dark: Picture) -> None:

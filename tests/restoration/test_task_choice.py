@@ -85,7 +85,8 @@ def test_estimates_grow_with_detail(face: torch.Tensor) -> None:
         (300, 0.1, 40, "joint"),
         (300, 0.1, 200, "joint"),
         (300, 0.5, 50, "joint"),
-        (300, 0.5, 100, "blind"),
+        (300, 0.5, 70, "blind"),
+        (300, 0.5, 90, None),  # blurred, but the network would give no more
         (300, 0.5, 240, None),
         (60, 0.5, 58, "joint"),
     ],
@@ -104,27 +105,26 @@ def test_detail_counts_alike_in_the_dark_and_in_the_light() -> None:
 
 
 def test_ringing_between_blocks_is_no_detail() -> None:
-    """A face reduced to 64 pixels, enlarged to 256 and compressed at quality 30 is read as 115 to 167."""
-    large = {**ALL, "blind": WorkingSizes(smallest=128, largest=128, trusted=128)}
-    blocky = FaceMeasures(256, 0.5, 165, blocks=1.6)
-    assert select_task(blocky, large).why == "enough light, blocks"
+    """A face reduced to 64 pixels, enlarged to 256 and compressed at quality 20 is read as 99 to 189."""
+    blocky = FaceMeasures(256, 0.5, 165, blocks=1.9)
+    assert select_task(blocky, ALL).why == "enough light, blocks"
     assert own_detail(blocky) == pytest.approx(102.4)
-    assert own_detail(FaceMeasures(256, 0.5, 45, blocks=1.6)) == 45
+    assert own_detail(FaceMeasures(256, 0.5, 45, blocks=1.9)) == 45
+    assert select_task(FaceMeasures(256, 0.5, 245, blocks=3.0), ALL).why == "enough light, blocks"
     for other in (
-        FaceMeasures(256, 0.5, 165, blocks=0.6),  # few blocks: what is read is there
-        FaceMeasures(256, 0.5, 240, blocks=1.6),  # sharp, but compressed
-        FaceMeasures(743, 0.5, 200, blocks=1.6),  # large: the ringing is finer than what is measured
+        FaceMeasures(256, 0.5, 165, blocks=1.2),  # weak blocks: what is read is there
+        FaceMeasures(256, 0.5, 240, blocks=1.9),  # sharp, but compressed
+        FaceMeasures(743, 0.5, 150, blocks=3.0),  # large: the blocks are finer than what the network sees
     ):
-        assert select_task(other, large).task is None
+        assert select_task(other, ALL).task is None
         assert own_detail(other) == other.detail
 
 
 def test_noise_below_four_levels_is_never_acted_on() -> None:
-    large = {**ALL, "blind": WorkingSizes(smallest=128, largest=128, trusted=128)}
     for noise in (1.0, 2.5, 3.9):
-        assert select_task(FaceMeasures(125, 0.5, 120, noise=noise), large).task is None
-    assert select_task(FaceMeasures(125, 0.5, 120, noise=8.0), large).why == "enough light, noisy"
-    assert select_task(FaceMeasures(256, 0.5, 240, noise=8.0), large).task is None  # its detail would be lost
+        assert select_task(FaceMeasures(125, 0.5, 120, noise=noise), ALL).task is None
+    assert select_task(FaceMeasures(125, 0.5, 120, noise=10.0), ALL).why == "enough light, noisy"
+    assert select_task(FaceMeasures(256, 0.5, 240, noise=10.0), ALL).task is None  # its detail would be lost
 
 
 def test_a_face_too_dark_to_read_is_given_light_only() -> None:

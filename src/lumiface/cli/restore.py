@@ -24,7 +24,7 @@ MAX_LINES = 10
 
 TREATMENTS = {
     "restored": "output of the network",
-    "relit": "large faces: brightened, with their own detail",
+    "relit": "large faces, or too dark to read: brightened, with their own detail",
     "unchanged": "light and sharp: nothing to do",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch.nn.functional as F
@@ -34,7 +35,7 @@ class DamagedRestorer:
     def __call__(
         self,
         rgb: Tensor,
-        denoised: Tensor,
+        denoised: Callable[[], Tensor],
         faces: list[Face],
         measures: list[FaceMeasures],
         log: Log | None = None,

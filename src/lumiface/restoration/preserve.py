@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.faces.measure import WELL_LIT, inner_face
+from lumiface.faces.measure import inner_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT
 from lumiface.imaging.light import brightness, scale_colours
@@ -14,6 +14,10 @@ from lumiface.restoration.tone_curve import LARGEST_GAIN
 
 CHROMA_WEIGHT = 0.3
 """Weight of the brightened input's saturation in the restored face; 0 keeps the network's."""
+
+
+LEAST_FACE_LIGHT = 0.34
+"""Light of a restored face, at least: 95 % of normally lit faces of each of four groups have more."""
 
 
 def preserve_illumination(crop: Tensor, output: Tensor, amount: float) -> Tensor:
@@ -52,8 +56,8 @@ def preserve_chroma(crop: Tensor, output: Tensor, amount: float = CHROMA_WEIGHT)
     return (output + _upsample(trust * (target - drawn), output)).clamp(0.0, 1.0)
 
 
-def give_least_light(output: Tensor, least: float = WELL_LIT[1]) -> Tensor:
-    """Brighten a face that came out darker than a well-lit one, so that it just counts as such.
+def give_least_light(output: Tensor, least: float = LEAST_FACE_LIGHT) -> Tensor:
+    """Brighten a face that came out darker than normally lit ones are.
 
     A network that sees a dim face before a bright sea sees a bright picture, and gives it hardly any light.
     Brightness is raised to a power, which leaves the sea as it is; hues stay.

@@ -32,6 +32,9 @@ from lumiface.restoration.tasks import FaceTaskName, resolve_task
 from lumiface.restoration.tone_curve import fallback_curve
 from lumiface.restoration.tone_map import tone_of_faces, uniform_tone
 
+NO_FACE = "no face found, neither as it is nor brightened: only light given; name a face with --box"
+"""What is said of a photograph in which the detector finds no face."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restored:
@@ -43,7 +46,7 @@ class Restored:
         task: the task that was performed; with `task="auto"` that of the largest face, None if it lacks
             nothing.
         faces: one report per face.
-        notes: remarks for the user, such as "no face found".
+        notes: remarks for the user, such as NO_FACE.
         priors: the 3D prior of each face, if `save_prior` is set and the model has one.
     """
 
@@ -119,7 +122,7 @@ class Restorer:
             return Restored(_replace_pixels(picture, self.enlarge(rgb, scale), scale), scale, task, [], notes)
 
         if not faces:
-            notes.append("no face found" if config.faces != "none" else "faces not restored, as requested")
+            notes.append(NO_FACE if config.faces != "none" else "faces not restored, as requested")
         denoised = cache(lambda: denoise_shadows(rgb))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
         lacking = [

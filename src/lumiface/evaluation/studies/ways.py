@@ -66,7 +66,7 @@ def restore_aligned(config: RestoreConfig | None = None) -> Way:
     def restore_face(picture: Tensor) -> Tensor:
         side = picture.shape[-1]
         face = aligned_face(side)
-        (result,) = restorer(picture, denoise_shadows(picture), [face], [measure_face(picture, face)])
+        (result,) = restorer(picture, lambda: denoise_shadows(picture), [face], [measure_face(picture, face)])
         return resize(result.patch, (side, side))
 
     return restore_face
