@@ -103,7 +103,7 @@ def test_a_network_of_another_scale_is_brought_to_the_requested_one(small: Tenso
 
 def test_restore_uses_it_where_the_picture_is_enlarged(small: Tensor, tmp_path: Path) -> None:
     def restored(**settings: Any) -> Tensor:
-        config = RestoreConfig.model_validate({"strength": 0.0, **settings})
+        config = RestoreConfig.model_validate({"task": "joint", "strength": 0.0, **settings})
         return Restorer(config=config)(Picture(small)).picture.rgb
 
     assert torch.equal(restored(), Background(None, CPU)(small, 4))
