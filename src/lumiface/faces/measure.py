@@ -22,11 +22,12 @@ pictures half lie below 0.26; most of those above 0.30 are dark around the face,
 
 READABLE = 0.02
 """Light of a face (`face_light`, of the values as stored, not linear: 5 of 255 levels) below which nothing
-is drawn, only light given: rounding to 8 bits has left a handful of levels. Measured on 16 faces of
-faces256-val, darkened to 0.006 to 0.02 at 32 pixels, as the EdgeFace cosine with the original, for
-`lumiface-x4-real` and plain gain: clean 0.27 to 0.38 and 0.37 to 0.56, so that what the network draws is
-further from the person; with a camera's noise 0.07 to 0.22 and 0.04 to 0.14, where two different people have
-0.03 with a deviation of 0.1."""
+is drawn, only light given: rounding to 8 bits has left a handful of levels. Measured on 16 to 24 faces of
+faces256-val, darkened to 0.006 to 0.02, as the EdgeFace cosine with the original, for `lumiface-x4-real` and
+plain gain: without noise 0.27 to 0.38 and 0.37 to 0.56 at 32 pixels, 0.55 to 0.75 and 0.64 to 0.89 at 64, so
+that what the network draws is further from the person; with noise (4 settings) the network is nearer, at 32
+pixels 0.04 to 0.34 and 0.03 to 0.32, at 64 pixels 0.08 to 0.63 and 0.04 to 0.61. Two different people have
+0.03 with a deviation of 0.1. The threshold is a choice: better no features than those of another person."""
 
 _CENTRE, _RADII = (0.5, 0.61), (0.19, 0.24)
 """An ellipse of an aligned face, fractions of its side: brows to chin, without hair, ears and background."""
