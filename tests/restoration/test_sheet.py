@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,8 @@ def test_the_summary_is_one_line() -> None:
     picture = Picture(torch.zeros(1, 3, 30, 40))
     assert summarise(Whitener(2)(picture)) == "joint x2 · 2 faces: 2 restored · a note"
     assert summarise(Whitener(0)(picture)) == "joint x2 · a note"
+    assert summarise(replace(Whitener(0)(picture), task=None)) == "light only x2 · a note"
+    assert summarise(replace(Whitener(2)(picture), task=None)).startswith("unchanged x2 · 2 faces")
 
 
 def test_the_command_writes_it(astronaut_uint8: np.ndarray, tmp_path: Path) -> None:

@@ -144,7 +144,8 @@ class ContactSheet:
 
 def summarise(restored: Restored) -> str:
     """What was done to a photograph, in one line: "joint x4 · 3 faces: 2 restored, 1 relit · a note"."""
-    parts = [f"{restored.task} x{restored.scale}"]
+    done = restored.task or ("unchanged" if restored.faces else "light only")
+    parts = [f"{done} x{restored.scale}"]
     if restored.faces:
         count = len(restored.faces)
         treatments = Counter(face.treatment for face in restored.faces).most_common()
