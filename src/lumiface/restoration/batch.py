@@ -16,8 +16,7 @@ from lumiface.imaging.io import MAX_MEGAPIXELS, Picture
 from lumiface.restoration.jobs import SUFFIX, Job, Jobs, plan_jobs
 from lumiface.restoration.picture_files import left_line, may_be_written_as_png, name_with_alpha
 from lumiface.restoration.result_file import ResultFile
-from lumiface.restoration.sheet import ContactSheet
-from lumiface.restoration.sheet_rows import SheetRows
+from lumiface.restoration.sheet import ContactSheet, SheetRows
 
 if TYPE_CHECKING:
     from lumiface.restoration.restorer import Restored
