@@ -414,8 +414,15 @@ def test_methods_without_weights_are_shown() -> None:
 def test_demo(model: Path, tmp_path: Path) -> None:
     result = run("demo", "-o", tmp_path / "demo", "--model", model, "--device", "cpu")
     assert result.exit_code == 0, result.output
-    comparison = Path(result.stdout.splitlines()[-1])
+    comparison, second = map(Path, result.stdout.splitlines()[-2:])
     assert comparison == tmp_path / "demo" / "before-after.png"
+    assert second == tmp_path / "demo" / "damaged-before-after.png"
+    damaged, repaired = (
+        read_picture(tmp_path / "demo" / f"{name}.png").rgb for name in ("damaged", "repaired")
+    )
+    assert damaged.shape == repaired.shape == (1, 3, 256, 256)
+    assert not torch.equal(damaged, repaired)
+    assert read_picture(second).rgb.shape[-1] > 3 * 256
     dark = read_picture(tmp_path / "demo" / "dark.png").rgb
     restored = read_picture(tmp_path / "demo" / "restored.png").rgb
     assert float(dark.mean()) < 0.2

@@ -18,17 +18,21 @@ def demo(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
 ) -> None:
-    """Restore a bundled dark photograph.
+    """Restore a bundled photograph, once made dark and small, once blurred, noisy and compressed.
 
-    The photograph is darkened and downscaled by the benchmark's formula and restored; the result is written
-    side by side with the original.
+    The results are written side by side with the original.
     """
     from lumiface.core.device import choose_device
-    from lumiface.restoration.demo import make_demo
+    from lumiface.restoration.demo import SCALE, make_demo
     from lumiface.restoration.restorer import RestoreConfig, Restorer
 
-    pictures = make_demo(output, Restorer(model, RestoreConfig(scale=4), str(choose_device(device))))
+    name = str(choose_device(device))
+    enlarge, repair = (Restorer(model, RestoreConfig(scale=scale), name) for scale in (SCALE, 1))
+    pictures = make_demo(output, enlarge, repair)
     typer.echo(f"dark and small: {pictures.dark}")
     typer.echo(f"restored: {pictures.restored}")
+    typer.echo(f"blurred, noisy and compressed: {pictures.damaged}")
+    typer.echo(f"restored: {pictures.repaired}")
     typer.echo("before and after:")
     typer.echo(str(pictures.comparison))
+    typer.echo(str(pictures.second_comparison))
