@@ -421,7 +421,6 @@ def test_demo(model: Path, tmp_path: Path) -> None:
         read_picture(tmp_path / "demo" / f"{name}.png").rgb for name in ("damaged", "repaired")
     )
     assert damaged.shape == repaired.shape == (1, 3, 256, 256)
-    assert not torch.equal(damaged, repaired)
     assert read_picture(second).rgb.shape[-1] > 3 * 256
     dark = read_picture(tmp_path / "demo" / "dark.png").rgb
     restored = read_picture(tmp_path / "demo" / "restored.png").rgb

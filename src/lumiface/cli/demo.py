@@ -18,7 +18,9 @@ def demo(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
 ) -> None:
-    """Restore a bundled photograph, once made dark and small, once blurred, noisy and compressed.
+    """Restore a bundled photograph.
+
+    It is made dark and small, and, a second time, blurred, noisy and compressed.
 
     The results are written side by side with the original.
     """
