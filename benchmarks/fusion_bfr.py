@@ -16,13 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sections import current_provenance, model_rows, report_progress, run_section, training_budget
+from sections import (
+    REAL,
+    current_provenance,
+    first_pictures,
+    model_rows,
+    real_faces,
+    report_progress,
+    run_section,
+    training_budget,
+    write_faces,
+)
 
-from lumiface.data.sources import PictureSource, open_source
 from lumiface.data.training.face_tensor import load_face_tensor, resize_faces
 from lumiface.evaluation.studies.blind import INPUT, measure_real, measure_restorers
-from lumiface.figures.grid import picture_grid
-from lumiface.imaging.io import Picture, write_picture
 from lumiface.metrics.frechet import FrechetDistance, frechet_distance
 from lumiface.registry import find_weights, load_model, read_metadata
 from lumiface.restoration.config import RestoreConfig
@@ -30,7 +37,6 @@ from lumiface.restoration.face_generator import FaceGenerator
 from lumiface.restoration.restorer import Restorer
 
 TEST = "faces256-test"
-REAL = "real-degraded"
 FIDELITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 TRUNCATIONS = (1.0, 0.7, 0.5, 0.3)
 NUM_SAMPLES = 1000
@@ -77,8 +83,7 @@ def restorer(args: argparse.Namespace) -> dict[str, Any]:
     """The method and its variants on the blind protocol, seed 0, at the network's own size."""
     networks: dict[str, Any] = {model: load_model(model) for model in args.models}
     side = next(iter(networks.values())).config.generator.resolution
-    source = open_source(Path(args.data_root) / f"{TEST}.tar")
-    source = source.first(args.limit or len(source))
+    source = first_pictures(args, TEST)
     scores, distances = measure_restorers(networks, source, side, report_progress)
     rows = model_rows(scores, args.models)
     for row, distance in zip(rows, distances.values(), strict=True):
@@ -103,20 +108,10 @@ def config(fidelity: float | None) -> RestoreConfig:
 
 
 def restored_photographs(args: argparse.Namespace, restorers: dict[str, Restorer]) -> dict[str, Any]:
-    root = Path(args.data_root)
-    photographs = open_source(root / f"{REAL}.tar")
-    entries = [
-        entry
-        for entry, name in zip(photographs.entries, photographs.names, strict=True)
-        if Path(name).name.startswith("face_")
-    ]
-    source = PictureSource(entries).first(args.limit or len(entries))
-    good = open_source(root / f"{TEST}.tar")
-    good = good.first(args.limit or len(good))
+    source, good = real_faces(args), first_pictures(args, TEST)
     scores, distances, faces = measure_real(restorers, source, good, report_progress)
     if args.sheet:
-        sheet = [face for row in zip(*faces.values(), strict=True) for face in row]
-        write_picture(Picture(picture_grid(torch.cat(sheet), columns=2 * len(faces))), args.sheet)
+        write_faces(faces, args.sheet, columns=2 * len(faces))
     first = next(iter(restorers))
     rows: list[dict[str, Any]] = []
     for name, found in scores.items():

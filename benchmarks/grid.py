@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lumiface.data.benchmarks.llf import LLFSettings, llf_pairs
-from lumiface.data.sources import open_source
+from lumiface.data.sources import PictureSource, open_source
 from lumiface.imaging.color import luma
 from lumiface.imaging.filters import box_mean
 from lumiface.imaging.quantize import from_uint8
@@ -34,6 +34,18 @@ def periodic_residue(pictures: Tensor, period: int) -> float:
     return float(tiles.mean(dim=(0, 1, 2, 4)).std()) * 255.0
 
 
+def grid_residues(model: str, source: PictureSource, hr_size: int) -> dict[int, tuple[float, float]]:
+    """Period -> residue of a network's outputs and of the ground truth, 8-bit levels, on LLF, x4."""
+    network = load_model(model)
+    pairs = list(llf_pairs(source, LLFSettings(hr_size=hr_size)))
+    target = torch.cat([from_uint8(pair.hr) for pair in pairs])
+    with torch.inference_mode():
+        output = torch.cat([network(from_uint8(pair.lr)).clamp(0.0, 1.0) for pair in pairs])
+    return {
+        period: (periodic_residue(output, period), periodic_residue(target, period)) for period in PERIODS
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -43,14 +55,9 @@ def main() -> None:
     parser.add_argument("--hr-size", type=int, default=128)
     parser.add_argument("--limit", type=int, default=100)
     args = parser.parse_args()
-    network = load_model(args.model)
-    pairs = list(llf_pairs(open_source(args.data).first(args.limit), LLFSettings(hr_size=args.hr_size)))
-    target = torch.cat([from_uint8(pair.hr) for pair in pairs])
-    with torch.inference_mode():
-        output = torch.cat([network(from_uint8(pair.lr)).clamp(0.0, 1.0) for pair in pairs])
-    print(f"{args.model}, {len(pairs)} pictures, in 8-bit levels")
-    for period in PERIODS:
-        residues = periodic_residue(output, period), periodic_residue(target, period)
+    source = open_source(args.data).first(args.limit)
+    print(f"{args.model}, {len(source)} pictures, in 8-bit levels")
+    for period, residues in grid_residues(args.model, source, args.hr_size).items():
         print("period {:2d}: output {:.3f}   ground truth {:.3f}".format(period, *residues))
 
 

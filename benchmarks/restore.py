@@ -11,32 +11,35 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from grid import periodic_residue
-from sections import current_provenance, report_progress, run_section
+from grid import grid_residues
+from sections import (
+    REAL,
+    current_provenance,
+    first_pictures,
+    real_faces,
+    report_progress,
+    run_section,
+    write_faces,
+)
 
-from lumiface.data.benchmarks.llf import LLFSettings, llf_pairs
-from lumiface.data.sources import PictureSource, open_source
 from lumiface.degradations.resample import resize
 from lumiface.evaluation.studies.blind import INPUT, measure_real, measure_restorers
 from lumiface.evaluation.studies.joint import measure_joint
 from lumiface.evaluation.studies.ways import RESTORE, restoration_ways
-from lumiface.figures.grid import picture_grid
-from lumiface.imaging.io import Picture, decode_rgb8, write_picture
-from lumiface.imaging.mean_gamma import mean_gamma
-from lumiface.imaging.quantize import from_uint8
+from lumiface.imaging.io import Picture
 from lumiface.registry import load_model
 from lumiface.restoration.config import RestoreConfig
-from lumiface.restoration.restorer import Restorer
+from lumiface.restoration.restorer import Restored, Restorer
 
 JOINT_SETS = (("faces256-test", 300), ("faces256-hq", 300))
 JOINT_SIDES = (128, 256)
 PROTOCOL = "dark-blind"
-REAL, GOOD = "real-degraded", "faces256-test"
-LLF_SET = "faces256-test"
+TEST = "faces256-test"
 PERIODS = (2, 4, 8)
 
 
@@ -45,7 +48,7 @@ def joint(args: argparse.Namespace) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for name, count in JOINT_SETS:
         for side in JOINT_SIDES:
-            source = first(args, name, count)
+            source = first_pictures(args, name, count)
             scores, distances = measure_restorers(
                 restoration_ways(), source, side, report_progress, protocol=PROTOCOL
             )
@@ -57,26 +60,29 @@ def joint(args: argparse.Namespace) -> dict[str, Any]:
     return {"protocol": f"{PROTOCOL}, seed 0", "origin": current_provenance(), "rows": rows}
 
 
+class CountingRestorer(Restorer):
+    """Counts what was done to the faces, and why."""
+
+    def __init__(self, config: RestoreConfig) -> None:
+        super().__init__(config=config)
+        self.treatments: Counter[str] = Counter()
+
+    def __call__(self, picture: Picture, boxes: Sequence[tuple[float, float, float, float]] = ()) -> Restored:
+        restored = super().__call__(picture, boxes)
+        self.treatments.update(f"{face.treatment}: {face.why}" for face in restored.faces)
+        return restored
+
+
 def real(args: argparse.Namespace) -> dict[str, Any]:
     """The main face of each real damaged photograph, and how many faces were restored, relit, unchanged."""
-    photographs = open_source(Path(args.data_root) / f"{REAL}.tar")
-    entries = [
-        entry
-        for entry, name in zip(photographs.entries, photographs.names, strict=True)
-        if Path(name).name.startswith("face_")
-    ]
-    source = PictureSource(entries).first(args.limit or len(entries))
-    restorer = Restorer(config=RestoreConfig(task="auto", scale=1, background="keep"))
-    treatments: dict[str, int] = {}
-    for file, data in source.items():
-        for face in restorer(Picture(from_uint8(decode_rgb8(data, file).copy()))).faces:
-            done = f"{face.treatment}: {face.why}"
-            treatments[done] = treatments.get(done, 0) + 1
-    good = first(args, GOOD, None)
-    scores, distances, faces = measure_real({RESTORE: restorer}, source, good, report_progress)
+    source = real_faces(args)
+    restorer = CountingRestorer(RestoreConfig(task="auto", scale=1, background="keep"))
+    scores, distances, faces = measure_real(
+        {RESTORE: restorer}, source, first_pictures(args, TEST), report_progress
+    )
+    treatments = dict(restorer.treatments)
     if args.sheet:
-        sheet = [face for row in zip(*faces.values(), strict=True) for face in row]
-        write_picture(Picture(picture_grid(torch.cat(sheet), columns=8)), args.sheet)
+        write_faces(faces, args.sheet, columns=8)
     rows = [
         {
             "way": way,
@@ -88,7 +94,7 @@ def real(args: argparse.Namespace) -> dict[str, Any]:
     print(json.dumps(rows, indent=1), treatments)
     return {
         "set": f"{REAL}, face_*, {len(source)} photographs; the main face of each, at 256 pixels",
-        "good": GOOD,
+        "good": TEST,
         "treatments": treatments,
         "origin": current_provenance(),
         "rows": rows,
@@ -98,35 +104,25 @@ def real(args: argparse.Namespace) -> dict[str, Any]:
 def identity(args: argparse.Namespace) -> dict[str, Any]:
     """The default network and others on LLF, 32 -> 128 px, beside a gamma curve with bicubic enlargement."""
     networks: dict[str, Any] = {model: load_model(model) for model in args.models}
-    networks["mean-gamma + bicubic"] = lambda low: resize(
-        low ** mean_gamma(low)[:, None, None, None], tuple(4 * side for side in low.shape[-2:])
-    )
-    scores, _ = measure_joint(networks, first(args, LLF_SET, None), report_progress)
+    gamma = load_model("gamma")
+    networks["mean-gamma + bicubic"] = lambda low: resize(gamma(low), (4 * low.shape[-2], 4 * low.shape[-1]))
+    scores, _ = measure_joint(networks, first_pictures(args, TEST), report_progress)
     base = scores[args.models[0]]
     rows = [{"model": way, **found.as_dict(None if found is base else base)} for way, found in scores.items()]
     print(json.dumps(rows, indent=1))
-    return {"set": f"{LLF_SET}, LLF, 32 -> 128 px, seed 0", "origin": current_provenance(), "rows": rows}
+    return {"set": f"{TEST}, LLF, 32 -> 128 px, seed 0", "origin": current_provenance(), "rows": rows}
 
 
 def grid(args: argparse.Namespace) -> dict[str, Any]:
     """Periodic residue of outputs and truth, 8-bit levels, LLF, 32 -> 128 px (see `grid.py`)."""
-    pairs = list(llf_pairs(first(args, LLF_SET, 100), LLFSettings(hr_size=128)))
-    truth = torch.cat([from_uint8(pair.hr) for pair in pairs])
+    source = first_pictures(args, TEST, 100)
     rows: list[dict[str, Any]] = []
     for model in args.models:
-        network: Any = load_model(model)
-        with torch.inference_mode():
-            output = torch.cat([network(from_uint8(pair.lr)).clamp(0.0, 1.0) for pair in pairs])
-        for period in PERIODS:
-            of_output, of_truth = periodic_residue(output, period), periodic_residue(truth, period)
-            rows.append({"model": model, "period": period, "output": of_output, "truth": of_truth})
-            print(rows[-1])
-    return {"set": f"{LLF_SET}, first {len(pairs)}", "origin": current_provenance(), "rows": rows}
-
-
-def first(args: argparse.Namespace, name: str, count: int | None) -> PictureSource:
-    source = open_source(Path(args.data_root) / f"{name}.tar")
-    return source.first(min(args.limit or len(source), count or len(source)))
+        for period, (output, truth) in grid_residues(model, source, 128).items():
+            if period in PERIODS:
+                rows.append({"model": model, "period": period, "output": output, "truth": truth})
+                print(rows[-1])
+    return {"set": f"{TEST}, first {len(source)}", "origin": current_provenance(), "rows": rows}
 
 
 SECTIONS = {"joint": joint, "real": real, "identity": identity, "grid": grid}

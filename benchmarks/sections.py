@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lumiface.core.device import machine_name
 from lumiface.core.files import write_bytes
+from lumiface.data.sources import PictureSource, open_source
 from lumiface.evaluation.accumulate import ScoreAccumulator
 from lumiface.evaluation.provenance import provenance
+from lumiface.figures.grid import picture_grid
+from lumiface.imaging.io import Picture, write_picture
 from lumiface.registry import read_metadata
+
+REAL = "real-degraded"
 
 Section = Callable[[argparse.Namespace], dict[str, Any]]
 
@@ -71,6 +77,29 @@ def model_rows(scores: Mapping[str, ScoreAccumulator], trained: Collection[str])
 def training_budget(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Steps, time, faces and machine of a training run."""
     return {key: metadata["provenance"][key] for key in ("step", "minutes", "faces", "machine")}
+
+
+def first_pictures(args: argparse.Namespace, name: str, most: int | None = None) -> PictureSource:
+    """A test set by name, its first `--limit` pictures, and of those at most `most`."""
+    source = open_source(Path(args.data_root) / f"{name}.tar")
+    return source.first(min(args.limit or len(source), most or len(source)))
+
+
+def real_faces(args: argparse.Namespace) -> PictureSource:
+    """The photographs of `REAL` that show one face."""
+    photographs = open_source(Path(args.data_root) / f"{REAL}.tar")
+    entries = [
+        entry
+        for entry, name in zip(photographs.entries, photographs.names, strict=True)
+        if Path(name).name.startswith("face_")
+    ]
+    return PictureSource(entries).first(args.limit or len(entries))
+
+
+def write_faces(faces: Mapping[str, Sequence[Tensor]], target: Path, columns: int) -> None:
+    """A sheet of faces (1, 3, H, W) of one size, those of one photograph side by side."""
+    sheet = [face for row in zip(*faces.values(), strict=True) for face in row]
+    write_picture(Picture(picture_grid(torch.cat(sheet), columns=columns)), target)
 
 
 def current_provenance() -> dict[str, Any]:

@@ -11,20 +11,16 @@ received light; the rest were redrawn because they are blurred.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from collections import Counter, defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from sections import current_provenance, report_progress, run_section
+from sections import current_provenance, first_pictures, report_progress, run_section
 
-from lumiface.data.sources import open_source
 from lumiface.imaging.color import luma
-from lumiface.imaging.io import Picture
+from lumiface.imaging.io import Picture, decode_rgb8
 from lumiface.imaging.quantize import from_uint8
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.restorer import Restorer
@@ -35,15 +31,14 @@ SET = "tones128"
 def tones(args: argparse.Namespace) -> dict[str, Any]:
     """Shift of the mean luma by group."""
     torch.set_num_threads(1)
-    source = open_source(Path(args.data_root) / f"{SET}.tar")
-    source = source.first(args.limit) if args.limit else source
+    source = first_pictures(args, SET)
     restorer = Restorer(None, RestoreConfig(task="auto", scale=1))
     shifts: defaultdict[str, list[float]] = defaultdict(list)
     changed: list[float] = []
     relit: list[float] = []
     choices: Counter[str] = Counter()
     for done, (name, data) in enumerate(source.items(), start=1):
-        before = from_uint8(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+        before = from_uint8(decode_rgb8(data, name))
         result = restorer(Picture(before))
         after = result.picture.rgb
         shift = 100.0 * (float(luma(after).mean()) / float(luma(before).mean()) - 1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -11,17 +10,18 @@ from types import TracebackType
 
 from lumiface.cli.shared import BAD_INPUT, print_error
 from lumiface.core.errors import InputError, OutputError, SettingError
+from lumiface.core.files import matching_paths, missing_line
 
 PIPE = "-"
 
 
 def refuse_missing(inputs: Sequence[str]) -> int | None:
     """If none of the inputs exists, a line for each and the exit code; None if there is something to do."""
-    missing = [name for name in inputs if name != PIPE and not Path(name).exists() and not _matches(name)]
+    missing = [name for name in inputs if name != PIPE and not matching_paths(name)]
     if not inputs or len(missing) < len(inputs):
         return None
     for name in missing:
-        print_error(f"{name}: there is no such file or folder; check the name")
+        print_error(missing_line(name))
     return BAD_INPUT
 
 
@@ -80,7 +80,7 @@ class Pipes:
         """Write the result to standard output, if that was asked for.
 
         Raises:
-            OutputError: nobody reads it.
+            OutputError: it cannot be written.
         """
         if not self.to_stdout:
             return
@@ -94,7 +94,3 @@ class Pipes:
     def named(self, line: str) -> str:
         """A line for the user, with `standard input` where it names the file that stands in for it."""
         return line if self._folder is None else line.replace(f"{self._folder.name}/stdin", "standard input")
-
-
-def _matches(pattern: str) -> bool:
-    return next(glob.iglob(pattern, recursive=True), None) is not None

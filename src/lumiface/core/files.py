@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from pathlib import Path
 
 from lumiface.core.errors import InputError, OutputError
+
+
+def matching_paths(pattern: str) -> list[Path]:
+    """The path itself if it exists, else what it matches as a glob, sorted; empty if nothing does.
+
+    A name that exists is not treated as a glob: it may contain brackets.
+    """
+    path = Path(pattern)
+    return [path] if path.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+
+
+def missing_line(pattern: str) -> str:
+    """What is said of an input that `matching_paths` does not find."""
+    return f"{pattern}: there is no such file or folder; check the name"
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -12,7 +12,7 @@ from lumiface.faces.blocks import block_strength
 from lumiface.faces.effective_resolution import CROP_SIZE, effective_resolution
 from lumiface.faces.face import Face
 from lumiface.faces.noise import noise_deviation
-from lumiface.imaging.light import brightness
+from lumiface.imaging.light import brightness, smoothstep
 
 WELL_LIT = (0.24, 0.30)
 """Light of a face (`face_light`): dark below the first, well lit above the second. Measured: of 320 normally
@@ -99,5 +99,5 @@ def inner_face(side: int, device: torch.device) -> Tensor:
 
 def exposure_weight(light: float) -> float:
     """0 for a dark face, 1 for a well-lit one, a smooth step between, from its `face_light`."""
-    x = min(max((light - WELL_LIT[0]) / (WELL_LIT[1] - WELL_LIT[0]), 0.0), 1.0)
-    return x * x * (3.0 - 2.0 * x)
+    place = (light - WELL_LIT[0]) / (WELL_LIT[1] - WELL_LIT[0])
+    return float(smoothstep(torch.tensor(place, dtype=torch.float64)))

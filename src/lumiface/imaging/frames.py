@@ -10,7 +10,7 @@ from lumiface.core.errors import OutputError
 from lumiface.core.files import read_bytes, write_bytes
 from lumiface.imaging.codec.decode import decode_all
 from lumiface.imaging.codec.encode import encode, encode_animation
-from lumiface.imaging.codec.formats import WRITABLE, Format
+from lumiface.imaging.codec.formats import WRITABLE, Format, plural_of
 from lumiface.imaging.codec.raster import Raster
 from lumiface.imaging.codec.tiff import encode_page, join_pages
 from lumiface.imaging.io import (
@@ -44,7 +44,7 @@ class PictureFile:
     @property
     def kind(self) -> str:
         """What its pictures are called, several of them."""
-        return "pages" if self.format == "TIFF" else "frames"
+        return plural_of(self.format)
 
 
 def read_pictures(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> PictureFile:

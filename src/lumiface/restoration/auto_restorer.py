@@ -10,13 +10,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures
 from lumiface.registry import default_model
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.damaged_restorer import DamagedRestorer
-from lumiface.restoration.face_restorer import FaceReport, FaceRestorer, Log, RestoredFace
+from lumiface.restoration.face_restorer import FaceRestorer, Log, RestoredFace, unchanged_face
 from lumiface.restoration.tasks import (
     FACE_TASKS,
     FaceTaskName,
@@ -83,9 +82,7 @@ class AutoRestorer:
                 restored[i] = replace(result, report=replace(result.report, why=choices[i].why))
         for i, choice in enumerate(choices):
             if choice.task is None:
-                patch = crop_face(rgb, face_matrix(faces[i]), max(1, round(measures[i].side)))
-                report = FaceReport(faces[i].box, faces[i].score, measures[i], "unchanged", 1.0, choice.why)
-                restored[i] = RestoredFace(patch, report, None)
+                restored[i] = RestoredFace(*unchanged_face(rgb, faces[i], measures[i], choice.why), None)
         return [restored[i] for i in range(len(faces))]
 
     def _restorer(self, task: FaceTaskName) -> FaceRestorer:

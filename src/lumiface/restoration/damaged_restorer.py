@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.degradations.resample import resize
@@ -52,7 +51,6 @@ class DamagedRestorer:
         """The mean of the joint network's result and of what the blind one makes of its second one."""
         matrix, side, small = face_matrix(face), self.blind.sizes.largest, self.joint.sizes.largest
         reduced, light = (resize(patch, (side, side)) for patch in (reduced, larger))
-        lit = F.interpolate(larger, size=(small, small), mode="area")
-        relit = transfer_light(crop_face(rgb, matrix, side), crop_face(rgb, matrix, small), lit)
+        relit = transfer_light(crop_face(rgb, matrix, side), crop_face(rgb, matrix, small), larger)
         redrawn = self.blind.network((light + relit) / 2.0).clamp(0.0, 1.0)
         return (reduced + redrawn) / 2.0

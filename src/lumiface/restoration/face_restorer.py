@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.core.errors import SettingError
@@ -214,8 +213,7 @@ class FaceRestorer:
         own_light = exposure_weight(measured.light)
         matrix, size = face_matrix(face), max(1, round(measured.side))
         if self._lacks_nothing(measured):
-            patch = crop_face(rgb, matrix, size)
-            return patch, FaceReport(face.box, face.score, measured, "unchanged", own_light)
+            return unchanged_face(rgb, face, measured)
         if drawn is None:
             patch = give_light(crop_face(denoised(), matrix, size))
             return patch, FaceReport(face.box, face.score, measured, "relit", own_light, TOO_DARK)
@@ -226,7 +224,14 @@ class FaceRestorer:
         # Faces with more detail than the network gives keep their own and are only relit.
         if self._native_side(measured) <= self.sizes.trusted:
             return output, FaceReport(face.box, face.score, measured, "restored", own_light)
-        small = F.interpolate(output, size=crop.shape[-2:], mode="area")
-        relit = transfer_light(crop_face(denoised(), matrix, size), crop, small)
+        relit = transfer_light(crop_face(denoised(), matrix, size), crop, output)
         output = relit.lerp(crop_face(rgb, matrix, size), own_light)
         return output, FaceReport(face.box, face.score, measured, "relit", own_light)
+
+
+def unchanged_face(
+    rgb: Tensor, face: Face, measured: FaceMeasures, why: str = ""
+) -> tuple[Tensor, FaceReport]:
+    """The patch and the report of a face that lacks nothing: its own pixels."""
+    patch = crop_face(rgb, face_matrix(face), max(1, round(measured.side)))
+    return patch, FaceReport(face.box, face.score, measured, "unchanged", 1.0, why)

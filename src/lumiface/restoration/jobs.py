@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumiface.core.errors import OutputError, SettingError
+from lumiface.core.files import matching_paths, missing_line
 from lumiface.imaging.io import PICTURE_SUFFIXES
 from lumiface.restoration.picture_files import result_suffix, sort_file, written_name
 
@@ -105,11 +105,9 @@ def _is_previous_result(source: Path, root: Path | None, output: Path | None, su
 
 def _expand(pattern: str, jobs: Jobs) -> Iterator[tuple[Path, Path | None]]:
     """The files of one input, each with the input folder that contains it (None: the input is the file)."""
-    path = Path(pattern)
-    # A name that exists is not treated as a glob: it may contain brackets.
-    matches = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    matches = matching_paths(pattern)
     if not matches:
-        jobs.failures.append(f"{pattern}: there is no such file or folder; check the name")
+        jobs.failures.append(missing_line(pattern))
     for match in matches:
         if not match.is_dir():
             yield match, None

@@ -66,12 +66,15 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     filter). All channels get one gain: the hue is the photograph's, not the network's.
 
     Args:
-        native: (1, 3, H, W). small, small_lit: (1, 3, h, w), the downscaled copy before and after.
+        native: (1, 3, H, W).
+        small: (1, 3, h, w), the downscaled copy.
+        small_lit: the copy after, of any size; it is reduced to the copy's.
 
     Returns:
         (1, 3, H, W) in [0, 1].
     """
     size = native.shape[-2:]
+    small_lit = F.interpolate(small_lit, size=small.shape[-2:], mode="area")
     light, lit = brightness(small), brightness(small_lit)
     mean_in, mean_out = box_mean(light, 3), box_mean(lit, 3)
     covariance = box_mean(light * lit, 3) - mean_in * mean_out

@@ -141,8 +141,6 @@ class Restorer:
                 tone = uniform_tone(fallback_curve(rgb))
             canvas = self.enlarge(relight(rgb, tone, denoised()), scale)
         for face, result in lacking:
-            if result.report.treatment == "relit" and result.report.own_light >= 1.0:
-                continue  # nothing to paste: the face is the canvas's own
             match = config.background == "light"
             pasted = paste_face(
                 canvas, result.patch, face_matrix(face), scale=scale, match=match, in_place=True

@@ -128,10 +128,8 @@ def select_task(face: FaceMeasures, available: Mapping[FaceTaskName, WorkingSize
     if dark:
         return TaskChoice("joint", "dark, small" if face.side <= joint.trusted else "dark, enough detail")
     damage = None if blind is None else _damage(face, blind)
-    if damage is not None and coarse:
-        return TaskChoice("joint", f"enough light, {damage}", both)
     if damage is not None:
-        return TaskChoice("blind", f"enough light, {damage}")
+        return TaskChoice("joint" if coarse else "blind", f"enough light, {damage}", coarse and both)
     if face.side <= joint.trusted:
         return TaskChoice("joint", "enough light, small")
     return TaskChoice(None, "light and sharp: nothing to do")

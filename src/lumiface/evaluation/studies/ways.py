@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.degradations.resample import resize
@@ -13,7 +12,6 @@ from lumiface.faces.align import TEMPLATE, TEMPLATE_BOX
 from lumiface.faces.face import Face
 from lumiface.faces.measure import measure_face
 from lumiface.imaging.denoise import denoise_shadows
-from lumiface.imaging.mean_gamma import mean_gamma
 from lumiface.registry import default_model, load_model, working_sizes
 from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.config import RestoreConfig
@@ -36,15 +34,14 @@ def restoration_ways() -> dict[str, Way]:
     small = working_sizes(default_model("joint")).largest
     blind = load_model(default_model("blind"))
     side = working_sizes(default_model("blind")).largest
-    lfsrnet, zero_dce = load_model("lfsrnet-base"), load_model(ZERO_DCE)
+    lfsrnet, zero_dce, gamma = (load_model(name) for name in ("lfsrnet-base", ZERO_DCE, "gamma"))
 
     def blind_only(face: Tensor) -> Tensor:
         return resize(blind(resize(face, (side, side))), _size(face))
 
     def light_only(face: Tensor) -> Tensor:
         crop = resize(face, (small, small))
-        lit = F.interpolate(light(crop).clamp(0.0, 1.0), size=crop.shape[-2:], mode="area")
-        return transfer_light(face, crop, lit)
+        return transfer_light(face, crop, light(crop).clamp(0.0, 1.0))
 
     return {
         RESTORE: restore_aligned(),
@@ -54,8 +51,8 @@ def restoration_ways() -> dict[str, Way]:
         "lumiface-x4-real": lambda face: light(resize(face, _quarter(face))),
         "lfsrnet-base": lambda face: lfsrnet(resize(face, _quarter(face))),
         "zero-dce, then blind": lambda face: blind_only(zero_dce(face)),
-        "mean-gamma": _mean_gamma,
-        "mean-gamma, then blind": lambda face: blind_only(_mean_gamma(face)),
+        "mean-gamma": gamma,
+        "mean-gamma, then blind": lambda face: blind_only(gamma(face)),
     }
 
 
@@ -84,7 +81,3 @@ def _size(face: Tensor) -> tuple[int, int]:
 
 def _quarter(face: Tensor) -> tuple[int, int]:
     return face.shape[-2] // 4, face.shape[-1] // 4
-
-
-def _mean_gamma(face: Tensor) -> Tensor:
-    return face ** mean_gamma(face)[:, None, None, None]

@@ -27,7 +27,7 @@ from PIL import (
 from lumiface.core.errors import InputError
 from lumiface.imaging.codec.colour_tags import convert_with_profile, profile_by_exif, space_of_png
 from lumiface.imaging.codec.exif import apply_orientation
-from lumiface.imaging.codec.formats import Format, sniff, suffix_of, unread_kind
+from lumiface.imaging.codec.formats import Format, plural_of, sniff, suffix_of, unread_kind
 from lumiface.imaging.codec.heif import decode_heif
 from lumiface.imaging.codec.metadata import exif_of, exif_of_raw, metadata_of, remarks_on_xmp
 from lumiface.imaging.codec.pixels import bits_of, samples_8, samples_16, unsigned
@@ -76,8 +76,8 @@ def decode(data: bytes, name: str, max_megapixels: float) -> Raster:
     first = next(rasters.pictures)
     if rasters.count == 1:
         return first
-    kind = "pages" if rasters.format == "TIFF" else "frames"
-    return replace(first, remarks=(*first.remarks, f"first of {rasters.count} {kind} kept"))
+    remark = f"first of {rasters.count} {plural_of(rasters.format)} kept"
+    return replace(first, remarks=(*first.remarks, remark))
 
 
 def decode_all(data: bytes, name: str, max_megapixels: float) -> Rasters:
@@ -98,8 +98,8 @@ def decode_all(data: bytes, name: str, max_megapixels: float) -> Rasters:
         raise _unknown(data, name)
     if format_ in ("HEIF", "RAW"):
         return Rasters(format_, 1, _by_library(data, name, format_, max_megapixels))
-    if format_ == "AVIF" and not features.check("avif"):
-        raise InputError(f"{name} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
+    if format_ == "AVIF":
+        _require_avif(name)
     with _readable(name, format_):
         # Not by `Image.open`, whose size limit is global; here the caller sets it.
         picture = _OPENERS[format_](io.BytesIO(data), name)
@@ -120,14 +120,18 @@ def decode_avif(data: bytes, name: str, max_megapixels: float) -> npt.NDArray[np
     Raises:
         InputError: damaged, too large, or Pillow has no AVIF.
     """
-    if not features.check("avif"):
-        raise InputError(f"{name} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
+    _require_avif(name)
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # packs hold small pictures, decoded by as many threads as cores
     with _readable(name):
         picture = AvifImagePlugin.AvifImageFile(io.BytesIO(data), name)
         if picture.width * picture.height > max_megapixels * 1e6:
             raise InputError(f"{name} has more than {max_megapixels:g} megapixels; make it smaller")
         return np.asarray(picture.convert("RGB"))
+
+
+def _require_avif(name: str) -> None:
+    if not features.check("avif"):
+        raise InputError(f"{name} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
 
 
 @contextmanager

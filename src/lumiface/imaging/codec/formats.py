@@ -155,3 +155,8 @@ def _of_brands(head: bytes) -> Format | None:
 def _has_dng_version(data: bytes) -> bool:
     tag = _DNG_VERSION_LITTLE if data[:2] == b"II" else _DNG_VERSION_BIG
     return tag in data[:_DNG_SEARCH]
+
+
+def plural_of(format_: Format) -> str:
+    """What several pictures of one file are called."""
+    return "pages" if format_ == "TIFF" else "frames"
