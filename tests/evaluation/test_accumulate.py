@@ -106,6 +106,17 @@ def test_paired_differences_remove_the_common_variance() -> None:
     assert one.difference("psnr_y", ScoreAccumulator(names=names)) is None
 
 
+def test_a_subset_has_the_scores_and_names_of_the_chosen_images() -> None:
+    scores = ScoreAccumulator()
+    scores.add({"psnr_y": Tensor([20.0, 22.0, 27.0])}, ["a", "b", "c"], {"seconds": 0.5})
+    part = scores.subset(scores.values("psnr_y") > 21.0)
+    assert part.names == ["b", "c"]
+    assert part.values("psnr_y").tolist() == [22.0, 27.0]
+    assert part.score("psnr_y").value == 24.5
+    assert not part.sums
+    assert scores.subset(np.zeros(3, bool)).as_dict()["psnr_y"] is None
+
+
 def test_distances_of_sets() -> None:
     first, second = torch.rand(7, 3), torch.rand(5, 3)
     results, reference = ScoreAccumulator(), ScoreAccumulator()

@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from helpers import Find, write_crops
 from lumiface.data.sources import open_source
-from lumiface.evaluation.studies.blind import INPUT, measure_real, measure_restorers
+from lumiface.evaluation.studies.blind import INPUT, LIGHT, measure_real, measure_restorers
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.restorer import Restorer
 
@@ -53,6 +53,7 @@ def test_the_ground_truth_scores_best_and_blur_worse_than_the_input(faces: Path)
     assert mean["perfect"]["psnr_y"] > 30 > mean[INPUT]["psnr_y"]
     assert mean["perfect"]["lpips_squeeze"] < mean[INPUT]["lpips_squeeze"] < mean["blur"]["lpips_squeeze"]
     assert mean["perfect"]["identity_edgeface"] > max(0.9, mean[INPUT]["identity_edgeface"])
+    assert mean[INPUT][LIGHT] == pytest.approx(mean["blur"][LIGHT], abs=0.02)
     assert distances["perfect"] < distances[INPUT]
 
 

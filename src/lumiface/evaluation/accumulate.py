@@ -59,6 +59,13 @@ class ScoreAccumulator:
         }
         return cls(scores, list((lists or {}).get("names") or []), seed=seed)
 
+    def subset(self, chosen: Values) -> ScoreAccumulator:
+        """The scores of some images: (N,) of truth values. Without what compares sets or is only added up."""
+        places = np.flatnonzero(chosen)
+        scores = {metric: [values[place] for place in places] for metric, values in self.scores.items()}
+        names = [self.names[place] for place in places] if self.names else []
+        return ScoreAccumulator(scores, names, seed=self.seed)
+
     def add(
         self,
         scores: Mapping[str, Tensor],

@@ -16,6 +16,7 @@ from lumiface.evaluation.metric_suite import MetricSuite
 from lumiface.evaluation.studies import Progress
 from lumiface.faces.align import crop_face, face_matrix, native_side
 from lumiface.faces.find import find_faces
+from lumiface.faces.measure import face_light
 from lumiface.imaging.io import Picture, decode_rgb8
 from lumiface.imaging.quantize import from_uint8, quantize
 from lumiface.restoration.restorer import Restorer
@@ -26,6 +27,8 @@ LARGE_SIZE = 256
 SMALL_METRICS = ("psnr_y", "lpips_squeeze")
 LARGE_METRICS = ("identity_edgeface", "niqe")
 SET_METRICS = ("fd_squeezenet",)
+LIGHT = "face_light"
+"""Mean brightness of the face alone, 0 to 1; see `faces.measure.face_light`."""
 
 INPUT = "input"
 """Name of the row of the degraded images themselves."""
@@ -48,8 +51,8 @@ def measure_restorers(
         protocol: the degradation.
 
     Returns:
-        Scores by name, the degraded input's first (`INPUT`): PSNR-Y and LPIPS at `side`, identity and NIQE at
-        `LARGE_SIZE`; and by name the Fréchet distance to the clean faces, at `side`.
+        Scores by name, the degraded input's first (`INPUT`): PSNR-Y, LPIPS and the face's light at `side`,
+        identity and NIQE at `LARGE_SIZE`; and by name the Fréchet distance to the clean faces, at `side`.
     """
     scores = {name: ScoreAccumulator() for name in (INPUT, *networks)}
     clean = ScoreAccumulator()
@@ -62,6 +65,7 @@ def measure_restorers(
             output = degraded if name == INPUT else quantize(networks[name](degraded))
             accumulator.add(small.measure(output, target).scores)
             accumulator.add(large.measure(quantize(_enlarge(output)), quantize(_enlarge(target))).scores)
+            accumulator.add({LIGHT: torch.tensor([face_light(output)])})
             accumulator.add_features(small.features(output))
         if progress:
             progress(done, len(source))
