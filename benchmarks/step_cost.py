@@ -19,13 +19,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fake_gpu import CARDS, StepCost, measure_step
 from lumiface.core.files import write_bytes
 from lumiface.core.settings import find_config
 from lumiface.registry import build
 from lumiface.training.checkpoint import save_weights
 from lumiface.training.config import RunConfig, TrainConfig
 from lumiface.training.read_config import read_config
-from lumiface.training.step_cost import CARDS, StepCost, measure_step
 
 GENERATOR = "{data}/generator-128.safetensors"
 ADVERSARIAL: dict[str, Any] = {

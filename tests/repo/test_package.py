@@ -80,7 +80,7 @@ def test_the_package_is_made_of_rooms() -> None:
 
 def test_tests_mirror_the_rooms() -> None:
     tested = {folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir()}
-    assert tested - {"__pycache__"} <= {*ROOMS, "repo"}
+    assert tested - {"__pycache__"} <= {*ROOMS, "repo", "benchmarks"}
     assert {file.name for file in (ROOT / "tests").glob("*.py")} == {
         "conftest.py",
         "example_report.py",

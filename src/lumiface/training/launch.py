@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import warnings
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -13,6 +13,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.nn.parallel import DistributedDataParallel
 
 from lumiface.core.errors import SettingError
+from lumiface.training.precision import Autocast
 
 
 def start_fabric(
@@ -40,13 +41,12 @@ def start_fabric(
     if on_cpu and precision == "bf16-mixed" and not _has_bf16():
         warnings.warn("this CPU has no bf16 arithmetic: training in float32, ten times faster", stacklevel=2)
         precision = "32-true"
+    arithmetic: dict[str, Any] = {"precision": precision}
+    if _on_cuda(accelerator) and strategy in ("auto", "ddp") and precision == "bf16-mixed":
+        arithmetic = {"plugins": Autocast()}
     try:
         fabric = Fabric(
-            accelerator=accelerator,
-            devices=wanted,
-            num_nodes=nodes,
-            strategy=strategy,
-            precision=cast("Any", precision),
+            accelerator=accelerator, devices=wanted, num_nodes=nodes, strategy=strategy, **arithmetic
         )
     except (ImportError, ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
         what = " ".join(str(error).split())
@@ -58,6 +58,10 @@ def start_fabric(
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
     return fabric
+
+
+def _on_cuda(accelerator: str) -> bool:
+    return accelerator in ("cuda", "gpu", "auto") and torch.cuda.is_available()
 
 
 def _leave_process_group() -> None:

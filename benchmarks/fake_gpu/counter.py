@@ -25,9 +25,8 @@ FREE = frozenset(
 )
 """Operations that start no kernel although they are not views: allocation and metadata."""
 
-_HERE = Path(__file__).parent
 _PACKAGE = f"{Path(lumiface.__file__).parent}/"
-_NO_PLACES = (f"{_HERE}/", f"{_PACKAGE}training/throughput.py")
+_NO_PLACES = tuple(f"{_PACKAGE}{file}" for file in ("training/throughput.py", "core/draws.py"))
 """Files that forward operations: not the places at which these are called."""
 
 
@@ -173,7 +172,7 @@ def _num_bytes(tensor: Tensor) -> int:
 
 
 def _place() -> str:
-    """File and line of the innermost frame in lumiface that is not of this package."""
+    """File and line of the innermost frame in lumiface that does not only forward."""
     frame: Any = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         path: str = frame.f_code.co_filename

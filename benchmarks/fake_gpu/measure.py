@@ -12,25 +12,22 @@ from typing import Any, cast
 from unittest.mock import patch
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.accelerators.cpu import CPUAccelerator
-from lightning.fabric.plugins.precision import MixedPrecision, Precision
-from lightning.fabric.strategies.single_device import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils import _foreach_utils  # pyright: ignore[reportPrivateUsage]
 
+from fake_gpu.backward import PythonEngine
+from fake_gpu.compiled import FakeCompiler
+from fake_gpu.counter import HostWait, Kernel, StepCounter
+from fake_gpu.device import FakeDevice
+from fake_gpu.fabric import fake_fabric
+from fake_gpu.host import seconds_per_operation
+from fake_gpu.placement import AnyGenerator, PlacedOnCpu, mark
+from fake_gpu.roofline import CARDS, milliseconds
 from lumiface.training import loop
 from lumiface.training.config import RunConfig
 from lumiface.training.context import TaskContext
 from lumiface.training.logger import RunLogger
-from lumiface.training.step_cost.backward import PythonEngine
-from lumiface.training.step_cost.compiled import FakeCompiler
-from lumiface.training.step_cost.counter import HostWait, Kernel, StepCounter
-from lumiface.training.step_cost.fake_device import FakeDevice
-from lumiface.training.step_cost.host import seconds_per_operation
-from lumiface.training.step_cost.placement import CUDA, AnyGenerator, PlacedOnCpu, mark
-from lumiface.training.step_cost.roofline import CARDS, milliseconds
 from lumiface.training.task import NO_LIMITS, TrainingTask
 from lumiface.training.tasks.table import entry_of
 
@@ -93,7 +90,7 @@ def measure_step(
     compiler = FakeCompiler()
     changes = {"compile": "gpu" if compiled else "never", "validate_every": NEVER, "save_every": NEVER}
     config = config.model_copy(update=changes | {"steps": max(config.steps, 1000)})
-    fabric = _fake_fabric(config.precision, progress)
+    fabric = fake_fabric(config.precision, progress)
     context = TaskContext(fabric, data_root, None, log)
     with (
         PlacedOnCpu(),
@@ -211,29 +208,6 @@ class _StepLogger(RunLogger):
         self.after(images)
 
 
-class _Accelerator(CPUAccelerator):
-    """Lets Fabric hold a device that is not there."""
-
-    def setup_device(self, device: torch.device) -> None:
-        pass
-
-
-class _Strategy(SingleDeviceStrategy):
-    """One device; the run is always as far as `progress`."""
-
-    progress = 0.0
-
-    def broadcast(self, obj: Any, src: int = 0) -> Any:
-        return (self.progress, False) if isinstance(obj, tuple) else obj
-
-
-def _fake_fabric(precision: str, progress: float) -> Fabric:
-    plugin: Any = MixedPrecision("bf16-mixed", "cuda") if precision == "bf16-mixed" else Precision()
-    strategy = _Strategy(CUDA, precision=plugin)
-    strategy.progress = progress
-    return Fabric(accelerator=_Accelerator(), strategy=strategy, devices=1)
-
-
 def _stay(module: nn.Module, *_: Any, **__: Any) -> nn.Module:
     """In place of `Module.to`, which cannot exchange fake parameters; all are where they belong."""
     return module
@@ -249,7 +223,7 @@ def _pin(tensor: Tensor, *_: Any) -> Tensor:
 def _forget_cached() -> None:
     """Clear the caches of lumiface's functions: tensors with and without values must not meet in them."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("lumiface.") and not name.startswith(__package__ or name):
+        if name.startswith("lumiface."):
             for value in list(vars(module).values()):
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()

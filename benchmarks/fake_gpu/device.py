@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lumiface.training.step_cost.placement import CUDA, names_cuda, on_cuda
+from fake_gpu.placement import CUDA, names_cuda, on_cuda
 
 aten: Any = torch.ops.aten
 _has_kernel: Any = vars(torch)["_C"]._dispatch_has_kernel_for_dispatch_key
@@ -115,7 +115,9 @@ class FakeDevice(TorchDispatchMode):
             value[:] = [self.move(item) for item in value]
         elif isinstance(value, dict):
             value.update({key: self.move(item) for key, item in value.items()})
-        elif type(value).__module__.startswith(("lumiface", "torch.nn")) and not isinstance(value, type):
+        elif type(value).__module__.startswith(("lumiface", "fake_gpu", "torch.nn")) and not isinstance(
+            value, type
+        ):
             for name in _attributes(value):
                 old: Any = getattr(value, name)
                 if (new := self.move(old)) is not old:

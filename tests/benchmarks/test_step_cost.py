@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from example_runs import paired_config
+from fake_gpu import CARDS, Kernel, StepCounter, measure_step, pretend_cuda
+from fake_gpu.compiled import FakeCompiler
+from fake_gpu.counter import FREE
+from fake_gpu.host import seconds_per_operation
+from fake_gpu.placement import CUDA, PlacedOnCpu, mark, on_cuda
+from fake_gpu.roofline import LAUNCH, milliseconds
 from helpers import Find, write_crops
 from lumiface.geometry.camera import orbit_camera, project
 from lumiface.geometry.mesh import FaceMeshes, canonical_face
 from lumiface.registry import build
 from lumiface.training.checkpoint import save_weights
 from lumiface.training.config import RunConfig
-from lumiface.training.step_cost import CARDS, Kernel, StepCounter, measure_step, pretend_cuda
-from lumiface.training.step_cost.compiled import FakeCompiler
-from lumiface.training.step_cost.counter import FREE
-from lumiface.training.step_cost.host import seconds_per_operation
-from lumiface.training.step_cost.placement import CUDA, PlacedOnCpu, mark, on_cuda
-from lumiface.training.step_cost.roofline import LAUNCH, milliseconds
 from lumiface.training.tasks.table import BY_COMPONENT, config_class
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lumiface.training.step_cost.counter import Kernel
+from fake_gpu.counter import Kernel
 
 LAUNCH = 4.5e-6
 """Seconds from one kernel's start to the next one's at best, when the host launches them one by one."""

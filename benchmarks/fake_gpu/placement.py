@@ -1,7 +1,7 @@
 """Where tensors would be if there were a GPU, recorded while a training task is built on the CPU.
 
 A task is built with its true values: faces are decoded and detected, cameras fitted, weights loaded. Whatever
-it moves to the GPU stays on the CPU and is marked; `fake_device` later replaces what is marked, and nothing
+it moves to the GPU stays on the CPU and is marked; `device` later replaces what is marked, and nothing
 else, so that a constant that was left on the CPU is found to be copied in every step.
 """
 
