@@ -14,7 +14,14 @@ from torch import Tensor
 from helpers import rand
 from lumiface.methods.fusion_bfr.discriminator import Discriminator, DiscriminatorConfig, minibatch_stddev
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
-from lumiface.methods.fusion_bfr.resampling_conv import conv_down, conv_up, upsample
+from lumiface.methods.fusion_bfr.generator_recipe import alternate
+from lumiface.methods.fusion_bfr.resampling_conv import (
+    _blur_by_slices,
+    _blur_kernels,
+    conv_down,
+    conv_up,
+    upsample,
+)
 from lumiface.methods.fusion_bfr.style_layers import EqualConv2d, EqualLinear, ModulatedConv2d
 
 SMALL = GeneratorConfig(resolution=32, latent=16, mapping=2, channel_base=256, max_channels=16)
@@ -66,6 +73,14 @@ def test_fused_and_separate_resampling_are_equal(conv: Callable[..., Tensor], ke
         (gradient,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
         results.append([y, gradient, *torch.autograd.grad(gradient.square().sum(), [x, weight])])
     torch.testing.assert_close(results[0], results[1])
+
+
+@pytest.mark.parametrize("gain", [1.0, 4.0])
+def test_kernels_blurred_in_compiled_code_are_the_same(gain: float) -> None:
+    weight = rand(3, 2, 3, 3)
+    blurred = _blur_by_slices(weight, gain)
+    assert blurred.shape == (3, 2, 6, 6)
+    torch.testing.assert_close(blurred, _blur_kernels(weight, gain))
 
 
 def test_upsampling_keeps_a_linear_ramp() -> None:
@@ -165,6 +180,16 @@ def test_minibatch_stddev_detects_equal_images() -> None:
     torch.testing.assert_close(pairs[0], (x[0] - x[2]).abs().mean() / 2, atol=1e-4, rtol=1e-3)
     assert pairs[0] == pairs[2]
     assert minibatch_stddev(x[:3], 2).shape == (3, 1, 2, 2)
+
+
+@pytest.mark.parametrize("count", [4, 12])
+def test_real_and_fake_faces_in_one_call_have_the_logits_of_two(count: int) -> None:
+    torch.manual_seed(0)
+    discriminator = Discriminator(DiscriminatorConfig(resolution=16, channel_base=256))
+    real, fake = rand(count, 3, 16, 16), rand(count, 3, 16, 16, seed=1)
+    logits = discriminator(alternate(real, fake)).unflatten(0, (-1, 2))
+    for column, faces in enumerate((real, fake)):
+        torch.testing.assert_close(logits[:, column], discriminator(faces))
 
 
 def test_a_generator_may_be_bfloat16_as_a_whole() -> None:

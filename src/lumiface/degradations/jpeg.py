@@ -10,12 +10,12 @@ every step rounds.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lumiface.core.constants import cached_constant
 from lumiface.imaging.color import luma
 from lumiface.imaging.quantize import to_uint8
 
@@ -132,21 +132,16 @@ def _rounded(samples: Tensor) -> Tensor:
     return (samples + (0.5 + _TIE)).floor().clamp(0.0, 255.0)
 
 
-# Constants are cached on their device: to copy them there at each call would keep it waiting.
-
-
-@lru_cache(maxsize=8)
+@cached_constant
 def _cosines(dtype: torch.dtype, device: torch.device) -> Tensor:
     """(8, 8), orthonormal: row k holds cos((2 n + 1) k π / 16), T.81 annex A.3.3."""
-    with torch.inference_mode(False):  # a cached tensor must also be usable in training
-        k, n = torch.arange(_BLOCK, dtype=torch.float64)[:, None], torch.arange(_BLOCK, dtype=torch.float64)
-        rows = torch.cos((2.0 * n + 1.0) * k * (math.pi / (2.0 * _BLOCK))) * math.sqrt(2.0 / _BLOCK)
-        rows[0] /= math.sqrt(2.0)
-        return rows.to(device, dtype)
+    k, n = torch.arange(_BLOCK, dtype=torch.float64)[:, None], torch.arange(_BLOCK, dtype=torch.float64)
+    rows = torch.cos((2.0 * n + 1.0) * k * (math.pi / (2.0 * _BLOCK))) * math.sqrt(2.0 / _BLOCK)
+    rows[0] /= math.sqrt(2.0)
+    return rows.to(device, dtype)
 
 
-@lru_cache(maxsize=8)
+@cached_constant
 def _table(table: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
     """(8, 8) int64."""
-    with torch.inference_mode(False):
-        return torch.tensor(table, device=device)
+    return torch.tensor(table, device=device)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lumiface.core.constants import cached_constant
 from lumiface.core.errors import InputError
 
 GRID_BITS = 20
@@ -121,11 +122,10 @@ def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
 
 
-@lru_cache(maxsize=64)
+@cached_constant
 def _weights_like(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """`_weight_matrix` on the pictures' device, cached: training needs the same few at every step."""
-    with torch.inference_mode(False):  # a cached tensor must also be usable in training
-        return torch.from_numpy(_weight_matrix(length, new_length)).to(device, dtype)
+    """`_weight_matrix` on the pictures' device: training needs the same few at every step."""
+    return torch.from_numpy(_weight_matrix(length, new_length)).to(device, dtype)
 
 
 def _weight_matrix(length: int, new_length: int) -> npt.NDArray[np.float64]:

@@ -9,15 +9,15 @@ forward and backward.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lumiface.core.constants import cached_constant
 from lumiface.methods.fusion_bfr.precision import float32_math
 
-_TAPS = 4
+_BINOMIAL = (0.125, 0.375, 0.375, 0.125)
+_TAPS = len(_BINOMIAL)
 
 
 def conv_up(x: Tensor, weight: Tensor, *, fused: bool | None = None) -> Tensor:
@@ -78,32 +78,33 @@ def _blur(x: Tensor, *, padding: int, stride: int = 1, gain: float = 1.0) -> Ten
 
 def _kernel(x: Tensor, gain: float) -> Tensor:
     """(C, 1, 4, 4): the filter for each channel of x."""
-    return _binomial(x, gain).expand(x.shape[1], 1, -1, -1)
+    return _binomial(x.device, x.dtype, gain).expand(x.shape[1], 1, -1, -1)
 
 
-def _binomial(like: Tensor, gain: float) -> Tensor:
+@cached_constant
+def _binomial(device: torch.device, dtype: torch.dtype, gain: float) -> Tensor:
     """(4, 4), its sum is the gain."""
-    if torch.compiler.is_compiling():  # there it is a constant
-        return _make_binomial(like.device, like.dtype, gain)
-    return _cached_binomial(like.device, like.dtype, gain)
-
-
-@lru_cache(maxsize=16)
-def _cached_binomial(device: torch.device, dtype: torch.dtype, gain: float) -> Tensor:
-    with torch.inference_mode(False):  # a cached tensor must also be usable in training
-        return _make_binomial(device, dtype, gain)
-
-
-def _make_binomial(device: torch.device, dtype: torch.dtype, gain: float) -> Tensor:
-    # 1, 3, 3, 1; computed, since a list would be copied from the CPU, and a GPU waited for.
-    tap = torch.arange(_TAPS, device=device, dtype=dtype)
-    row = (1.0 + tap * (3.0 - tap)) / 8.0
+    row = torch.tensor(_BINOMIAL, device=device, dtype=dtype)
     return gain * row[:, None] * row
 
 
 def _blur_kernels(weight: Tensor, gain: float = 1.0) -> Tensor:
     """Every kernel of (O, I, k, k) blurred -> (O, I, k + 3, k + 3)."""
+    if torch.compiler.is_compiling():  # one kernel, together with what else is done to the weights
+        return _blur_by_slices(weight, gain)
     kernels = weight.flatten(0, 1)[:, None]
+    binomial = _binomial(weight.device, weight.dtype, gain)[None, None]
     with float32_math(weight):  # rounded once, by the convolution that uses them
-        blurred = F.conv2d(kernels, _binomial(weight, gain)[None, None], padding=_TAPS - 1)
+        blurred = F.conv2d(kernels, binomial, padding=_TAPS - 1)
     return blurred[:, 0].unflatten(0, weight.shape[:2])
+
+
+def _blur_by_slices(weight: Tensor, gain: float) -> Tensor:
+    """The same as a sum of shifted kernels."""
+    blurred = gain * weight
+    for axis in (-2, -1):
+        around = (0, 0, _TAPS - 1, _TAPS - 1) if axis == -2 else (_TAPS - 1, _TAPS - 1, 0, 0)
+        padded, length = F.pad(blurred, around), blurred.shape[axis] + _TAPS - 1
+        shifted = [tap * padded.narrow(axis, start, length) for start, tap in enumerate(_BINOMIAL)]
+        blurred = sum(shifted[1:], shifted[0])
+    return blurred

@@ -1,0 +1,38 @@
+"""Tensors that a function makes of its settings alone, once per device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+
+
+def cached_constant(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """Cache a function's tensors: to copy or compute them at each call would keep a GPU waiting.
+
+    Its arguments must be hashable. In code compiled by `torch.compile`, the tensor is a constant.
+    """
+
+    @lru_cache(maxsize=64)
+    def cached(*args: Any) -> Tensor:
+        return make(function, *args)
+
+    @wraps(function)
+    def constant(*args: Any) -> Tensor:
+        # There tensors have no values.
+        return make(function, *args) if torch.compiler.is_exporting() else cached(*args)
+
+    result: Any = torch.compiler.assume_constant_result(constant)
+    result.cache_clear = cached.cache_clear
+    return result
+
+
+def make(function: Callable[..., Tensor], *args: Any) -> Tensor:
+    """The tensor, as it is cached: also made in inference, it can be used in training."""
+    with torch.inference_mode(False):
+        return function(*args)
