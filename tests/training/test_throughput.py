@@ -1,8 +1,7 @@
-"""Steps that do not wait for the device: non-finite gradients, counted operations, compiled networks."""
+"""Steps that do not wait for the device: non-finite gradients, counted operations."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from torch import Tensor, nn
 
 from example_runs import cpu_fabric
 from lumiface.core.errors import LumifaceError
-from lumiface.registry import build, build_recipe
+from lumiface.training.compiled import maybe_compile
 from lumiface.training.optimizer_step import MAX_NONFINITE_STEPS, NonFiniteCounter, optimizer_step
-from lumiface.training.throughput import StepFlops, maybe_compile, measure_peak
+from lumiface.training.throughput import StepFlops, measure_peak
 
 
 def weights_after_step(gradient: float, *, fused: bool) -> tuple[Tensor, Tensor]:
@@ -86,52 +85,6 @@ def test_a_compiled_network_is_counted_and_shares_its_weights() -> None:
         network(torch.rand(5, 8)).sum().backward()
     assert counter.flops == 2 * 2 * 5 * 8 * 8
     assert linear.weight.grad is not None
-
-
-def test_each_input_size_is_compiled_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes: list[tuple[Any, ...]] = []
-
-    def backend(graph: Any, inputs: list[Tensor]) -> Any:
-        shapes.append(tuple(inputs[-1].shape))
-        return graph.forward
-
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
-    network = maybe_compile(nn.ReLU(), "always", torch.device("cpu"))
-    for side in (8, 12, 8, 16):
-        network(torch.rand(2, 3, side, side))
-    assert shapes == [(2, 3, side, side) for side in (8, 12, 16)]
-    assert all(type(size) is int for shape in shapes for size in shape)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("preset", ["lfsrnet-base", "lumiface-x4"])
-def test_compiled_networks_have_the_same_gradients(preset: str) -> None:
-    """As the configurations for a GPU ask for it; channels last, which compiled kernels must support."""
-    torch.manual_seed(0)
-    network = build(preset).to(memory_format=torch.channels_last)
-    low = torch.rand(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-    grads: list[Tensor] = []
-    for variant in (network, maybe_compile(network, "always", torch.device("cpu"))):
-        network.zero_grad()
-        variant(low).square().mean().backward()
-        grads.append(
-            torch.cat([value.grad.flatten() for value in network.parameters() if value.grad is not None])
-        )
-    torch.testing.assert_close(grads[1], grads[0], atol=1e-4 * float(grads[0].abs().max()), rtol=1e-3)
-
-
-@pytest.mark.slow
-def test_compiled_degradations_are_the_same() -> None:
-    """Of simulated camera images; they lie on the 8-bit grid, where a last bit may round the other way."""
-    recipe = build_recipe("lumiface-x4", {"camera": {}}, seed=0)
-    high = torch.rand(4, 3, 128, 128)
-    plain, compiled = (
-        function(high, "joint", 4, torch.Generator().manual_seed(1))[0]
-        for function in (recipe.degrade, maybe_compile(recipe.degrade, "always", torch.device("cpu")))
-    )
-    difference = (plain - compiled).abs() * 255.0
-    assert difference.max() < 16.0  # one step of a coarse JPEG table
-    assert (difference > 0.5).float().mean() < 0.01
 
 
 def test_the_peak_is_plausible() -> None:

@@ -22,6 +22,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource, rand, randn
 from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
@@ -100,7 +101,7 @@ def sample_blind(
     count: int,
     side: int,
     config: BlindConfig,
-    generator: torch.Generator,
+    generator: RandomSource,
     device: torch.device | str,
     dtype: torch.dtype = torch.float32,
 ) -> BlindParameters:
@@ -108,7 +109,7 @@ def sample_blind(
 
     The number of random values does not depend on the config, so changing one range changes no other value.
     """
-    unit = torch.rand((12, count), generator=generator, device=generator.device, dtype=dtype)
+    unit = rand((12, count), generator, dtype)
 
     pixels = side / 512.0
     sigma_x = scale_to_range(config.sigma, unit[0]) * pixels
@@ -129,7 +130,7 @@ def sample_blind(
     ).to(device)
 
 
-def apply_blind(pictures: Tensor, parameters: BlindParameters, generator: torch.Generator) -> Tensor:
+def apply_blind(pictures: Tensor, parameters: BlindParameters, generator: RandomSource) -> Tensor:
     """Degrade (B, 3, H, W) pictures in [0, 1], each by its own parameters, on the pictures' device.
 
     Args:
@@ -144,7 +145,7 @@ def apply_blind(pictures: Tensor, parameters: BlindParameters, generator: torch.
 def damage(
     pictures: Tensor,
     parameters: BlindParameters,
-    generator: torch.Generator,
+    generator: RandomSource,
     *,
     level: Tensor | None = None,
     shot: Tensor | None = None,
@@ -157,7 +158,7 @@ def damage(
         shot, read: (B,), of the sensor's noise, both or neither; None: none.
     """
     p = parameters
-    normal = torch.randn(pictures.shape, generator=generator, device=generator.device, dtype=pictures.dtype)
+    normal = randn(pictures.shape, generator, pictures.dtype)
     soft = blur(pictures, gaussian_kernels(p.sigma_x, p.sigma_y, p.angle, p.radius).to(pictures))
     sizes = reduced_sizes(pictures.shape[-2], pictures.shape[-1], p.factor)
     small = shrink(soft, sizes)

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource, rand, randn
 from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
@@ -104,13 +105,13 @@ class CameraParameters(SampledParameters):
 
 
 def sample_camera(
-    count: int, config: CameraConfig, generator: torch.Generator, device: torch.device | str
+    count: int, config: CameraConfig, generator: RandomSource, device: torch.device | str
 ) -> CameraParameters:
     """Sample the parameters of `count` pictures, on the generator's device, then move them.
 
     The number of random values does not depend on the config, so changing one range changes no other value.
     """
-    unit = torch.rand((8, count), generator=generator, device=generator.device)
+    unit = rand((8, count), generator)
 
     dark = unit[0] >= config.lit
     gain = scale_to_range((math.log(config.gain[0]), math.log(config.gain[1])), unit[1]).exp()
@@ -128,7 +129,7 @@ def sample_camera(
 
 
 def apply_camera(
-    pictures: Tensor, parameters: CameraParameters, scale: int, generator: torch.Generator
+    pictures: Tensor, parameters: CameraParameters, scale: int, generator: RandomSource
 ) -> Tensor:
     """(B, 3, H, W) bright pictures in [0, 1] -> dark ones (B, 3, H / scale, W / scale) on the 8-bit grid.
 
@@ -137,23 +138,21 @@ def apply_camera(
     """
     p, (height, width) = parameters, pictures.shape[-2:]
     shape = (len(pictures), 3, height // scale, width // scale)
-    normal = torch.randn(shape, generator=generator, device=generator.device, dtype=pictures.dtype)
+    normal = randn(shape, generator, pictures.dtype)
     dark = expose(pictures, p.gain, p.gamma, p.shade, generator)
     kernels = gaussian_kernels(p.sigma, p.sigma, torch.zeros_like(p.sigma), max(1, blur_radius(p.max_sigma)))
     small = blur(resize(dark, shape[-2:]).clamp(0.0, 1.0), kernels.to(dark))
     return jpeg(sensor_noise(small, p.shot, p.read, normal.to(small.device)), p.quality)
 
 
-def simulate_camera(pictures: Tensor, config: CameraConfig, scale: int, generator: torch.Generator) -> Tensor:
+def simulate_camera(pictures: Tensor, config: CameraConfig, scale: int, generator: RandomSource) -> Tensor:
     """`apply_camera` with parameters sampled from the same generator."""
     return apply_camera(
         pictures, sample_camera(len(pictures), config, generator, pictures.device), scale, generator
     )
 
 
-def expose(
-    pictures: Tensor, gain: Tensor, gamma: Tensor, shade: Tensor, generator: torch.Generator
-) -> Tensor:
+def expose(pictures: Tensor, gain: Tensor, gamma: Tensor, shade: Tensor, generator: RandomSource) -> Tensor:
     """gain · shadow · I^gamma: the darkening by itself.
 
     Args:
@@ -164,7 +163,7 @@ def expose(
     return expand_bchw(gain) * shadow * pictures.pow(expand_bchw(gamma))
 
 
-def random_shadow(shade: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+def random_shadow(shade: Tensor, size: tuple[int, int], generator: RandomSource) -> Tensor:
     """A smooth shadow over a face.
 
     Args:
@@ -175,6 +174,6 @@ def random_shadow(shade: Tensor, size: tuple[int, int], generator: torch.Generat
     Returns:
         (B, 1, H, W) factors with a maximum of 1.
     """
-    coarse = torch.randn((len(shade), 1, *COARSE), generator=generator, device=generator.device)
+    coarse = randn((len(shade), 1, *COARSE), generator)
     smooth = F.interpolate(coarse.to(shade.device), size=size, mode="bicubic", align_corners=True)
     return torch.exp(expand_bchw(shade) * (smooth - smooth.amax(dim=(2, 3), keepdim=True)))

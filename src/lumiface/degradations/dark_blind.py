@@ -19,7 +19,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource, randn
 from lumiface.core.settings import Settings
+from lumiface.degradations.blind import PARAMETERS as BLIND_PARAMETERS
 from lumiface.degradations.blind import BlindConfig, BlindParameters, damage, sample_blind
 from lumiface.degradations.camera_pipeline import CameraConfig, expose, sample_camera
 from lumiface.degradations.lowlight import expand_bchw
@@ -80,7 +82,7 @@ def sample_dark_blind(
     count: int,
     side: int,
     config: DarkBlindConfig,
-    generator: torch.Generator,
+    generator: RandomSource,
     device: torch.device | str,
     dtype: torch.dtype = torch.float32,
 ) -> DarkBlindParameters:
@@ -91,12 +93,12 @@ def sample_dark_blind(
     blind = sample_blind(count, side, config.damage, generator, device, dtype)
     dark = sample_camera(count, config.dark, generator, device)
     return DarkBlindParameters(
-        **{field.name: getattr(blind, field.name) for field in fields(BlindParameters)},
+        **{name: getattr(blind, name) for name in (*BLIND_PARAMETERS, "radius")},
         **{name: getattr(dark, name).to(dtype) for name in ("gain", "gamma", "shade", "shot", "read")},
     )
 
 
-def apply_dark_blind(pictures: Tensor, parameters: DarkBlindParameters, generator: torch.Generator) -> Tensor:
+def apply_dark_blind(pictures: Tensor, parameters: DarkBlindParameters, generator: RandomSource) -> Tensor:
     """Degrade (B, 3, H, W) pictures in [0, 1], each by its own parameters, on the pictures' device.
 
     Args:
@@ -112,7 +114,7 @@ def apply_dark_blind(pictures: Tensor, parameters: DarkBlindParameters, generato
 
 
 def simulate_damaged(
-    pictures: Tensor, config: DarkBlindConfig, size: tuple[int, int], generator: torch.Generator
+    pictures: Tensor, config: DarkBlindConfig, size: tuple[int, int], generator: RandomSource
 ) -> Tensor:
     """Degrade square pictures (B, 3, S, S) with sampled parameters, then reduce them to (B, 3, *size).
 
@@ -123,7 +125,7 @@ def simulate_damaged(
     return quantize(resize(apply_dark_blind(pictures, parameters, generator), size))
 
 
-def relight_to(pictures: Tensor, target: Tensor, error: RelightError, generator: torch.Generator) -> Tensor:
+def relight_to(pictures: Tensor, target: Tensor, error: RelightError, generator: RandomSource) -> Tensor:
     """Give degraded pictures the light of their targets, up to a random error.
 
     A power and a factor per channel, which take mean and standard deviation of the logarithm to those of the
@@ -140,7 +142,7 @@ def relight_to(pictures: Tensor, target: Tensor, error: RelightError, generator:
     logarithm = (pictures + LEVEL).log()
     own_mean, own_std = _statistics(logarithm)
     mean, std = _statistics((target + LEVEL).log())
-    normal = torch.randn((2, len(pictures)), generator=generator, device=generator.device).to(pictures)
+    normal = randn((2, len(pictures)), generator).to(pictures)
     (mean_bias, mean_deviation), (std_bias, std_deviation) = error.mean, error.log_std
     mean = mean + expand_bchw(mean_bias + mean_deviation * normal[0])
     std = std * expand_bchw(std_bias + std_deviation * normal[1]).exp()

@@ -25,6 +25,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource, rand, randn
 from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
@@ -104,7 +105,7 @@ PARAMETERS = tuple(field.name for field in fields(FRRParameters))[:9]
 def sample_frr(
     count: int,
     config: FRRConfig,
-    generator: torch.Generator,
+    generator: RandomSource,
     device: torch.device | str,
     dtype: torch.dtype = torch.float32,
 ) -> FRRParameters:
@@ -113,7 +114,7 @@ def sample_frr(
     So a CPU generator gives the same training run on every device. The number of random values does not
     depend on the config, so changing one range changes no other value.
     """
-    unit = torch.rand((10, count), generator=generator, device=generator.device, dtype=dtype)
+    unit = rand((10, count), generator, dtype)
 
     sigma_x = scale_to_range(config.sigma, unit[2])
     sigma_y = torch.where(unit[9] < config.isotropic, sigma_x, scale_to_range(config.sigma, unit[3]))
@@ -133,7 +134,7 @@ def sample_frr(
     ).to(device)
 
 
-def apply_frr(pictures: Tensor, parameters: FRRParameters, generator: torch.Generator) -> Tensor:
+def apply_frr(pictures: Tensor, parameters: FRRParameters, generator: RandomSource) -> Tensor:
     """Degrade (B, 3, H, W) pictures in [0, 1], each by its own parameters, on the pictures' device.
 
     Args:
@@ -142,7 +143,7 @@ def apply_frr(pictures: Tensor, parameters: FRRParameters, generator: torch.Gene
     Returns:
         The same shape and type, on the 8-bit grid in [0, 1].
     """
-    normal = torch.randn(pictures.shape, generator=generator, device=generator.device, dtype=pictures.dtype)
+    normal = randn(pictures.shape, generator, pictures.dtype)
     return apply_frr_with(pictures, parameters, normal.to(pictures.device))
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource, rand, randn
 from lumiface.core.errors import SettingError
 from lumiface.degradations.resample import ONE
 
@@ -66,14 +67,14 @@ PAPER_RANGES = DarkeningRanges()
 
 
 def sample_darkening(
-    count: int, ranges: DarkeningRanges, generator: torch.Generator, device: torch.device | str
+    count: int, ranges: DarkeningRanges, generator: RandomSource, device: torch.device | str
 ) -> DarkeningBatch:
     """Sample the parameters of `count` pictures, (count,) float32 each.
 
     The values are sampled on the generator's device and then moved, so a CPU generator gives the same
     training run on every device.
     """
-    unit = torch.rand((3, count), generator=generator, device=generator.device).to(device)
+    unit = rand((3, count), generator).to(device)
     alpha, beta, gamma = (
         low + (high - low) * u
         for (low, high), u in zip((ranges.alpha, ranges.beta, ranges.gamma), unit, strict=True)
@@ -82,7 +83,7 @@ def sample_darkening(
 
 
 def darken(
-    pictures: Tensor, alpha: Tensor, beta: Tensor, gamma: Tensor, noise: float, generator: torch.Generator
+    pictures: Tensor, alpha: Tensor, beta: Tensor, gamma: Tensor, noise: float, generator: RandomSource
 ) -> Tensor:
     """Darken (B, 3, H, W) pictures in [0, 1], each by its own α, β, γ of shape (B,).
 
@@ -90,7 +91,7 @@ def darken(
         noise: standard deviation of the added Gaussian noise, on the [0, 1] scale.
         generator: samples the noise; required, so that no run is random by accident.
     """
-    normal = torch.randn(pictures.shape, generator=generator, device=generator.device, dtype=pictures.dtype)
+    normal = randn(pictures.shape, generator, pictures.dtype)
     return darken_with(pictures, alpha, beta, gamma, noise * normal.to(pictures.device))
 
 

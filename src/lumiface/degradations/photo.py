@@ -16,6 +16,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource, rand, randn
 from lumiface.core.settings import Settings
 from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.jpeg import jpeg
@@ -64,7 +65,7 @@ class PhotoParameters(SampledParameters):
 def sample_photo(
     count: int,
     config: PhotoConfig,
-    generator: torch.Generator,
+    generator: RandomSource,
     device: torch.device | str,
     dtype: torch.dtype = torch.float32,
 ) -> PhotoParameters:
@@ -72,7 +73,7 @@ def sample_photo(
 
     The number of random values does not depend on the config, so changing one range changes no other value.
     """
-    unit = torch.rand((6, count), generator=generator, device=generator.device, dtype=dtype)
+    unit = rand((6, count), generator, dtype)
     zero = torch.zeros_like(unit[0])
     low, high = config.quality
     quality = (high - (high - low + 1) * unit[5].square()).ceil().clamp(low, high)  # high ones more often
@@ -84,9 +85,7 @@ def sample_photo(
     ).to(device)
 
 
-def apply_photo(
-    pictures: Tensor, scale: int, parameters: PhotoParameters, generator: torch.Generator
-) -> Tensor:
+def apply_photo(pictures: Tensor, scale: int, parameters: PhotoParameters, generator: RandomSource) -> Tensor:
     """Reduce (B, 3, H, W) pictures in [0, 1] and damage each by its own parameters, on their device.
 
     Args:
@@ -100,7 +99,7 @@ def apply_photo(
     small = resize(pictures, (pictures.shape[-2] // scale, pictures.shape[-1] // scale)).clamp(0.0, 1.0)
     angle = torch.zeros_like(p.sigma)
     soft = blur(small, gaussian_kernels(p.sigma, p.sigma, angle, p.radius).to(small))
-    normal = torch.randn(small.shape, generator=generator, device=generator.device, dtype=small.dtype)
+    normal = randn(small.shape, generator, small.dtype)
     noisy = quantize(soft + expand_bchw(p.noise) * normal.to(small))
     compressed = jpeg(noisy, p.quality.clamp(min=1))
     return torch.where(expand_bchw(p.quality) > 0, compressed, noisy)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource
 from lumiface.degradations.lowlight import PAPER_RANGES, darken, sample_darkening
 from lumiface.degradations.resample import resize
 from lumiface.imaging.quantize import quantize
@@ -27,9 +27,7 @@ ENLARGING: tuple[PairTask, ...] = ("joint", "sr", "sr-dark")
 SAME_SIZE: tuple[PairTask, ...] = ("enhance", "enhance-small")
 
 
-def task_pair(
-    task: PairTask, bright: Tensor, scale: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def task_pair(task: PairTask, bright: Tensor, scale: int, generator: RandomSource) -> tuple[Tensor, Tensor]:
     """Input and target of a task, by the LLF benchmark's darkening.
 
     Args:

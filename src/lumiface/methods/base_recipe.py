@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lumiface.core.draws import RandomSource, rand
 from lumiface.core.errors import SettingError
 from lumiface.core.settings import Settings
-from lumiface.degradations.blind import BlindConfig
 from lumiface.degradations.camera_pipeline import CameraConfig, simulate_camera
 from lumiface.degradations.dark_blind import DarkBlindConfig, simulate_damaged
 from lumiface.degradations.lowlight import expand_bchw
@@ -24,17 +24,16 @@ class PairedRecipe(nn.Module):
 
     Attributes:
         camera: for the task "joint", simulated camera degradation instead of the benchmark's.
-        damage: with `camera`, damage at full size of some faces before they are reduced, see
-            `degradations.dark_blind`.
+        damage: with `camera`, darkening and damage at full size of some faces before they are reduced.
         damaged: probability of that.
     """
 
     camera: CameraConfig | None = None
-    damage: BlindConfig | None = None
+    damage: DarkBlindConfig | None = None
     damaged: float = 0.0
 
     def degrade(
-        self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator
+        self, high: Tensor, task: PairTask, scale: int, generator: RandomSource
     ) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) bright, high resolution -> the network's input and its target; see `task_pair`.
 
@@ -48,9 +47,8 @@ class PairedRecipe(nn.Module):
         low = simulate_camera(high, self.camera, scale, generator)
         if self.damage is None:
             return low, high
-        ranges = DarkBlindConfig(dark=self.camera, damage=self.damage)
-        degraded = simulate_damaged(high, ranges, (low.shape[-2], low.shape[-1]), generator)
-        chosen = torch.rand(len(high), generator=generator, device=generator.device) < self.damaged
+        degraded = simulate_damaged(high, self.damage, (low.shape[-2], low.shape[-1]), generator)
+        chosen = rand((len(high),), generator) < self.damaged
         return torch.where(expand_bchw(chosen.to(high.device)), degraded, low), high
 
 

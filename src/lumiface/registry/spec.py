@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from lumiface.core.draws import RandomSource
 from lumiface.degradations.camera_pipeline import CameraConfig
 from lumiface.degradations.tasks import PairTask, Task
 
@@ -84,7 +85,7 @@ class Recipe(Protocol):
         ...
 
     def degrade(
-        self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator
+        self, high: Tensor, task: PairTask, scale: int, generator: RandomSource
     ) -> tuple[Tensor, Tensor]: ...
 
     def __call__(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]: ...

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lumiface.core.errors import SettingError
 from lumiface.training.checkpoint import load_state, same_network, save_state, save_weights
+from lumiface.training.compiled import maybe_compile
 from lumiface.training.config import RunConfig
 from lumiface.training.discriminator_weights import DISCRIMINATOR_FILE, save_discriminator
 from lumiface.training.ema import EMA
@@ -26,7 +27,7 @@ from lumiface.training.logger import LOG_EVERY, RunLogger
 from lumiface.training.lr_schedule import learning_rate
 from lumiface.training.optimizer_step import NonFiniteCounter, optimizer_step
 from lumiface.training.task import Limits, LossTerms, TrainingTask, TrainResult, TrainState
-from lumiface.training.throughput import StepFlops, maybe_compile, measure_peak
+from lumiface.training.throughput import StepFlops, measure_peak
 
 
 def training_loop(

@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
-
-from lumiface.training.config import Compile
-
-Compiled = TypeVar("Compiled", bound=Callable[..., Any])
-
-
-def maybe_compile(network: Compiled, when: Compile, device: torch.device) -> Compiled:
-    """The network or function, or the same compiled; a compiled network shares its weights.
-
-    Each input size is compiled by itself: a batch has one of a few sizes, and kernels of symbolic sizes are
-    slower and compiled once more when the second size occurs.
-    """
-    if when == "never" or (when == "gpu" and device.type == "cpu"):
-        return network
-    compiled: Any = torch.compile(network, dynamic=False)
-    return compiled
 
 
 class StepFlops(AbstractContextManager["StepFlops"]):

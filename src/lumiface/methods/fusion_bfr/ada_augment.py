@@ -10,7 +10,7 @@ hue and saturation.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource, rand, randn
 from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.bilinear_sampling import sample_reflected
 from lumiface.methods.fusion_bfr.precision import float32_math, to_float32
@@ -45,6 +46,10 @@ class AugmentConfig(Settings):
     )
 
 
+SampleTransforms = Callable[[int, Tensor, AugmentConfig, RandomSource], tuple[Tensor, Tensor, Tensor]]
+"""See `sample_transforms`."""
+
+
 @torch.no_grad()
 def adapt_probability(p: Tensor, real: Tensor, config: AugmentConfig) -> None:
     """Update p by the overfitting heuristic r_t (equation 1): it rises where r_t is above the target.
@@ -62,7 +67,13 @@ def adapt_probability(p: Tensor, real: Tensor, config: AugmentConfig) -> None:
     p.add_(step.copysign(overfit - config.target)).clamp_(0.0, config.max_p)
 
 
-def augment(images: Tensor, p: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    p: Tensor,
+    config: AugmentConfig,
+    generator: RandomSource,
+    sample: SampleTransforms | None = None,
+) -> Tensor:
     """Transform each image independently; differentiable, also twice, as R1 needs on every device.
 
     Args:
@@ -70,6 +81,7 @@ def augment(images: Tensor, p: Tensor, config: AugmentConfig, generator: torch.G
         p: scalar, the probability of each transform.
         config: which transforms there are.
         generator: source of the random numbers.
+        sample: `sample_transforms`, which is the default, or the same compiled.
 
     `images`, `p` and `generator` are on one device.
 
@@ -79,22 +91,35 @@ def augment(images: Tensor, p: Tensor, config: AugmentConfig, generator: torch.G
     # Reading p from a GPU would wait for all that is queued there, so there all is computed, even at p = 0.
     if p.device.type == "cpu" and p <= 0.0:
         return images
-    images, sampler = to_float32(images), _Sampler(len(images), p, generator)
+    images = to_float32(images)
     with float32_math(images):
-        # Colour first, then geometry: the colour transform is per pixel, so the order does not matter.
-        matrix, offset = _colour_transform(sampler)
+        matrix, offset, affine = (sample or sample_transforms)(len(images), p, config, generator)
         recoloured = (
             torch.einsum("bij,bjyx->biyx", matrix.to(images), images) + offset.to(images)[:, :, None, None]
         )
-        affine = _geometric_transform(sampler, config)
-        grid = F.affine_grid(affine[:, :2].to(images), list(images.shape), align_corners=False)
+        grid = F.affine_grid(affine.to(images), list(images.shape), align_corners=False)
         return sample_reflected(recoloured, grid)
+
+
+def sample_transforms(
+    count: int, p: Tensor, config: AugmentConfig, generator: RandomSource
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The transforms of a batch: many small operations, of which `torch.compile` makes few kernels.
+
+    Returns:
+        (count, 3, 3) and (count, 3): the affine map of colours in [-1, 1]; (count, 2, 3): that of output to
+        input coordinates in [-1, 1].
+    """
+    sampler = _Sampler(count, p, generator)
+    # Colour first, then geometry: the colour transform is per pixel, so the order does not matter.
+    matrix, offset = _colour_transform(sampler)
+    return matrix, offset, _geometric_transform(sampler, config)[:, :2]
 
 
 class _Sampler:
     """Random parameters for a batch; a transform that is not applied gets its neutral value."""
 
-    def __init__(self, count: int, p: Tensor, generator: torch.Generator) -> None:
+    def __init__(self, count: int, p: Tensor, generator: RandomSource) -> None:
         self.count, self.p, self.generator, self.device = count, p, generator, generator.device
 
     def uniform(self, low: float, high: float, neutral: float) -> Tensor:
@@ -111,10 +136,10 @@ class _Sampler:
         return torch.where(self._rand() < self.p, values, neutral)
 
     def _rand(self) -> Tensor:
-        return torch.rand(self.count, generator=self.generator, device=self.device)
+        return rand((self.count,), self.generator)
 
     def _randn(self) -> Tensor:
-        return torch.randn(self.count, generator=self.generator, device=self.device)
+        return randn((self.count,), self.generator)
 
 
 def _geometric_transform(sampler: _Sampler, config: AugmentConfig) -> Tensor:

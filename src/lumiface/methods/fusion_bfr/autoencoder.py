@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.core.draws import RandomSource, randn
 from lumiface.core.settings import Settings
 from lumiface.losses.pixel import l1_loss
 from lumiface.losses.vgg19 import Backbone, VGG19Loss
@@ -141,11 +141,9 @@ class AutoencoderRecipe(nn.Module):
         generator.mapping.requires_grad_(requires_grad=False)
         return Autoencoder(generator)
 
-    def sample_noise(self, count: int, latent: int, generator: torch.Generator) -> Tensor:
+    def sample_noise(self, count: int, latent: int, generator: RandomSource) -> Tensor:
         """Noise for the latents of a step, (count, latent), on the generator's device."""
-        return self.config.latent_noise * torch.randn(
-            count, latent, generator=generator, device=generator.device
-        )
+        return self.config.latent_noise * randn((count, latent), generator)
 
     def forward(
         self,
@@ -153,7 +151,7 @@ class AutoencoderRecipe(nn.Module):
         target: Tensor,
         latents: Tensor,
         discriminator: DiscriminatorFn | None,
-        generator: torch.Generator,
+        generator: RandomSource,
     ) -> dict[str, Tensor]:
         """The weighted losses by name.
 

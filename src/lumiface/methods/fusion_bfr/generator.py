@@ -14,6 +14,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from lumiface.core.draws import Request, draw_all
 from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.precision import float32_math, in_float32, to_float32
 from lumiface.methods.fusion_bfr.resampling_conv import upsample
@@ -235,9 +236,7 @@ class Generator(nn.Module):
     def sample_noise(self, count: int, generator: torch.Generator) -> list[Tensor]:
         """One noise map per layer, (count, 1, r, r), on the generator's device."""
         sizes = [4, *(size for size in self.config.resolutions[1:] for _ in range(2))]
-        return [
-            torch.randn(count, 1, size, size, generator=generator, device=generator.device) for size in sizes
-        ]
+        return draw_all([Request("randn", (count, 1, size, size)) for size in sizes], generator)
 
     def zero_noise(self) -> list[Tensor]:
         """Zero noise for all layers: equal latents give equal faces."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lumiface.core.draws import RandomSource, rand
 from lumiface.core.settings import Settings
 from lumiface.degradations.blind import BlindConfig, apply_blind, sample_blind
 from lumiface.degradations.camera_pipeline import CameraConfig
@@ -80,6 +81,9 @@ class RestorerRecipe(nn.Module):
     def __init__(self, config: RestorerRecipeConfig, seed: int) -> None:
         super().__init__()
         self.config, self.seed = config, seed
+        self.dark_ranges = (
+            None if config.dark is None else DarkBlindConfig(dark=config.dark, damage=config.degradation)
+        )
         self.perceptual = VGG19Loss(config.backbone) if config.perceptual else None
         self.identity = IdentityLoss() if config.identity else None
         self.gan = GeneratorRecipe(GeneratorRecipeConfig.model_validate(config.gan), seed)
@@ -88,25 +92,24 @@ class RestorerRecipe(nn.Module):
         """An untrained discriminator of restored faces; None without an adversarial loss."""
         return self.gan.build_discriminator(network) if self.config.adversarial else None
 
-    def degrade(self, target: Tensor, generator: torch.Generator) -> Tensor:
+    def degrade(self, target: Tensor, generator: RandomSource) -> Tensor:
         """(B, 3, H, H) in [0, 1] -> the same size, degraded (§2.1); with `dark` also darkened and relit."""
         settings, count, side = self.config, len(target), target.shape[-1]
         device, dtype = target.device, target.dtype
-        if settings.dark is None:
+        if self.dark_ranges is None:
             blind = sample_blind(count, side, settings.degradation, generator, device, dtype)
             return apply_blind(target, blind, generator)
-        ranges = DarkBlindConfig(dark=settings.dark, damage=settings.degradation)
-        parameters = sample_dark_blind(count, side, ranges, generator, device, dtype)
+        parameters = sample_dark_blind(count, side, self.dark_ranges, generator, device, dtype)
         degraded = apply_dark_blind(target, parameters, generator)
         relit = relight_to(degraded, target, settings.relight, generator)
         return torch.where(expand_bchw(is_darkened(parameters)), relit, degraded)
 
-    def sample_fidelity(self, count: int, generator: torch.Generator) -> Tensor:
+    def sample_fidelity(self, count: int, generator: RandomSource) -> Tensor:
         """The fidelity at which each face of a step is restored, (count,): 1, or uniform in [0, 1].
 
         On the generator's device.
         """
-        uniform = torch.rand(2, count, generator=generator, device=generator.device)
+        uniform = rand((2, count), generator)
         return torch.where(uniform[0] < self.config.random_fidelity_prob, uniform[1], 1.0)
 
     def forward(
@@ -115,7 +118,7 @@ class RestorerRecipe(nn.Module):
         target: Tensor,
         encoder: Encoder,
         discriminator: DiscriminatorFn | None,
-        generator: torch.Generator,
+        generator: RandomSource,
     ) -> dict[str, Tensor]:
         """The restorer's weighted losses by name.
 
@@ -125,7 +128,8 @@ class RestorerRecipe(nn.Module):
             discriminator: faces in [-1, 1] -> logits; None: no adversarial loss.
             generator: source of the random numbers of the augmentation.
         """
-        settings, terms = self.config, dict[str, Tensor]()
+        settings = self.config
+        terms: dict[str, Tensor] = {}
         if self.perceptual is not None:
             terms["perceptual"] = settings.perceptual * self.perceptual(output, target)
         if self.identity is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
+from lumiface.core.draws import RandomSource
 from lumiface.core.errors import SettingError
 from lumiface.core.settings import Settings
 from lumiface.degradations.photo import PhotoConfig, apply_photo, sample_photo
@@ -28,7 +28,7 @@ class LumifacePhotoRecipe(PairedRecipe):
         self.config = config
 
     def degrade(
-        self, high: Tensor, task: PairTask, scale: int, generator: torch.Generator
+        self, high: Tensor, task: PairTask, scale: int, generator: RandomSource
     ) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) sharp -> (B, 3, H / scale, W / scale) small and damaged, and `high` itself.
 

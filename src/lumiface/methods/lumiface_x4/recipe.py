@@ -9,6 +9,7 @@ from lumiface.core.errors import SettingError
 from lumiface.core.settings import Settings
 from lumiface.degradations.blind import BlindConfig
 from lumiface.degradations.camera_pipeline import CameraConfig
+from lumiface.degradations.dark_blind import DarkBlindConfig
 from lumiface.losses import charbonnier_loss, fft_loss, l1_loss, log_mse_loss
 from lumiface.methods.base_recipe import PairedRecipe
 
@@ -37,7 +38,9 @@ class LumifaceX4Recipe(PairedRecipe):
         if config.damage is not None and config.camera is None:
             raise SettingError("recipe.damage needs recipe.camera, which darkens the faces")
         self.config, self.camera = config, config.camera
-        self.damage, self.damaged = config.damage, config.damaged
+        if config.camera is not None and config.damage is not None:
+            self.damage = DarkBlindConfig(dark=config.camera, damage=config.damage)
+        self.damaged = config.damaged
 
     def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
         """The weighted loss terms by name; their sum is minimised. `low` and `boxes` are not used."""

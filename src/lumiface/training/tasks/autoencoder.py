@@ -14,6 +14,7 @@ from lumiface.core.seeds import StepRandom
 from lumiface.data.training.face_tensor import sample_batch
 from lumiface.registry import WorkingSizes, build, build_recipe
 from lumiface.training.checkpoint import TrainedOn
+from lumiface.training.compiled import maybe_compile
 from lumiface.training.config import AdversarialRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
@@ -62,6 +63,8 @@ class AutoencoderTask(AdversarialTask[AutoencoderRun]):
         self.network: nn.Module = self.recipe.assemble(self.generator)
         self.discriminator: nn.Module | None = self.recipe.build_discriminator(self.generator)
         context.init_discriminator(self.discriminator, config.discriminator_from, self.recipe.gan)
+        gan = self.recipe.gan
+        gan.sample_transforms = maybe_compile(gan.sample_transforms, config.compile, context.device)
         side = self.generator.config.resolution
         self.faces = context.face_tensor(config.train, side=side).to(context.device)
         self.held_out = context.face_tensor([config.validate_on], limit=NUM_PREVIEW, side=side)

@@ -16,12 +16,12 @@ from lumiface.imaging.quantize import quantize
 from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import WorkingSizes, build, build_recipe, load_model
 from lumiface.training.checkpoint import TrainedOn
+from lumiface.training.compiled import maybe_compile
 from lumiface.training.config import AdversarialRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.adversarial import AdversarialTask, frozen
 from lumiface.training.tasks.example import Example
-from lumiface.training.throughput import maybe_compile
 
 NUM_PREVIEW = 8
 BATCH = 10
@@ -74,6 +74,8 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
         self.autocast = context.autocast_on_gpu
         self.degrade = maybe_compile(self.recipe.degrade, config.compile, context.device)
         self.losses = maybe_compile(self.recipe.forward, config.compile, context.device)
+        gan = self.recipe.gan
+        gan.sample_transforms = maybe_compile(gan.sample_transforms, config.compile, context.device)
         self.num_samples = len(self.faces)
         context.log(f"{self.num_samples} faces, {len(self.target)} validation faces")
 
@@ -101,7 +103,8 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
         degraded = self.degrade(target, generator)
         fidelity = self.recipe.sample_fidelity(count, generator)
         output = state.models["restorer"](degraded, fidelity).float()
-        discriminator = state.models.get("discriminator")
+        # On a GPU the plain network, since the losses are compiled and in the run's precision as a whole.
+        discriminator = state.models.get("discriminator") if self.device.type == "cpu" else self.discriminator
         with self.autocast(), frozen(self.discriminator):
             terms = self.losses(output, target, self.network.encoder, discriminator, generator)
         yield LossTerms("restorer", terms, count)

@@ -16,13 +16,13 @@ from lumiface.losses import IdentityLoss, l1_loss
 from lumiface.metrics.lpips import LPIPS
 from lumiface.registry import WorkingSizes, build, build_recipe, init_from_checkpoint, load_model
 from lumiface.training.checkpoint import TrainedOn
+from lumiface.training.compiled import maybe_compile
 from lumiface.training.config import TrainConfig, network_scale, scale_factor
 from lumiface.training.context import TaskContext
 from lumiface.training.sampler import BatchSampler
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.example import Example
 from lumiface.training.tasks.pair_validation import PairValidation
-from lumiface.training.throughput import maybe_compile
 
 Loss = TypeVar("Loss", bound=nn.Module)
 

@@ -13,6 +13,7 @@ from lumiface.core.seeds import StepRandom
 from lumiface.data.training.face_tensor import sample_batch
 from lumiface.registry import WorkingSizes, build, build_recipe, find_spec
 from lumiface.training.checkpoint import TrainedOn
+from lumiface.training.compiled import maybe_compile
 from lumiface.training.config import AdversarialRun, ComponentRun
 from lumiface.training.context import TaskContext
 from lumiface.training.task import LossTerms, TrainState
@@ -54,6 +55,9 @@ class StyleGAN2Task:
         self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
         self.discriminator: nn.Module = self.recipe.build_discriminator(self.generator)
         context.init_discriminator(self.discriminator, config.discriminator_from, self.recipe)
+        recipe = self.recipe
+        recipe.sample_transforms = maybe_compile(recipe.sample_transforms, config.compile, context.device)
+        self.sample_latents = maybe_compile(recipe.sample_latents, config.compile, context.device)
         side = self.generator.config.resolution
         self.faces = context.face_tensor(config.train, side=side).to(context.device)
         self.num_samples = len(self.faces)
@@ -123,7 +127,7 @@ class StyleGAN2Task:
         self.recipe.load_state_dict(state_dict)
 
     def _sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
-        return self.recipe.sample_latents(self.generator, count, generator)
+        return self.sample_latents(self.generator, count, generator)
 
     def _synthesise(self, state: TrainState, latents: Tensor, generator: torch.Generator) -> Tensor:
         noise = self.generator.sample_noise(len(latents), generator)
