@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lumiface.blocks.mobilefacenet import DEVIATION, MEAN, trained_mobilefacenet
 from lumiface.core.shapes import require_same_pictures
+from lumiface.losses.features_of_both import features_of_both
 
 SIDE = 112
 """Height and width of the recogniser's input, pixels."""
@@ -53,9 +54,8 @@ class IdentityLoss(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         require_same_pictures(output, target)
-        with torch.no_grad():
-            target_embedding = self.embed(target)
-        return identity_loss(self.embed(output), target_embedding)
+        (ours,), (theirs,) = features_of_both(lambda faces: [self.embed(faces)], output, target)
+        return identity_loss(ours, theirs)
 
     def embed(self, faces: Tensor) -> Tensor:
         """(B, 3, H, H) -> (B, 128), unit length."""

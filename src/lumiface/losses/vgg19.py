@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lumiface.core.assets import find_asset
 from lumiface.core.errors import InputError
 from lumiface.core.shapes import require_same_features, require_same_pictures
+from lumiface.losses.features_of_both import features_of_both
 from lumiface.losses.perceptual import VGGFeatures, precise_mean
 
 Backbone = Literal["vgg19", "vgg19-conv3_1"]
@@ -84,9 +85,7 @@ class VGG19Loss(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         require_same_pictures(output, target)
-        with torch.no_grad():
-            target_features = self.features(target)
-        return pre_activation_loss(self.features(output), target_features)
+        return pre_activation_loss(*features_of_both(self.features, output, target))
 
 
 def _vgg19(weights: bool) -> nn.Sequential:

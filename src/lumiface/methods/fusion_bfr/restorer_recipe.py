@@ -23,6 +23,7 @@ from lumiface.degradations.dark_blind import (
     sample_dark_blind,
 )
 from lumiface.degradations.lowlight import expand_bchw
+from lumiface.losses.features_of_both import features_of_both
 from lumiface.losses.identity import IdentityLoss
 from lumiface.losses.mrfr import mrfr_loss
 from lumiface.losses.pixel import l1_loss
@@ -151,7 +152,6 @@ def _features(encoder: Encoder, output: Tensor, target: Tensor) -> tuple[list[Te
     minimise it.
     """
     frozen = {name: value.detach() for name, value in encoder.named_parameters()}
-    with torch.no_grad():
-        _, target_features = encoder(2.0 * target - 1.0)
-    _, output_features = functional_call(encoder, frozen, (2.0 * output - 1.0,))
-    return output_features, target_features
+    return features_of_both(
+        lambda faces: functional_call(encoder, frozen, (2.0 * faces - 1.0,))[1], output, target
+    )
