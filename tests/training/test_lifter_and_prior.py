@@ -115,6 +115,10 @@ def test_views_have_their_cameras(faces: Path) -> None:
     inside = batch.depth[batch.mask]
     assert 2.4 < inside.min() < inside.max() < 2.8
     assert batch.depth[~batch.mask].abs().max() == 0
+    views.store_depth(32)
+    stored = views.batch([2, 0], 32)
+    torch.testing.assert_close(stored.depth, batch.depth)
+    assert torch.equal(stored.mask, batch.mask)
     mirrored = batch.mirrored()
     assert torch.equal(mirrored.pictures, batch.pictures.flip(-1))
     assert torch.equal(mirrored.cameras, mirror_camera(batch.cameras))

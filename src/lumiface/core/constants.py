@@ -18,7 +18,7 @@ def cached_constant(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
     Its arguments must be hashable. In code compiled by `torch.compile`, the tensor is a constant.
     """
 
-    @lru_cache(maxsize=64)
+    @lru_cache(maxsize=256)  # crops of many sizes are resized with one matrix each
     def cached(*args: Any) -> Tensor:
         return make(function, *args)
 
@@ -36,3 +36,14 @@ def make(function: Callable[..., Tensor], *args: Any) -> Tensor:
     """The tensor, as it is cached: also made in inference, it can be used in training."""
     with torch.inference_mode(False):
         return function(*args)
+
+
+@cached_constant
+def constant(values: tuple[Any, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor of numbers, or of rows of them, on a device."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def constant_like(values: tuple[Any, ...], tensor: Tensor) -> Tensor:
+    """As `tensor.new_tensor(values)`, but a GPU is not waited for."""
+    return constant(values, tensor.dtype, tensor.device)

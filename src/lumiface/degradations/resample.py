@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from lumiface.core.constants import cached_constant
+from lumiface.core.device import to_device
 from lumiface.core.errors import InputError
 
 GRID_BITS = 20
@@ -125,7 +126,7 @@ def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 @cached_constant
 def _weights_like(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """`_weight_matrix` on the pictures' device: training needs the same few at every step."""
-    return torch.from_numpy(_weight_matrix(length, new_length)).to(device, dtype)
+    return to_device(torch.from_numpy(_weight_matrix(length, new_length)).to(dtype), device)
 
 
 def _weight_matrix(length: int, new_length: int) -> npt.NDArray[np.float64]:

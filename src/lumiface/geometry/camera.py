@@ -22,6 +22,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lumiface.core.constants import constant_like
+
 RADIUS = 2.7
 """Default distance of the camera from the head's centre, world units."""
 
@@ -81,13 +83,13 @@ def orbit_camera(angles: Tensor, radius: float = RADIUS, intrinsics: Tensor | No
         (B, 25).
     """
     rotation = euler_to_matrix(angles)
-    facing = rotation * rotation.new_tensor([1.0, -1.0, -1.0])  # times diag(1, -1, -1): y down, z forward
+    facing = rotation * constant_like((1.0, -1.0, -1.0), rotation)  # times diag(1, -1, -1): y down, z forward
     return camera_at(facing, radius * rotation[:, :, 2], intrinsics)
 
 
 def camera_at(rotation: Tensor, position: Tensor, intrinsics: Tensor | None = None) -> Tensor:
     """Cameras from camera-to-world rotations (B, 3, 3) and positions (B, 3) in the world -> (B, 25)."""
-    last = rotation.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(len(rotation), 1, 4)
+    last = constant_like((0.0, 0.0, 0.0, 1.0), rotation).expand(len(rotation), 1, 4)
     extrinsics = torch.cat([torch.cat([rotation, position[:, :, None]], dim=2), last], dim=1)  # (B, 4, 4)
     return pack_camera(extrinsics, portrait_intrinsics() if intrinsics is None else intrinsics)
 
@@ -95,7 +97,7 @@ def camera_at(rotation: Tensor, position: Tensor, intrinsics: Tensor | None = No
 def camera_angles(camera: Tensor) -> Tensor:
     """(B, 25) -> (B, 3) yaw, pitch, roll in degrees, of the orientation alone, whatever the position."""
     extrinsics, _ = unpack_camera(camera)
-    return matrix_to_euler(extrinsics[:, :3, :3] * camera.new_tensor([1.0, -1.0, -1.0]))
+    return matrix_to_euler(extrinsics[:, :3, :3] * constant_like((1.0, -1.0, -1.0), camera))
 
 
 def mirror_camera(camera: Tensor) -> Tensor:
@@ -110,12 +112,12 @@ def mirror_camera(camera: Tensor) -> Tensor:
         (B, 25).
     """
     extrinsics, intrinsics = unpack_camera(camera)
-    flip = camera.new_tensor([-1.0, 1.0, 1.0, 1.0])
+    flip = constant_like((-1.0, 1.0, 1.0, 1.0), camera)
     # M E M with M = diag(-1, 1, 1, 1): the two reflections leave a rotation a rotation.
     extrinsics = flip[:, None] * extrinsics * flip
     # u' = 1 - u with x' = -x: the focal length stays, the shear changes sign, the centre is mirrored.
-    sign = camera.new_tensor([[1.0, -1.0, -1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
-    shift = camera.new_tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    sign = constant_like(((1.0, -1.0, -1.0), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)), camera)
+    shift = constant_like(((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)), camera)
     return pack_camera(extrinsics, intrinsics * sign + shift)
 
 

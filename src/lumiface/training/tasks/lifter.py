@@ -40,6 +40,8 @@ class LifterTask(ViewTask):
         context.init_component(self.lifter, self.method)
         self.recipe: Any = build_recipe(config.component, config.recipe, config.seed).to(context.device)
         self.side: int = self.recipe.config.side
+        if context.device.type != "cpu":
+            self.views.store_depth(self.side)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
