@@ -66,7 +66,15 @@ def test_a_function_inside_of_a_compiled_one_is_part_of_its_graph(graphs: list[A
 
 def test_on_the_cpu_nothing_is_compiled_unless_asked_for() -> None:
     assert maybe_compile(noisy, "gpu", CPU) is noisy
-    assert maybe_compile(noisy, "never", torch.device("cuda")) is noisy
+    assert maybe_compile(noisy, "parts", CPU, part=True) is noisy
+
+
+def test_parts_are_compiled_by_themselves(graphs: list[Any]) -> None:
+    gpu, network = torch.device("cuda"), nn.ReLU()
+    assert maybe_compile(noisy, "never", gpu, part=True) is noisy
+    assert maybe_compile(network, "parts", gpu) is network
+    assert isinstance(maybe_compile(noisy, "parts", gpu, part=True), CompiledFunction)
+    assert maybe_compile(network, "gpu", gpu) is not network
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from lumiface.training.config import Compile
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
 
-def maybe_compile(target: Compiled, when: Compile, device: torch.device) -> Compiled:
+def maybe_compile(target: Compiled, when: Compile, device: torch.device, *, part: bool = False) -> Compiled:
     """A network or function, or the same compiled; a compiled network shares its weights.
 
     Each input size is compiled by itself: a batch has one of a few sizes, and kernels of symbolic sizes are
@@ -22,13 +22,24 @@ def maybe_compile(target: Compiled, when: Compile, device: torch.device) -> Comp
 
     Args:
         target: a function's last argument is a `RandomSource`; see `CompiledFunction`.
-        when: "gpu": unless `device` is the CPU.
+        when: "gpu": unless `device` is the CPU; "parts": likewise, and only what is a part.
+        part: it has many small operations, so that little code saves many kernels.
     """
-    if when == "never" or (when == "gpu" and device.type == "cpu"):
+    wanted = when != "never" and (part or when != "parts")
+    if not wanted or (when != "always" and device.type == "cpu"):
         return target
     if isinstance(target, nn.Module):
-        return cast("Compiled", torch.compile(target, dynamic=False))
-    return cast("Compiled", CompiledFunction(target))
+        return cast("Compiled", _compiled(target, device))
+    return cast("Compiled", CompiledFunction(target, device))
+
+
+def _compiled(target: Any, device: torch.device) -> Any:
+    """Compiled for each input size; on a GPU, independent small operations share kernels.
+
+    Half of the kernels of a network in bf16 are casts of single weights; these become one in eight.
+    """
+    options: dict[str, Any] = {"options": {"combo_kernels": True}} if device.type == "cuda" else {}
+    return torch.compile(target, dynamic=False, **options)
 
 
 class CompiledFunction:
@@ -39,17 +50,18 @@ class CompiledFunction:
 
     Args:
         function: its last argument is the source of its random numbers.
+        device: on which it runs.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        def on_draws(values: list[Tensor], device: torch.device, *inputs: Any) -> Any:
-            return function(*inputs, Draws(values, device))
+    def __init__(self, function: Callable[..., Any], device: torch.device) -> None:
+        def on_draws(values: list[Tensor], place: torch.device, *inputs: Any) -> Any:
+            return function(*inputs, Draws(values, place))
 
         # A copy: torch compiles a code object at most eight times, and all functions would share this one.
         name = getattr(function, "__name__", "function")
-        on_draws.__code__ = on_draws.__code__.replace(co_name=name)
+        on_draws.__code__, on_draws.__name__ = on_draws.__code__.replace(co_name=name), name
         self.function = function
-        self.compiled: Any = torch.compile(on_draws, dynamic=False)
+        self.compiled: Any = _compiled(on_draws, device)
         self.requests: dict[Any, list[Request]] = {}
 
     def __call__(self, *args: Any) -> Any:

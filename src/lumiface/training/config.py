@@ -14,8 +14,8 @@ from lumiface.core.errors import SettingError
 from lumiface.core.settings import Settings
 from lumiface.degradations.tasks import ENLARGING, SAME_SIZE, PairTask
 
-Compile = Literal["never", "gpu", "always"]
-"""Where networks are compiled."""
+Compile = Literal["never", "parts", "gpu", "always"]
+"""Where networks are compiled; "parts": on a GPU, and only functions of many small operations: seconds."""
 
 
 class SizeSchedule(Settings):
@@ -52,7 +52,9 @@ class RunConfig(Settings):
     )
     precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="arithmetic precision")
     compile: Compile = Field(
-        default="never", description="where the networks' forward passes are compiled (torch.compile)"
+        default="never",
+        description="where torch.compile is used: gpu: networks, losses, degradation; parts: on a GPU, "
+        "degradation and augmentation alone, which takes less time",
     )
     seed: int = Field(
         default=0, ge=0, description="seed of data order, augmentation, degradation and initial weights"

@@ -74,7 +74,8 @@ class RunLogger:
     def log_step(self, step: int, terms: dict[str, Tensor], lr: float, images: int) -> None:
         """After each step; sums stay on the device until the next line of the log is due."""
         for name, value in terms.items():
-            self.terms[name] = self.terms.get(name, torch.zeros_like(value)) + value.detach()
+            before = self.terms.get(name)
+            self.terms[name] = value.detach() if before is None else before + value.detach()
         self.images += images
         self.steps += 1
         if step % LOG_EVERY or not self.enabled:

@@ -64,7 +64,9 @@ class AutoencoderTask(AdversarialTask[AutoencoderRun]):
         self.discriminator: nn.Module | None = self.recipe.build_discriminator(self.generator)
         context.init_discriminator(self.discriminator, config.discriminator_from, self.recipe.gan)
         gan = self.recipe.gan
-        gan.sample_transforms = maybe_compile(gan.sample_transforms, config.compile, context.device)
+        gan.sample_transforms = maybe_compile(
+            gan.sample_transforms, config.compile, context.device, part=True
+        )
         side = self.generator.config.resolution
         self.faces = context.face_tensor(config.train, side=side).to(context.device)
         self.held_out = context.face_tensor([config.validate_on], limit=NUM_PREVIEW, side=side)

@@ -72,10 +72,12 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
         self.degraded = self.recipe.degrade(self.target, torch.Generator().manual_seed(config.seed))
         self.lpips = LPIPS("squeeze").to(context.device)
         self.autocast = context.autocast_on_gpu
-        self.degrade = maybe_compile(self.recipe.degrade, config.compile, context.device)
+        self.degrade = maybe_compile(self.recipe.degrade, config.compile, context.device, part=True)
         self.losses = maybe_compile(self.recipe.forward, config.compile, context.device)
         gan = self.recipe.gan
-        gan.sample_transforms = maybe_compile(gan.sample_transforms, config.compile, context.device)
+        gan.sample_transforms = maybe_compile(
+            gan.sample_transforms, config.compile, context.device, part=True
+        )
         self.num_samples = len(self.faces)
         context.log(f"{self.num_samples} faces, {len(self.target)} validation faces")
 

@@ -51,7 +51,8 @@ class PairedTask:
         self.autocast = context.autocast_on_gpu
         self.lpips = self._frozen(LPIPS("squeeze"), context) if config.lpips else None
         self.identity = self._frozen(IdentityLoss(), context) if config.identity else None
-        self.degrade = maybe_compile(self.recipe.degrade, config.compile, context.device)
+        self.losses = maybe_compile(self.recipe, config.compile, context.device)
+        self.degrade = maybe_compile(self.recipe.degrade, config.compile, context.device, part=True)
         self.num_samples = len(faces)
         self.sampler = BatchSampler(faces, config, self.scale, context.rank, context.world_size)
         self.validation = PairValidation(
@@ -95,7 +96,7 @@ class PairedTask:
         low = low.contiguous(memory_format=torch.channels_last)
         box_scale = target.shape[-1] / high.shape[-1]  # 1, except for tasks whose target is small
         output = state.models["network"](low).float()
-        terms = self.recipe(output, low, target, boxes * box_scale)
+        terms = self.losses(output, low, target, boxes * box_scale)
         if self.teacher is not None:
             with torch.no_grad():
                 soft_target = self.teacher(low).float()

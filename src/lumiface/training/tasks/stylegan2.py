@@ -56,8 +56,10 @@ class StyleGAN2Task:
         self.discriminator: nn.Module = self.recipe.build_discriminator(self.generator)
         context.init_discriminator(self.discriminator, config.discriminator_from, self.recipe)
         recipe = self.recipe
-        recipe.sample_transforms = maybe_compile(recipe.sample_transforms, config.compile, context.device)
-        self.sample_latents = maybe_compile(recipe.sample_latents, config.compile, context.device)
+        recipe.sample_transforms = maybe_compile(
+            recipe.sample_transforms, config.compile, context.device, part=True
+        )
+        self.sample_latents = maybe_compile(recipe.sample_latents, config.compile, context.device, part=True)
         side = self.generator.config.resolution
         self.faces = context.face_tensor(config.train, side=side).to(context.device)
         self.num_samples = len(self.faces)
