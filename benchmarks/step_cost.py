@@ -4,8 +4,8 @@
     python benchmarks/step_cost.py lumiface-x4-real --batch 96 --data-root DATA
 
 Each row: kernels, waits of the host, host time (of this machine's processor), arithmetic, memory traffic, and
-the step on an H100 and an H200 by the roofline. `--compiled` compiles the networks of runs on pairs. Rows of
-the file are kept by state, name, batch, precision and form, so that a change can be seen.
+the step on an H100 and an H200 by the roofline. `--compiled` compiles what `compile: gpu` does. Rows of the
+file are kept by state, name, batch, precision and form, so that a change can be seen.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ ADVERSARIAL: dict[str, Any] = {
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "lumiface-x4-gpu": ("lumiface-x4-gpu", {}),
     "lumiface-x4-real": ("lumiface-x4-real", {}),
+    "lumiface-x4-real, plain": (
+        "lumiface-x4-real",
+        {"identity": 0.0, "lpips_shift": 0, "recipe": {"camera": {}, "damage": None}},
+    ),
     "lfsrnet-base-gpu": ("lfsrnet-base-gpu", {}),
     "stylegan2-128": ("stylegan2-128", {}),
     "fusion-bfr-128": ("fusion-bfr-128", {"prior": GENERATOR}),
@@ -110,7 +114,14 @@ def main() -> None:
     parser.add_argument("--precision", choices=["32-true", "bf16-mixed"])
     parser.add_argument("--progress", type=float, default=0.5, help="of the run: selects input sizes")
     parser.add_argument("--steps", type=int, help="averaged; default: a period of the regularisation")
-    parser.add_argument("--compiled", action="store_true", help="the networks' passes as Inductor's kernels")
+    parser.add_argument(
+        "--compiled",
+        nargs="?",
+        choices=["parts", "gpu"],
+        const="gpu",
+        default="never",
+        help="all that `compile: gpu` compiles as Inductor's kernels; parts: what `compile: parts` does",
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--state", default="after", help="key in the file, before or after a change")
     args = parser.parse_args()
@@ -130,7 +141,7 @@ def main() -> None:
                 log=lambda line: None,
             )
         values = row(cost, config)
-        form = ", compiled" if args.compiled else ""
+        form = {"never": "", "parts": ", compiled parts", "gpu": ", compiled"}[args.compiled]
         key = f"{name}, batch {config.batch}, {config.precision}{form}"
         print_row(key, values)
         if args.json:

@@ -165,7 +165,7 @@ def _accumulate(variable: Tensor, grad: Tensor | None, create_graph: bool) -> No
     if variable.grad is not None:
         variable.grad = variable.grad + grad
         return
-    grad = grad if create_graph else grad.detach()
+    grad = grad.detach() if grad.requires_grad and not create_graph else grad
     strides = zip(grad.shape, grad.stride(), variable.stride(), strict=True)
     same = all(size == 1 or one == other for size, one, other in strides)
     variable.grad = grad if same else torch.empty_like(variable).copy_(grad)

@@ -29,17 +29,21 @@ class FakeCompiler:
     device: FakeDevice
     counter: StepCounter
 
-    def __call__(self, target: Any, **_: Any) -> Any:
-        return CompiledNetwork(target, self) if isinstance(target, nn.Module) else Passes(target, self)
+    made: int = 0
+    """Graphs compiled so far."""
+
+    def __call__(self, target: Any, *, options: dict[str, Any] | None = None, **_: Any) -> Any:
+        network = isinstance(target, nn.Module)
+        return (CompiledNetwork if network else Passes)(target, self, options or {})
 
 
 class CompiledNetwork(nn.Module):
     """A network in compiled form; it shares the weights."""
 
-    def __init__(self, network: nn.Module, compiler: FakeCompiler) -> None:
+    def __init__(self, network: nn.Module, compiler: FakeCompiler, options: dict[str, Any]) -> None:
         super().__init__()
         self.network = network
-        self.passes = Passes(network, compiler)
+        self.passes = Passes(network, compiler, options)
 
     def forward(self, *args: Any) -> Any:
         return self.passes(*args)
@@ -52,8 +56,8 @@ class Passes:
     objects of lumiface, networks are found in `function`, and that of a method is its own.
     """
 
-    def __init__(self, target: Callable[..., Any], compiler: FakeCompiler) -> None:
-        self.target, self.compiler = target, compiler
+    def __init__(self, target: Callable[..., Any], compiler: FakeCompiler, options: dict[str, Any]) -> None:
+        self.target, self.compiler, self.options = target, compiler, options
         self.compiled: dict[Any, tuple[Any, list[Any]]] = {}
 
     def __call__(self, *args: Any) -> Any:
@@ -106,22 +110,27 @@ class Passes:
                 original = copy.deepcopy(graph)
                 place = f"compiled {name}, {direction}"
                 # The backward pass is compiled when it is first run, inside the mode that counts.
-                with _disable_current_modes(), self.compiler.device.fake:
+                self.compiler.made += 1
+                with _disable_current_modes(), self.compiler.device.fake, config.patch(self.options):
                     kernels = lowered(
                         graph, inputs, self.compiler.device, place, backward=direction == "backward"
                     )
 
                 def run(*values: Any) -> Any:
                     self.compiler.counter.kernels += kernels
+                    dispatched = self.compiler.device.operations + len(kernels)
                     with self.compiler.counter.paused():
-                        return original(*values)
+                        results = original(*values)
+                    self.compiler.device.operations = dispatched  # compiled code calls kernels alone
+                    return results
 
                 return make_boxed_func(run)
 
             return compile_graph
 
         def partition(joint: Any, inputs: Any, **options: Any) -> Any:
-            with config.patch(joint_graph_constant_folding=False):  # this would need values
+            # The one would need values, the other would measure on the card.
+            with config.patch(joint_graph_constant_folding=False, shape_padding=False):
                 cast("Any", compile_fx)._recursive_joint_graph_passes(joint)
             return min_cut_rematerialization_partition(joint, inputs, compiler="inductor", **options)
 

@@ -52,7 +52,8 @@ def lowered(graph: Any, inputs: list[Any], device: FakeDevice, place: str, *, ba
 
     with ExitStack() as stack:
         stack.enter_context(V.set_fake_mode(device.fake))
-        stack.enter_context(config.patch(shape_padding=False))  # this would measure on the card
+        # Padding would measure on the card; short constants in the code would need values.
+        stack.enter_context(config.patch(shape_padding=False, always_keep_tensor_constants=True))
         view_to_reshape(graph)
         cast("Any", compile_fx)._recursive_post_grad_passes(graph, is_inference=False)
         lowering: Any = GraphLowering(graph, example_inputs=inputs, is_backward=backward)
@@ -60,7 +61,8 @@ def lowered(graph: Any, inputs: list[Any], device: FakeDevice, place: str, *, ba
         stack.enter_context(V.set_debug_handler(DebugContext()))
         stack.enter_context(V.set_graph_handler(lowering))
         lowering.run(*inputs)
-        lowering.codegen()
+        lowering.init_wrapper_code()
+        lowering._update_scheduler()  # as `codegen` does, which would go on and call Triton's compiler
         return [kernel for node in lowering.scheduler.nodes if (kernel := _kernel(node, place)) is not None]
 
 

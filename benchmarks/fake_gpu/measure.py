@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torch._prims_common import suggest_memory_format
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils import _foreach_utils  # pyright: ignore[reportPrivateUsage]
 
@@ -25,7 +26,7 @@ from fake_gpu.host import seconds_per_operation
 from fake_gpu.placement import AnyGenerator, PlacedOnCpu, mark
 from fake_gpu.roofline import CARDS, milliseconds
 from lumiface.training import loop
-from lumiface.training.config import RunConfig
+from lumiface.training.config import Compile, RunConfig
 from lumiface.training.context import TaskContext
 from lumiface.training.logger import RunLogger
 from lumiface.training.task import NO_LIMITS, TrainingTask
@@ -72,7 +73,7 @@ def measure_step(
     *,
     steps: int | None = None,
     progress: float = 0.0,
-    compiled: bool = False,
+    compiled: Compile = "never",
     log: Callable[[str], None] = print,
 ) -> StepCost:
     """Run some training steps of a configuration on a device without values.
@@ -80,15 +81,14 @@ def measure_step(
     Args:
         config: of a method or a component; its precision and batch are those of the result.
         data_root: replaces `{data}` in its paths. A few more faces than a batch are enough.
-        steps: how many are averaged; the first, which builds what later ones use, is not among them. None: a
-            period of the recipe's lazy regularisation, at least 4.
+        steps: how many are averaged; the first, and later ones in which a size is compiled, are not among
+            them. None: a period of the recipe's lazy regularisation, at least 4.
         progress: of the run, 0 to 1: selects the input sizes of runs that grow.
-        compiled: with the modules compiled that `compile: gpu` compiles; else all is eager. Not for networks
-            whose backward pass is differentiated again.
+        compiled: replaces `compile` of the configuration, see `RunConfig`.
         log: takes lines of text about the data.
     """
     compiler = FakeCompiler()
-    changes = {"compile": "gpu" if compiled else "never", "validate_every": NEVER, "save_every": NEVER}
+    changes = {"compile": compiled, "validate_every": NEVER, "save_every": NEVER}
     config = config.model_copy(update=changes | {"steps": max(config.steps, 1000)})
     fabric = fake_fabric(config.precision, progress)
     context = TaskContext(fabric, data_root, None, log)
@@ -113,19 +113,20 @@ def measure_step(
         stack.enter_context(patch.object(torch, "compile", compiler))
         stack.enter_context(patch.object(loop, "measure_peak", lambda *_: 1e12))
         compiler.device, compiler.counter = device, counter
-        seen = [0]
+        seen = [0, -1]  # operations and compiled graphs before the step
 
         def record(images: int) -> None:
             operations = device.operations - seen[0]
-            records.append(_Record(images, operations, counter.kernels, counter.waits, counter.pinned))
+            if compiler.made == seen[1]:
+                records.append(_Record(images, operations, counter.kernels, counter.waits, counter.pinned))
             counter.reset()
-            seen[0] = device.operations
-            if len(records) > last:
+            seen[:] = device.operations, compiler.made
+            if len(records) == last:
                 raise _LastStepError
 
         with suppress(_LastStepError):
             loop.training_loop(task, config, Path("nowhere"), fabric, _StepLogger(config, record), NO_LIMITS)
-    return _average(records[1:])
+    return _average(records)
 
 
 @contextmanager
@@ -139,6 +140,7 @@ def pretend_cuda() -> Generator[tuple[StepCounter, FakeDevice]]:
             (torch, "Generator", AnyGenerator),
             (torch.autograd, "backward", engine.backward),
             (torch.autograd, "grad", engine.grad),
+            (vars(torch)["_C"], "_conv_determine_backend_memory_format", _cudnn_format),
             (torch.cuda, "is_bf16_supported", lambda *_, **__: True),
             (torch.cuda.amp.common, "amp_definitely_not_available", lambda: False),
             (Tensor, "pin_memory", _pin),
@@ -218,6 +220,12 @@ def _pin(tensor: Tensor, *_: Any) -> Tensor:
     pinned = tensor.clone()
     cast("Any", pinned.untyped_storage()).pinned = True
     return pinned
+
+
+def _cudnn_format(image: Tensor, weight: Tensor, _: Any) -> torch.memory_format:
+    """Of the results of a convolution: channels last where an input is; torch without CUDA knows no cuDNN."""
+    formats = (suggest_memory_format(image), suggest_memory_format(weight))
+    return torch.channels_last if torch.channels_last in formats else torch.contiguous_format
 
 
 def _forget_cached() -> None:
