@@ -28,7 +28,6 @@ class FakeCompiler:
 
     device: FakeDevice
     counter: StepCounter
-
     made: int = 0
     """Graphs compiled so far."""
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from example_runs import paired_config
@@ -233,11 +234,13 @@ def test_casts_of_single_weights_share_kernels_and_the_host_calls_kernels_alone(
 
 def test_convolutions_have_the_layout_of_their_inputs() -> None:
     with pretend_cuda():
-        conv = nn.Conv2d(4, 8, 3, device="cuda").to(memory_format=torch.channels_last)
-        image = torch.rand(2, 4, 8, 8, device="cuda").contiguous(memory_format=torch.channels_last)
-        assert conv(image).is_contiguous(memory_format=torch.channels_last)
-        plain = nn.Conv2d(4, 8, 3, device="cuda")
-        assert plain(torch.rand(2, 4, 8, 8, device="cuda")).is_contiguous()
+        weight = torch.rand(8, 4, 3, 3, device="cuda")
+        plain = torch.rand(2, 4, 8, 8, device="cuda")
+        for image, layout in (
+            (plain, torch.contiguous_format),
+            (plain.contiguous(memory_format=torch.channels_last), torch.channels_last),
+        ):
+            assert conv2d(image, weight).is_contiguous(memory_format=layout)
 
 
 def test_what_is_moved_while_a_task_is_built_is_remembered() -> None:
