@@ -30,7 +30,7 @@ def test_a_light_and_sharp_face_stays_exactly_as_it_is(
     picture = as_picture(astronaut_uint8[:320, 60:380])
     result = restorer(picture)
     assert [face.treatment for face in result.faces] == ["unchanged"]
-    assert result.faces[0].why == "light and sharp: nothing to do"
+    assert result.faces[0].why == "enough light and detail: nothing to do"
     assert (result.scale, result.task) == (1, None)
     assert torch.equal(result.picture.rgb, picture.rgb)
 

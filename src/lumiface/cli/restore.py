@@ -25,7 +25,7 @@ MAX_LINES = 10
 TREATMENTS = {
     "restored": "output of the network",
     "relit": "large faces, or too dark to read: brightened, with their own detail",
-    "unchanged": "light and sharp: nothing to do",
+    "unchanged": "enough light and detail: nothing to do",
 }
 
 

@@ -78,6 +78,9 @@ NOISY = 8.0
 """Noise, 8-bit levels, above which a face without much detail is redrawn: at 10 levels 22 of 24 faces of 128
 pixels gain, at 6 levels 6. Pores and grain are read as up to 4."""
 
+VISIBLY_DARK = 0.9
+"""`exposure_weight` from which the light that a face would still get cannot be seen."""
+
 TOO_DARK = "too dark to read: given light, nothing drawn"
 """What is said of a face that is not readable (`faces.measure.is_readable`)."""
 
@@ -118,7 +121,7 @@ def select_task(face: FaceMeasures, available: Mapping[FaceTaskName, WorkingSize
     joint, blind = available["joint"], available.get("blind")
     if not is_readable(face):
         return TaskChoice("joint", TOO_DARK)
-    dark = exposure_weight(face.light) < 1.0
+    dark = exposure_weight(face.light) < VISIBLY_DARK
     # What both networks restore. Larger faces get the joint network alone: its result is sharper than the
     # blind one's, and as near to the person.
     both = blind is not None and face.side <= REDRAWN_UP_TO * blind.trusted
@@ -132,7 +135,7 @@ def select_task(face: FaceMeasures, available: Mapping[FaceTaskName, WorkingSize
         return TaskChoice("joint" if coarse else "blind", f"enough light, {damage}", coarse and both)
     if face.side <= joint.trusted:
         return TaskChoice("joint", "enough light, small")
-    return TaskChoice(None, "light and sharp: nothing to do")
+    return TaskChoice(None, "enough light and detail: nothing to do")
 
 
 def _damage(face: FaceMeasures, blind: WorkingSizes) -> str | None:
