@@ -94,7 +94,7 @@ class AutoRestorer:
 
 
 def summarize(choices: list[TaskChoice]) -> str:
-    """One line: "auto: 2 faces joint (dark, small); 1 face unchanged (enough light and detail: nothing to do)"."""
+    """One line: "auto: 2 faces joint (dark, small); 1 face unchanged (enough light and detail: ...)"."""
     counts = Counter((choice.task or "unchanged", choice.why) for choice in choices)
     parts = [
         f"{count} face{'s' if count > 1 else ''} {task} ({why})"
