@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -110,6 +111,9 @@ def measure_step(
         counter, device = stack.enter_context(pretend_cuda())
         stack.enter_context(patch.object(nn.Module, "to", _stay))
         device.move(task)
+        # Collecting cycles of tensors without values while autograd's nodes are called has crashed torch.
+        gc.disable()
+        stack.callback(gc.enable)
         stack.enter_context(patch.object(torch, "compile", compiler))
         stack.enter_context(patch.object(loop, "measure_peak", lambda *_: 1e12))
         compiler.device, compiler.counter = device, counter

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lumiface.core.errors import SettingError
+from lumiface.degradations.resample import resize
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight, is_readable
@@ -21,6 +22,12 @@ from lumiface.restoration.relight import give_light, transfer_light
 from lumiface.restoration.tasks import TOO_DARK, FaceTask, FaceTaskName, is_blurred, own_detail
 
 BATCH = 16
+
+MEAN_UP_TO = 1.25
+"""Largest dark face, in multiples of the network's output, that becomes the mean of its relit photograph and
+of that output: noise and compression are halved, and so are the network's errors. Measured on 46 faces of 256
+pixels, darkened as by a camera to 0.02 to 0.26 (relit, output, mean, mean with the limits of `preserve`):
+EdgeFace 0.890, 0.889, 0.922, 0.918; LPIPS-squeeze 0.173, 0.117, 0.122, 0.128; PSNR-Y 21.0, 26.3, 24.9, 25.0."""
 
 Log = Callable[[str], None]
 """Takes one line of text on the progress of slow work."""
@@ -34,8 +41,8 @@ class FaceReport:
         box: x1, y1, x2, y2 in pixels of the photograph.
         score: the detector's confidence, 0 to 1.
         before: measures of the face in the photograph.
-        treatment: "restored" by the network; "relit": a face that keeps its own detail, because it is large
-            or too dark to read; "unchanged": a face that lacks nothing.
+        treatment: "restored" by the network; "relit": a face that keeps its own detail, or half of it (see
+            `MEAN_UP_TO`), because it is large or too dark to read; "unchanged": a face that lacks nothing.
         own_light: 0 to 1, how much of its own light a well-exposed face kept.
         why: the reason in a few words, where the task was chosen for this face or nothing was drawn.
     """
@@ -225,8 +232,10 @@ class FaceRestorer:
         if self._native_side(measured) <= self.sizes.trusted:
             return output, FaceReport(face.box, face.score, measured, "restored", own_light)
         relit = transfer_light(crop_face(denoised(), matrix, size), crop, output)
-        output = relit.lerp(crop_face(rgb, matrix, size), own_light)
-        return output, FaceReport(face.box, face.score, measured, "relit", own_light)
+        if size <= MEAN_UP_TO * output.shape[-1]:
+            relit = (relit + resize(output, (size, size))) / 2.0
+        patch = relit.lerp(crop_face(rgb, matrix, size), own_light)
+        return patch, FaceReport(face.box, face.score, measured, "relit", own_light)
 
 
 def unchanged_face(
