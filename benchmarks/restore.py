@@ -73,7 +73,9 @@ class CountingRestorer(Restorer):
         super().__init__(config=config)
         self.treatments: Counter[str] = Counter()
 
-    def __call__(self, picture: Picture, boxes: Sequence[tuple[float, float, float, float]] = ()) -> Restored:
+    def __call__(
+        self, picture: Picture, boxes: Sequence[tuple[float, float, float, float]] = ()
+    ) -> Restored[Picture]:
         restored = super().__call__(picture, boxes)
         self.treatments.update(f"{face.treatment}: {face.why}" for face in restored.faces)
         return restored

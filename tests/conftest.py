@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,15 @@ def shared_data() -> Find:
 def shared_asset() -> Find:
     """`shared_asset("lpips_squeeze.pt")` -> its path, or the test is skipped with the file's name."""
     return finder("LUMIFACE_ASSETS", SHARED_DIR / "weights")
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of handed inputs, or the test is skipped with its name."""
+    folder = Path(os.environ.get("LUMIFACE_CASES") or SHARED_DIR / "cases")
+    if not folder.is_dir():
+        pytest.skip(f"the folder of handed inputs is absent: {folder} (LUMIFACE_CASES names another)")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,10 @@
 
     >>> import lumiface
     >>> result = lumiface.restore("party.jpg", "party-bright.jpg")
+    >>> brighter = lumiface.restore(array).picture
 
-`restore` does one photograph; a `Restorer` keeps its networks for many. `load_model` gives a network alone.
+`restore` does one photograph; a `Restorer` keeps its networks for many. Both take paths, bytes, file objects,
+images of Pillow and numpy arrays. `load_model` gives a network alone.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lumiface.registry import list_models, load_model
-    from lumiface.restoration.restorer import Restorer, restore
+    from lumiface.restoration.restore import restore
+    from lumiface.restoration.restorer import Restorer
 
 __version__ = "0.1.0"
 
 __all__ = ["Restorer", "__version__", "list_models", "load_model", "restore"]
 
 _HOMES = {
-    "restore": "lumiface.restoration.restorer",
+    "restore": "lumiface.restoration.restore",
     "Restorer": "lumiface.restoration.restorer",
     "load_model": "lumiface.registry",
     "list_models": "lumiface.registry",

@@ -308,15 +308,6 @@ def test_what_another_format_cannot_hold_is_said(tmp_path, suffix, lost):
 
 
 @pytest.fixture(scope="module")
-def cases() -> Path:
-    named = os.environ.get("LUMIFACE_CASES")
-    folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "cases"
-    if not folder.is_dir():
-        pytest.skip(f"the folder of handed inputs is absent: {folder} (LUMIFACE_CASES names another)")
-    return folder
-
-
-@pytest.fixture(scope="module")
 def handed(cases, tmp_path_factory) -> tuple[Path, Summary]:
     out = tmp_path_factory.mktemp("handed")
     return out, restore_files([str(cases)], out, Doubler())

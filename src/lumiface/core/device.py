@@ -7,17 +7,21 @@ import platform
 import torch
 from torch import Tensor
 
+from lumiface.core import forks
 from lumiface.core.errors import SettingError
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str | torch.device = "auto") -> torch.device:
     """A device by its name ("cpu", "cuda", "cuda:1", "mps"); "auto": the first GPU, or else the CPU.
 
     Raises:
-        SettingError: there is no such device on this machine.
+        SettingError: there is no such device on this machine, or not in this process, which was forked.
     """
+    forks.refuse_gpu(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if isinstance(name, torch.device):
+        return name
     try:
         torch.empty(0, device=name)
         return torch.device(name)

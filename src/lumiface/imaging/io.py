@@ -7,7 +7,7 @@ Files of several pictures, pages or frames, are in `frames`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -120,17 +120,14 @@ def format_of_path(path: Path) -> Format:
 
 def picture_of_raster(raster: Raster, path: Path | None) -> Picture:
     """Decoded samples → sRGB in [0, 1], with nothing hidden under transparency."""
-    channels = raster.samples.shape[2]
     bits = raster.samples.dtype.itemsize * 8
     planes = torch.from_numpy(raster.samples.astype(np.float32)).permute(2, 0, 1)[None] / float(2**bits - 1)
-    colour = channels - 1 if channels in (2, 4) else channels
-    rgb = planes[:, :colour].expand(-1, 3, -1, -1).contiguous()
-    alpha = visible_alpha(planes[:, colour:].contiguous() if channels > colour else None)
-    rgb, icc, remarks = read_colours(rgb, raster, grey=colour == 1)
+    rgb, alpha, grey = _split(planes)
+    rgb, icc, remarks = read_colours(rgb, raster, grey=grey)
     info = ImageInfo(
         raster.format,
         bits,
-        colour == 1,
+        grey,
         raster.exif,
         icc,
         path,
@@ -139,6 +136,21 @@ def picture_of_raster(raster: Raster, path: Path | None) -> Picture:
         (*raster.remarks, *remarks),
     )
     return Picture(fill_hidden(rgb, alpha), alpha, info)
+
+
+def picture_of_planes(planes: Tensor, info: ImageInfo) -> Picture:
+    """sRGB in [0, 1], (1, C, H, W), C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA → a picture."""
+    rgb, alpha, grey = _split(planes)
+    return Picture(fill_hidden(rgb, alpha), alpha, replace(info, grey=grey))
+
+
+def _split(planes: Tensor) -> tuple[Tensor, Tensor | None, bool]:
+    """(1, C, H, W) → three equal or different colours, alpha unless it is opaque, and whether it is grey."""
+    channels = planes.shape[1]
+    colour = channels - 1 if channels in (2, 4) else channels
+    rgb = planes[:, :colour].expand(-1, 3, -1, -1).contiguous()
+    alpha = visible_alpha(planes[:, colour:].contiguous() if channels > colour else None)
+    return rgb, alpha, colour == 1
 
 
 def raster_of_picture(picture: Picture, format_: Format, path: Path) -> Raster:

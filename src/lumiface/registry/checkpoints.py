@@ -17,6 +17,7 @@ from torch import nn
 
 from lumiface.blocks.old_keys import current_keys
 from lumiface.core.assets import find_asset
+from lumiface.core.device import choose_device
 from lumiface.core.errors import InputError, SettingError
 from lumiface.degradations.tasks import Task
 from lumiface.methods.chain import Chain
@@ -113,15 +114,15 @@ def load_model(
         name_or_path: one of `list_models()`; a safetensors file that `lumiface train` wrote; a method
             without parameters ("clahe"), or one with its authors' own weights ("zero-dce-published"); or
             two of these with " + " between them: the first one's output is the second one's input.
-        device: where it is placed.
+        device: where it is placed; "auto": on a GPU if there is one.
         kind: the method or component that the file must hold, by its name in the registry; None: any method.
 
     Raises:
         InputError: there is no such model or file, or the file is damaged or of another kind.
-        SettingError: no kind is given, and the file holds a component.
+        SettingError: no kind is given, and the file holds a component; or there is no such device.
         AssetMissing: official weights are not on this machine.
     """
-    name = str(name_or_path)
+    name, device = str(name_or_path), choose_device(device)
     if CHAIN in name and not Path(name).is_file():
         return Chain(*(load_model(stage, device) for stage in name.split(CHAIN))).eval()
     if (network := _without_checkpoint(name)) is not None:

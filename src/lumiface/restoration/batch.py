@@ -28,7 +28,7 @@ Box = tuple[float, float, float, float]
 class PictureRestorer(Protocol):
     """The interface of `restorer.Restorer` that this module needs."""
 
-    def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored: ...
+    def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored[Picture]: ...
 
 
 @dataclass(slots=True)
@@ -168,7 +168,7 @@ def _restore(
     try:
         file = read_pictures(job.source, max_megapixels=max_megapixels)
         result = ResultFile(job, planned, file, quality)
-        first: tuple[Picture, Restored] | None = None  # what the sheet shows of a file
+        first: tuple[Picture, Restored[Picture]] | None = None  # what the sheet shows of a file
         for picture in file.pictures:
             restored = restorer(picture, boxes)
             first = first or (picture, restored)

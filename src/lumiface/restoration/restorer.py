@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
+from io import BytesIO
+from os import PathLike
+from typing import Any, BinaryIO, Generic, TypeVar, overload
 
 import torch
 from torch import Tensor
 
+from lumiface.core.device import choose_device
 from lumiface.core.errors import SettingError
+from lumiface.core.forks import refuse_gpu
 from lumiface.faces.align import face_matrix
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face
@@ -19,7 +23,8 @@ from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
-from lumiface.imaging.io import Picture, read_picture, write_picture
+from lumiface.imaging.exchange import Same, open_any
+from lumiface.imaging.io import Picture
 from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.background import Background, enlarge_bicubic
 from lumiface.restoration.config import RestoreConfig
@@ -35,27 +40,45 @@ from lumiface.restoration.tone_map import tone_of_faces, uniform_tone
 NO_FACE = "no face found, neither as it is nor brightened: only light given; name a face with --box"
 """What is said of a photograph in which the detector finds no face."""
 
+Box = tuple[float, float, float, float]
+Kind = TypeVar("Kind")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Restored:
+class Restored(Generic[Kind]):
     """A restored photograph.
 
     Attributes:
-        picture: the result.
+        picture: the result, of the kind that was given: an array for an array, an image of Pillow for one,
+            encoded bytes for bytes, an `io.BytesIO` for a file object, a `Picture` for one and for a path.
         scale: size of the result over size of the input.
         task: the task that was performed; with `task="auto"` that of the largest face, None if it lacks
             nothing.
         faces: one report per face.
-        notes: remarks for the user, such as NO_FACE.
+        notes: remarks for the user, such as NO_FACE, and what of a file could not be used or is not kept
+            (for a `Picture`, that is in its `info.remarks`).
         priors: the 3D prior of each face, if `save_prior` is set and the model has one.
     """
 
-    picture: Picture
+    picture: Kind
     scale: int
     task: FaceTaskName | None
     faces: list[FaceReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     priors: list[PriorView] = field(default_factory=list)
+
+
+def hand_back(result: Restored[Picture], back: Callable[[Picture], Kind]) -> Restored[Kind]:
+    """The result with its picture as another kind; what that kind does not carry goes to the notes."""
+    remarks = result.picture.info.remarks
+    return Restored(
+        back(result.picture),
+        result.scale,
+        result.task,
+        result.faces,
+        [*result.notes, *remarks],
+        result.priors,
+    )
 
 
 class Restorer:
@@ -65,7 +88,7 @@ class Restorer:
         model: a name of `list_models()`, or a file written by `lumiface train`; None takes the best shipped
             model for the task; without a task either, each face gets what it lacks (`task="auto"`).
         config: options; see `RestoreConfig`.
-        device: where the networks run, e.g. "cpu" or "cuda".
+        device: where the networks run: "cpu", "cuda", "cuda:1", "mps", or "auto": a GPU if there is one.
 
     Attributes:
         face_restorer: the task and its network, or what chooses them for each face (`task="auto"`).
@@ -73,17 +96,21 @@ class Restorer:
 
     Raises:
         InputError: there is no such model.
-        SettingError: the model was trained for another task, or a model is named together with `task="auto"`.
+        SettingError: the model was trained for another task, a model is named together with `task="auto"`, or
+            there is no such device.
     """
 
     def __init__(
-        self, model: str | None = None, config: RestoreConfig | None = None, device: str = "cpu"
+        self,
+        model: str | None = None,
+        config: RestoreConfig | None = None,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.config = config or RestoreConfig()
         if self.config.task is None and model is None:
             chosen = "blind" if self.config.generative_options else "auto"
             self.config = self.config.model_copy(update={"task": chosen})
-        self.device = torch.device(device)
+        self.device = choose_device(device)
         self.log: Log | None = None
         self.face_restorer: FaceRestorer | AutoRestorer
         if self.config.task != "auto":
@@ -97,14 +124,39 @@ class Restorer:
         self.enlarge = Background(self.config.background_model, self.device)
         self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
 
-    @torch.inference_mode()
-    def __call__(self, picture: Picture, boxes: Sequence[tuple[float, float, float, float]] = ()) -> Restored:
+    @overload
+    def __call__(
+        self, picture: str | PathLike[str] | Picture, boxes: Sequence[Box] = ()
+    ) -> Restored[Picture]: ...
+    @overload
+    def __call__(self, picture: Same, boxes: Sequence[Box] = ()) -> Restored[Same]: ...
+    @overload
+    def __call__(self, picture: BinaryIO, boxes: Sequence[Box] = ()) -> Restored[BytesIO]: ...
+    def __call__(self, picture: Any, boxes: Sequence[Box] = ()) -> Restored[Any]:
         """Restore one photograph: brighter, sharper and, by the scale, larger.
 
         Args:
-            picture: as returned by `read_picture`.
+            picture: a path, a `Picture`, the bytes of an image file, a binary file object, an image of
+                Pillow, or an RGB array: (H, W), (H, W, 3) or (H, W, 4), of uint8, uint16 or floats from 0
+                to 1.
             boxes: manually specified faces, x, y, width, height in pixels; they replace detection.
+
+        Returns:
+            the result, its `picture` of the same kind as the one given.
+
+        Raises:
+            InputError: the picture cannot be read, or is of no kind, shape, type or range described above.
+            SettingError: the networks are on a GPU, and this process was forked since.
         """
+        refuse_gpu(self.device)
+        decoded, back = open_any(picture)
+        result = self._restore(decoded, boxes)
+        if picture is decoded:
+            return result
+        return hand_back(result, back)
+
+    @torch.inference_mode()
+    def _restore(self, picture: Picture, boxes: Sequence[Box]) -> Restored[Picture]:
         config = self.config
         notes: list[str] = []
         rgb = picture.rgb.to(self.device)
@@ -169,29 +221,6 @@ class Restorer:
                 f"{self.config.max_output_megapixels:g} megapixels"
             )
         return scale
-
-
-def restore(
-    source: str | Path,
-    target: str | Path | None = None,
-    model: str | None = None,
-    config: RestoreConfig | None = None,
-) -> Restored:
-    """Restore one photograph: `restore("party.jpg", "party-bright.jpg")`.
-
-    Args:
-        source: an image file.
-        target: output file, in the format of its suffix; None writes nothing.
-        model, config: see `Restorer`.
-
-    Raises:
-        InputError: `source` cannot be used; the message gives the reason and the fix.
-        OutputError: `target` cannot be written.
-    """
-    result = Restorer(model, config)(read_picture(source))
-    if target is not None:
-        write_picture(result.picture, target)
-    return result
 
 
 def _replace_pixels(picture: Picture, rgb: Tensor, scale: int) -> Picture:

@@ -47,7 +47,7 @@ class ResultFile:
         """Whether further pictures of the file have no place in the result."""
         return self._writer is not None and self._added >= self._writer.count
 
-    def add(self, restored: Restored) -> None:
+    def add(self, restored: Restored[Picture]) -> None:
         """Take the next picture.
 
         Raises:

@@ -77,7 +77,7 @@ class ContactSheet:
                     f"the inputs, or one that ends in {SUFFIX}"
                 )
 
-    def add(self, name: str, before: Picture, restored: Restored) -> None:
+    def add(self, name: str, before: Picture, restored: Restored[Picture]) -> None:
         """A row for a restored photograph.
 
         Raises:
@@ -142,7 +142,7 @@ class ContactSheet:
         self.written.append(target)
 
 
-def summarise(restored: Restored) -> str:
+def summarise(restored: Restored[Picture]) -> str:
     """What was done to a photograph, in one line: "joint x4 · 3 faces: 2 restored, 1 relit · a note"."""
     done = restored.task or ("unchanged" if restored.faces else "light only")
     parts = [f"{done} x{restored.scale}"]
@@ -168,7 +168,7 @@ class SheetRows:
     def __init__(self, sheet: ContactSheet, failed: list[str], faults: list[Exception]) -> None:
         self.sheet, self.failed, self.faults = sheet, failed, faults
 
-    def add(self, job: Job, picture: Picture, restored: Restored) -> None:
+    def add(self, job: Job, picture: Picture, restored: Restored[Picture]) -> None:
         """A restored photograph."""
         self._try(lambda: self.sheet.add(job.source.name, picture, restored))
 

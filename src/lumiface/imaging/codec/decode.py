@@ -25,12 +25,11 @@ from PIL import (
 )
 
 from lumiface.core.errors import InputError
-from lumiface.imaging.codec.colour_tags import convert_with_profile, profile_by_exif, space_of_png
-from lumiface.imaging.codec.exif import apply_orientation
 from lumiface.imaging.codec.formats import Format, plural_of, sniff, suffix_of, unread_kind
 from lumiface.imaging.codec.heif import decode_heif
-from lumiface.imaging.codec.metadata import exif_of, exif_of_raw, metadata_of, remarks_on_xmp
-from lumiface.imaging.codec.pixels import bits_of, samples_8, samples_16, unsigned
+from lumiface.imaging.codec.image import raster_of_image
+from lumiface.imaging.codec.metadata import exif_of_raw
+from lumiface.imaging.codec.pixels import bits_of, samples_16, unsigned
 from lumiface.imaging.codec.quiet import quiet_stderr
 from lumiface.imaging.codec.raster import Raster, Timing
 from lumiface.imaging.codec.raw import decode_raw
@@ -219,30 +218,12 @@ def _raster(
     picture.load()
     if bits > 16 or not unsigned(picture):
         raise InputError(f"{name} has signed, 32-bit or float samples; save it with 8 or 16 bits per channel")
-    icc = cast("bytes | None", picture.info.get("icc_profile")) or None
-    orientation, exif, remarks = exif_of(picture)
-    metadata = metadata_of(picture)
-    space, shown = None, cast("Image.Image", picture)
-    if bits == 16 and not animated and picture.mode not in ("CMYK", "LAB"):
-        samples = samples_16(data, picture, index)
-    else:
-        if picture.mode in ("CMYK", "LAB"):
-            shown, remark = convert_with_profile(picture, icc)
-            icc, remarks = None, (*remarks, *remark)
-        samples = samples_8(shown)
-    if icc is None and format_ == "PNG":
-        space = space_of_png(picture.info)
-    elif icc is None and picture.mode not in ("CMYK", "LAB"):
-        icc = profile_by_exif(exif)
-    return Raster(
-        apply_orientation(samples, orientation),
-        format_,
-        exif,
-        icc,
-        space,
-        metadata,
-        _timing(picture) if animated else None,
-        (*remarks, *remarks_on_xmp(metadata.xmp), *_remarks_on_others(name)),
+    wide = bits == 16 and not animated and picture.mode not in ("CMYK", "LAB")
+    raster = raster_of_image(picture, format_, samples_16(data, picture, index) if wide else None)
+    return replace(
+        raster,
+        timing=_timing(picture) if animated else None,
+        remarks=(*raster.remarks, *_remarks_on_others(name)),
     )
 
 
