@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from lumiface.cli.shared import BAD_INPUT, Config, print_error
+from lumiface.cli.shared import BAD_INPUT, Config, SkipBad, print_error
 from lumiface.core.errors import SettingError
 
 PROTOCOLS = {
-    "llf": ("scale", "seed", "hr_size"),
-    "frr": ("seed", "hr_size", "config"),
-    "blind": ("seed", "hr_size", "config"),
-    "dark-blind": ("seed", "hr_size", "config"),
+    "llf": ("scale", "seed", "hr_size", "skip_bad"),
+    "frr": ("seed", "hr_size", "config", "skip_bad"),
+    "blind": ("seed", "hr_size", "config", "skip_bad"),
+    "dark-blind": ("seed", "hr_size", "config", "skip_bad"),
     "dark-frames": ("config", "every", "max_luma", "device"),
 }
 """The protocols, and the options of each."""
@@ -56,6 +56,7 @@ def degrade(
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda, mps; of face detection (dark-frames; default: auto)")
     ] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Build a degraded data set.
 
@@ -71,6 +72,7 @@ def degrade(
         "every": every,
         "max_luma": max_luma,
         "device": device,
+        "skip_bad": skip_bad or None,
     }
     options = {name: value for name, value in options.items() if value is not None}
     if protocol not in PROTOCOLS:
@@ -96,15 +98,16 @@ def _build_pairs(sources: list[str], output: Path, protocol: str, options: dict[
 
     size = options.get("hr_size", 128 if protocol == "llf" else 256) or None
     seed = options.get("seed", 0)
+    bad: dict[str, Any] = {"skip_bad": options.get("skip_bad", False), "log": print_error}
     with progress_bar("building") as progress:
         if protocol == "llf":
             settings = LLFSettings(hr_size=size, scale=options.get("scale", 4), seed=seed)
-            manifest = build_llf(sources, output, settings, progress=progress)
+            manifest = build_llf(sources, output, settings, progress=progress, **bad)
         else:
             kind: Any = protocol
             ranges = _read_config(DAMAGE[kind].config, options.get("config"), {})
             damage = DamageSettings(kind, size, seed, ranges)
-            manifest = build_damaged(sources, output, damage, progress=progress)
+            manifest = build_damaged(sources, output, damage, progress=progress, **bad)
     lines = manifest.read_bytes()
     typer.echo(f"{len(lines.splitlines())} pairs in {output}")
     typer.echo(f"sha256 {hashlib.sha256(lines).hexdigest()}  {manifest}")

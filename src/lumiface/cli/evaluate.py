@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lumiface.cli.shared import SkipBad, print_error
 from lumiface.core.errors import SettingError
 
 PROTOCOLS = ("llf",)
@@ -48,6 +49,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="pictures per batch")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: torch's choice")] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Evaluate networks on a benchmark.
 
@@ -80,6 +82,8 @@ def evaluate(
             batch=batch,
             pictures=pictures,
             progress=progress,
+            skip_bad=skip_bad,
+            log=print_error,
         )
     table = result.as_dict()
     title = "LLF on {data}: {images} faces, x{scale}, seed {seed}".format(**table["protocol"])

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from lumiface.cli.shared import SkipBad
+
 
 def pack_faces(
     sources: Annotated[
@@ -21,6 +23,7 @@ def pack_faces(
         typer.Option("--format", help="avif: smaller; webp: faster to write"),
     ] = "avif",
     side: Annotated[int | None, typer.Option(min=16, help="reduce larger faces to this side, pixels")] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Compress training faces into one small file.
 
@@ -34,6 +37,7 @@ def pack_faces(
         max_bytes=int(max_mib * 2**20),
         picture_format=picture_format,
         side=side,
+        skip_bad=skip_bad,
         log=typer.echo,
     )
     typer.echo(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
@@ -15,6 +15,11 @@ from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.core.settings import validate
 
 BAD_INPUT, BAD_USAGE, INTERRUPTED = 1, 2, 130
+
+SkipBad = Annotated[
+    bool,
+    typer.Option("--skip-bad", help="leave out pictures that cannot be used; default: list them and stop"),
+]
 
 Config = TypeVar("Config", bound=BaseModel)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumiface.core.errors import SettingError
+from lumiface.cli.shared import SkipBad
+from lumiface.core.errors import LumifaceError, SettingError
 
 if TYPE_CHECKING:
     from lumiface.training.config import RunConfig
@@ -45,6 +46,7 @@ def train(
     ] = "auto",
     precision: Annotated[str | None, typer.Option()] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: torch's choice")] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Train a network.
 
@@ -80,17 +82,25 @@ def train(
         strategy=strategy,
         precision=settings.precision,
     )
+    aside: Path | None = None
     if fresh and fabric.is_global_zero:
         describe(settings)  # a run that cannot start must not move another one aside
-        _move_aside(folder)
+        aside = _move_aside(folder)
     fabric.barrier()
-    result = start_training(
-        settings,
-        folder,
-        fabric,
-        data_root=data_root,
-        limits=Limits(max_steps=max_steps, max_minutes=max_minutes, init_from=init_from),
-    )
+    try:
+        result = start_training(
+            settings,
+            folder,
+            fabric,
+            data_root=data_root,
+            limits=Limits(max_steps=max_steps, max_minutes=max_minutes, init_from=init_from),
+            skip_bad=skip_bad,
+        )
+    except LumifaceError:
+        if aside is not None and not folder.exists():  # nothing was begun: bad data, for example
+            aside.rename(folder)
+            typer.echo(f"{folder} was moved back")
+        raise
     if fabric.is_global_zero:
         of = "" if settings.minutes else f" of {settings.steps}"
         best = "" if result.best == -math.inf else f"best {result.monitor} {result.best:.3f}, "
@@ -110,11 +120,12 @@ def _describe(settings: RunConfig) -> None:
     typer.echo(f"# FLOPs of {run.forward}: {run.flops} ({amount(run.flops)}; a multiply-add counts as 2)")
 
 
-def _move_aside(folder: Path) -> None:
+def _move_aside(folder: Path) -> Path | None:
     if not folder.exists():
-        return
+        return None
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
     folder.rename(aside)
     typer.echo(f"{folder} was moved to {aside}")
+    return aside

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from lumiface.core.errors import InputError, SettingError
-from lumiface.data.benchmarks.llf import LLFPair, LLFSettings, llf_pairs, pixel_sha256
+from lumiface.data.benchmarks.llf import LLFPair, LLFSettings, llf_check, llf_pairs, pixel_sha256
 from lumiface.data.benchmarks.llf_files import MANIFEST, built_settings, load_llf
+from lumiface.data.faults import Faults, usable_pictures
 from lumiface.data.sources import open_source
 from lumiface.degradations.lowlight import DarkeningBatch
 from lumiface.evaluation.accumulate import ScoreAccumulator
@@ -135,6 +136,8 @@ def evaluate(
     batch: int = 16,
     pictures: Path | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    skip_bad: bool | None = None,
+    log: Callable[[str], None] = print,
 ) -> Evaluation:
     """Score trained networks and references on one set of faces.
 
@@ -150,13 +153,15 @@ def evaluate(
         batch: pictures per forward pass.
         pictures: folder for every method's outputs and one grid.
         progress: called with (pictures done, pictures in all or None).
+        skip_bad: leave out pictures that cannot be used, with a line of `log` for each; see `Faults`. All are
+            checked before the first is measured; a built folder must be whole.
 
     Raises:
-        InputError: a model or the data cannot be read.
+        InputError: a model or the data cannot be read; the message names all pictures that cannot be used.
         SettingError: a network has another scale, or settings contradict those of the built folder.
     """
     device = torch.device(device)
-    settings, pairs, count = _open(source, hr_size, scale, seed)
+    settings, pairs, count = _open(source, hr_size, scale, seed, limit, Faults(skip_bad, log))
     models = methods if isinstance(methods, Mapping) else {str(method): str(method) for method in methods}
     entries = [_load(name, model, settings.scale, device) for name, model in models.items()]
     if references:
@@ -212,7 +217,12 @@ def evaluate(
 
 
 def _open(
-    source: str | Path | Sequence[str | Path], hr_size: int | None, scale: int | None, seed: int | None
+    source: str | Path | Sequence[str | Path],
+    hr_size: int | None,
+    scale: int | None,
+    seed: int | None,
+    limit: int | None,
+    faults: Faults,
 ) -> tuple[LLFSettings, Iterable[LLFPair], int | None]:
     """The settings, the pairs, and their number (None where it is not known in advance)."""
     options: dict[str, int | None] = {"hr_size": hr_size, "scale": scale, "seed": seed}
@@ -229,6 +239,7 @@ def _open(
         return settings, load_llf(source), count
     settings = replace(LLFSettings(), **requested)
     faces = open_source(source)
+    faces = usable_pictures(faces if limit is None else faces.first(limit), llf_check(settings), faults)
     return settings, llf_pairs(faces, settings), len(faces)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lumiface.core.errors import InputError, SettingError
+from lumiface.data.faults import Faults
 from lumiface.data.training.face_tensor import load_face_tensor, resize_faces
 from lumiface.registry import load_model
 from lumiface.training.discriminator_weights import load_discriminator
@@ -33,6 +34,7 @@ class TaskContext:
         init_from: weights to start from instead of random ones.
         log: takes one line of text for the user.
         preloaded: training faces that the caller has loaded already (comparisons of many runs).
+        skip_bad: what is done with bad pictures; see `Faults`.
     """
 
     fabric: Fabric
@@ -40,6 +42,7 @@ class TaskContext:
     init_from: str | None = None
     log: Callable[[str], None] = print
     preloaded: FaceSet | None = None
+    skip_bad: bool | None = None
 
     @property
     def device(self) -> torch.device:
@@ -87,15 +90,18 @@ class TaskContext:
         Raises:
             InputError: a source cannot be used, or its faces are smaller than `side`.
         """
-        paths = [self.path(source) for source in sources]
+        paths, faults = [self.path(source) for source in sources], Faults(self.skip_bad, self.log)
         if side is None:
-            return load_face_tensor(paths, limit)
+            loaded = load_face_tensor(paths, limit, faults)
+            faults.settle()
+            return loaded
         reduced: list[Tensor] = []
         for path in paths:
-            faces = load_face_tensor([path], limit)
+            faces = load_face_tensor([path], limit, faults)
             if faces.shape[-1] < side:
                 raise InputError(f"{path}: its faces have {faces.shape[-1]} pixels; the run needs {side}")
             reduced.append(resize_faces(faces, side))
+        faults.settle()
         return torch.cat(reduced)[:limit]
 
     def load_component(self, name: str, kind: str) -> Any:

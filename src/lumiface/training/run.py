@@ -23,6 +23,7 @@ def train(
     data_root: str = ".",
     limits: Limits = NO_LIMITS,
     faces: FaceSet | None = None,
+    skip_bad: bool | None = None,
 ) -> TrainResult:
     """Train, or resume, one run of any kind; see `loop.training_loop` for what its folder holds.
 
@@ -33,6 +34,7 @@ def train(
         data_root: replaces `{data}` in the paths of the configuration.
         limits: where to stop early, and which weights to start from.
         faces: training faces for a run on pairs, where a caller of many runs has loaded them already.
+        skip_bad: leave out pictures that cannot be used, with a line of the log for each; see `Faults`.
 
     Raises:
         LumifaceError: data or a trained component cannot be read, the loss stays infinite or NaN, or the
@@ -40,6 +42,6 @@ def train(
         TypeError: no task has this class of configuration.
     """
     logger = RunLogger(folder, config, enabled=fabric.is_global_zero)
-    context = TaskContext(fabric, data_root, limits.init_from, logger.log, faces)
+    context = TaskContext(fabric, data_root, limits.init_from, logger.log, faces, skip_bad)
     task = entry_of(config).task(config, context)
     return training_loop(task, config, folder, fabric, logger, limits)

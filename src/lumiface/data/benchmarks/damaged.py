@@ -27,7 +27,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from lumiface.core.errors import SettingError
-from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed
+from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed, require_size
 from lumiface.data.benchmarks.pair_files import PairKind, Pixels, Record, build_pairs, load_pairs
 from lumiface.data.sources import Paths, PictureSource
 from lumiface.degradations import blind, dark_blind, frr
@@ -154,6 +154,9 @@ def build_damaged(
     out: str | Path,
     settings: DamageSettings,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    skip_bad: bool | None = None,
+    log: Callable[[str], None] = print,
 ) -> Path:
     """Build OUT/CLEAN/*.png, OUT/DEGRADED/*.png and OUT/manifest.jsonl; the folders have the names of the
     protocol's `sides`; see `pair_files.build_pairs`."""
@@ -163,13 +166,17 @@ def build_damaged(
         pair = build_damaged_pair(data, name, settings)
         return {clean: pair.clean, degraded: pair.degraded}, dict(pair.parameters)
 
+    def check(data: bytes, name: str) -> None:
+        require_size(decode_rgb8(data, name), name, settings.size)
+
     record = {
         "protocol": settings.protocol,
         "seed": settings.seed,
         "size": settings.size,
         "ranges": settings.ranges.model_dump(mode="json"),
     }
-    return build_pairs(source, out, PairKind(sides, record, build), progress)
+    kind = PairKind(sides, record, build, check)
+    return build_pairs(source, out, kind, progress, skip_bad=skip_bad, log=log)
 
 
 def load_damaged(folder: str | Path, protocol: ProtocolName) -> Iterator[DamagedPair]:

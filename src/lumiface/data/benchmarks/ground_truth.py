@@ -28,17 +28,22 @@ def ground_truth(
     Raises:
         InputError: the picture is smaller than `size` (an enlarged picture is no ground truth).
     """
+    require_size(picture, name, size, multiple)
     height, width = picture.shape[:2]
     if size is None:
-        kept = (height // multiple * multiple, width // multiple * multiple)
-        if min(kept) == 0:
-            raise InputError(f"{name} is {width}×{height}, smaller than the scale {multiple}; remove it")
-        return _crop_middle(picture, *kept)
+        return _crop_middle(picture, height // multiple * multiple, width // multiple * multiple)
     side = min(height, width)
-    if side < size:
-        raise InputError(f"{name} is {width}×{height}, smaller than hr_size {size}; choose a smaller hr_size")
     square = _crop_middle(picture, side, side)
     return square if side == size else round_to_8_bit(resize_exact(to_grid(square), (size, size)))
+
+
+def require_size(picture: npt.NDArray[np.uint8], name: str, size: int | None, multiple: int = 1) -> None:
+    """Raises InputError if `ground_truth` does for its size."""
+    height, width = picture.shape[:2]
+    if size is None and min(height, width) < multiple:
+        raise InputError(f"{name} is {width}×{height}, smaller than the scale {multiple}; remove it")
+    if size is not None and min(height, width) < size:
+        raise InputError(f"{name} is {width}×{height}, smaller than hr_size {size}; choose a smaller hr_size")
 
 
 def picture_seed(seed: int, name: str) -> int:

@@ -15,14 +15,14 @@ Pillow bundles, is exact.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from lumiface.core.errors import SettingError
-from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed
+from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed, require_size
 from lumiface.data.benchmarks.ground_truth import pixel_sha256 as pixel_sha256
 from lumiface.data.sources import PictureSource
 from lumiface.degradations.lowlight import (
@@ -122,6 +122,11 @@ def _bright_and_dark(
 
 def _small(hr: npt.NDArray[np.uint8], settings: LLFSettings) -> tuple[int, int]:
     return hr.shape[0] // settings.scale, hr.shape[1] // settings.scale
+
+
+def llf_check(settings: LLFSettings) -> Callable[[bytes, str], None]:
+    """A function of bytes and name that raises an InputError for a picture of which no pair can be built."""
+    return lambda data, name: require_size(decode_rgb8(data, name), name, settings.hr_size, settings.scale)
 
 
 def llf_pairs(source: PictureSource, settings: LLFSettings) -> Iterator[LLFPair]:

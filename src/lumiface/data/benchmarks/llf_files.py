@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from lumiface.core.errors import InputError
-from lumiface.data.benchmarks.llf import LLFPair, LLFSettings, build_pair
+from lumiface.data.benchmarks.llf import LLFPair, LLFSettings, build_pair, llf_check
 from lumiface.data.benchmarks.pair_files import MANIFEST as MANIFEST
 from lumiface.data.benchmarks.pair_files import (
     PairKind,
@@ -31,6 +31,9 @@ def build_llf(
     out: str | Path,
     settings: LLFSettings,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    skip_bad: bool | None = None,
+    log: Callable[[str], None] = print,
 ) -> Path:
     """Build a set, or resume an interrupted build; see `pair_files.build_pairs`."""
 
@@ -39,7 +42,8 @@ def build_llf(
         parameters = {name: getattr(pair.darkening, name) for name in ("alpha", "beta", "gamma")}
         return {"hr": pair.hr, "lr": pair.lr}, parameters
 
-    return build_pairs(source, out, PairKind(SIDES, _settings_record(settings), build), progress)
+    kind = PairKind(SIDES, _settings_record(settings), build, llf_check(settings))
+    return build_pairs(source, out, kind, progress, skip_bad=skip_bad, log=log)
 
 
 def load_llf(folder: str | Path) -> Iterator[LLFPair]:

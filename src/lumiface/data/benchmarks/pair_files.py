@@ -20,6 +20,7 @@ import numpy.typing as npt
 from lumiface.core.errors import InputError, OutputError
 from lumiface.core.files import read_bytes, write_bytes
 from lumiface.data.benchmarks.ground_truth import pixel_sha256
+from lumiface.data.faults import Faults, usable_pictures
 from lumiface.data.sources import Paths, PictureSource, open_source
 from lumiface.imaging.io import decode_rgb8, encode_png
 
@@ -40,11 +41,13 @@ class PairKind:
         sides: the names of its folders, such as ("hr", "lr").
         settings: of the whole set, as written into every line.
         build: builds one pair.
+        check: raises an InputError for a picture of which no pair can be built; quicker than `build`.
     """
 
     sides: tuple[str, ...]
     settings: Record
     build: Build
+    check: Callable[[bytes, str], None]
 
 
 def build_pairs(
@@ -52,26 +55,39 @@ def build_pairs(
     out: str | Path,
     kind: PairKind,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    skip_bad: bool | None = None,
+    log: Callable[[str], None] = print,
 ) -> Path:
     """Build a set, or resume an interrupted build. A complete set with equal content is not changed.
+
+    All pictures are checked before the first pair is written.
 
     Args:
         source: pictures, or paths for `open_source`.
         out: the folder; created if needed.
         progress: called with (number of finished pairs, total number) after each pair.
+        skip_bad: leave out pictures that cannot be used, with a line of `log` for each; see `Faults`.
 
     Returns:
         The path of the manifest.
 
     Raises:
-        InputError: a picture cannot be used, or two pictures would share one file.
+        InputError: pictures cannot be used, or two would share one file; the message names all of them.
         OutputError: `out` holds a set of other pictures or other settings; it is not changed.
     """
     pictures = source if isinstance(source, PictureSource) else open_source(source)
     out = Path(out)
-    files = _output_names(pictures)
     complete = (out / MANIFEST).exists()
     records = read_records(out / (MANIFEST if complete else PART), unfinished=not complete)
+    built = {record.get("source") for record in records.values()}  # their hashes are compared below
+
+    def check(data: bytes, name: str) -> None:
+        if name not in built:
+            kind.check(data, name)
+
+    pictures = usable_pictures(pictures, check, Faults(skip_bad, log))
+    files = _output_names(pictures)
     unexpected = records.keys() ^ set(files) if complete else records.keys() - set(files)
     if unexpected:
         raise _other_set(out, min(unexpected))
@@ -173,10 +189,13 @@ def inside(file: str, name: str) -> str:
 def _output_names(pictures: PictureSource) -> list[str]:
     files = [inside(str(PurePosixPath(name).with_suffix(".png")), name) for name in pictures.names]
     sources: dict[str, str] = {}
+    shared: list[str] = []
     for file, name in zip(files, pictures.names, strict=True):
         if file in sources:
-            raise InputError(f"{sources[file]} and {name} would both become {file}; build them as two sets")
-        sources[file] = name
+            shared.append(f"{sources[file]} and {name} would both become {file}")
+        sources.setdefault(file, name)
+    if shared:
+        raise InputError("; ".join(shared) + "; build them as two sets")
     return files
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lumiface.core.device import to_device
+from lumiface.data.faults import Faults
 from lumiface.data.training.cache import cached_tensors
 from lumiface.data.training.face_tensor import read_square_faces
 from lumiface.degradations.resample import resize
@@ -75,7 +76,10 @@ class FaceSet:
 
 
 def load_faces(
-    sources: Sequence[str | Path], device: torch.device | str = "cpu", log: Callable[[str], None] = print
+    sources: Sequence[str | Path],
+    device: torch.device | str = "cpu",
+    log: Callable[[str], None] = print,
+    skip_bad: bool | None = None,
 ) -> FaceSet:
     """Decode every picture of the sources (folders, tars, packs) once, and detect the face in each.
 
@@ -83,13 +87,16 @@ def load_faces(
         sources: folders, uncompressed tars or packs of square, aligned faces; sizes may be mixed.
         device: of the set.
         log: receives one line of text per size (number of faces, faces not found).
+        skip_bad: see `Faults`.
 
     Raises:
-        InputError: a source is absent or empty, or a picture is not square.
+        InputError: a source is absent or empty, or pictures cannot be read or are not square.
     """
+    faults = Faults(skip_bad, log)
     by_size: dict[int, list[Tensor]] = {}
-    for _, pixels in read_square_faces(sources, same_size=False):
+    for _, pixels in read_square_faces(sources, same_size=False, faults=faults):
         by_size.setdefault(pixels.shape[-1], []).append(pixels)
+    faults.settle()
     images_by_size: dict[int, Tensor] = {}
     for size in list(by_size):  # popped, so that the set is in memory once and not twice
         images_by_size[size] = torch.stack(by_size.pop(size)).contiguous()
@@ -107,7 +114,7 @@ def _cached_boxes(images: Tensor, device: torch.device | str) -> tuple[Tensor, i
     """Boxes of faces (N, 3, H, H) in the unit square, and the number of faces not found; cached."""
 
     def detect() -> dict[str, Tensor]:
-        detector = FaceDetector(min_face=images.shape[-1] * 0.3).to(device)
+        detector = FaceDetector(min_face=max(12.0, images.shape[-1] * 0.3)).to(device)
         pixels, found = largest_face_boxes(images, detector)
         boxes = torch.where(found[:, None], pixels / images.shape[-1], torch.tensor(CENTRE_BOX))
         return {"boxes": boxes.clamp(0.0, 1.0), "missed": (~found).sum()}

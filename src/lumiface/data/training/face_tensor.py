@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
-from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,7 @@ import torch
 from torch import Tensor
 
 from lumiface.core.device import to_device
-from lumiface.core.errors import InputError
-from lumiface.core.parallel import ordered_map
+from lumiface.data.faults import Faults
 from lumiface.data.sources import PictureSource, open_source
 from lumiface.degradations.resample import resize
 from lumiface.imaging.io import decode_rgb8
@@ -21,50 +21,61 @@ from lumiface.imaging.quantize import to_uint8
 
 
 def read_square_faces(
-    sources: Sequence[str | Path], *, same_size: bool = True, names: Container[str] | None = None
+    sources: Sequence[str | Path],
+    *,
+    same_size: bool = True,
+    names: Container[str] | None = None,
+    limit: int | None = None,
+    faults: Faults | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """Decode the faces of folders, uncompressed tars and packs, one source after the other, on all cores.
 
     Args:
         sources: square, aligned faces.
-        same_size: refuse faces of different sizes.
+        same_size: refuse faces of another size than most have.
         names: the pictures to read, by their path inside the source; None: all.
+        limit: the number of pictures to read, from the first on.
+        faults: takes the bad pictures, which the caller then settles; None: they are refused at the end.
 
     Yields:
         Name and pixels, (3, H, H) uint8.
 
     Raises:
-        InputError: a source is absent or empty, or a picture is not square or of another size.
+        InputError: a source is absent or empty, or pictures cannot be read, are not square or of another
+            size; the message names all of them.
     """
-    size: int | None = None
-    for source in sources:
-        pictures = open_source(source)
-        chosen = [index for index, name in enumerate(pictures.names) if names is None or name in names]
-        for index, decoded in zip(chosen, ordered_map(partial(_decode, pictures), chosen), strict=True):
-            name, pixels = pictures.names[index], torch.from_numpy(decoded).permute(2, 0, 1)
-            height, width = pixels.shape[1:]
-            if height != width or (same_size and size is not None and height != size):
-                required = "square faces" if size is None or not same_size else f"faces of {size}x{size}"
-                raise InputError(f"{source}: {name} is {width}x{height}; the set needs {required}")
-            size = height
-            yield name, pixels
+    collected = Faults() if faults is None else faults
+    chosen = (
+        (str(source), pictures, index)
+        for source, pictures in [(source, open_source(source)) for source in sources]
+        for index, name in enumerate(pictures.names)
+        if names is None or name in names
+    )
+    faces = _square_faces(islice(chosen, limit), collected)
+    if same_size:
+        faces = _of_one_size(list(faces), collected)
+    for _, name, pixels in faces:
+        yield name, pixels
+    if faults is None:
+        collected.settle()
 
 
-def load_face_tensor(sources: Sequence[str | Path], limit: int | None = None) -> Tensor:
+def load_face_tensor(
+    sources: Sequence[str | Path], limit: int | None = None, faults: Faults | None = None
+) -> Tensor:
     """The faces of folders or tars, one source after the other, (N, 3, H, H) uint8.
 
     Args:
         sources: folders, uncompressed tars or packs of square, aligned faces of one size.
         limit: the maximum number of faces.
+        faults: as of `read_square_faces`; settled here where no face is left.
 
     Raises:
-        InputError: a source is absent or empty, or a picture is not square or of another size.
+        InputError: a source is absent or empty, or pictures cannot be used.
     """
-    faces: list[Tensor] = []
-    for _, pixels in read_square_faces(sources):
-        faces.append(pixels)
-        if len(faces) == limit:
-            break
+    faces = [pixels for _, pixels in read_square_faces(sources, limit=limit, faults=faults)]
+    if not faces and faults is not None:
+        faults.settle()
     return torch.stack(faces)
 
 
@@ -87,7 +98,32 @@ def sample_batch(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:
     return torch.where(mirrored[:, None, None, None], batch.flip(-1), batch)
 
 
-def _decode(pictures: PictureSource, index: int) -> npt.NDArray[np.uint8]:
+def _square_faces(
+    chosen: Iterator[tuple[str, PictureSource, int]], faults: Faults
+) -> Iterator[tuple[str, str, Tensor]]:
+    """Source, name and pixels of the square ones."""
+    for (source, pictures, index), decoded in faults.usable(_decode, chosen):
+        name, pixels = pictures.names[index], torch.from_numpy(decoded).permute(2, 0, 1)
+        height, width = pixels.shape[1:]
+        if height == width:
+            yield source, name, pixels
+        else:
+            faults.note(f"{source}: {name} is {width}x{height}; the set needs square faces")
+
+
+def _of_one_size(faces: list[tuple[str, str, Tensor]], faults: Faults) -> Iterator[tuple[str, str, Tensor]]:
+    """Those of the size that most have."""
+    sides = Counter(pixels.shape[-1] for _, _, pixels in faces)
+    for source, name, pixels in faces:
+        side, usual = pixels.shape[-1], sides.most_common(1)[0][0]
+        if side == usual:
+            yield source, name, pixels
+        else:
+            faults.note(f"{source}: {name} is {side}x{side}; the set needs faces of {usual}x{usual}")
+
+
+def _decode(chosen: tuple[str, PictureSource, int]) -> npt.NDArray[np.uint8]:
+    _, pictures, index = chosen
     return decode_rgb8(pictures.read(index), pictures.names[index]).copy()  # writable, as torch requires
 
 

@@ -15,6 +15,7 @@ from PIL import Image, features
 
 from lumiface.core.errors import InputError, SettingError
 from lumiface.core.parallel import ordered_map
+from lumiface.data.faults import Faults, usable_pictures
 from lumiface.data.pack_file import pack_bytes, write_pack
 from lumiface.data.sources import PictureSource, open_source
 from lumiface.data.training.face_tensor import resize_faces
@@ -60,6 +61,10 @@ class FacePacker:
         picture_format: of the encoded faces.
         side: larger faces are reduced to this side, pixels.
         workers: number of threads; the result does not depend on it.
+        faults: what is done with faces that cannot be used; None: they are refused.
+
+    Raises:
+        InputError: a source cannot be read, or faces cannot be or are not square; names all of them.
     """
 
     def __init__(
@@ -68,21 +73,18 @@ class FacePacker:
         picture_format: PackFormat = "avif",
         side: int | None = None,
         workers: int | None = None,
+        faults: Faults | None = None,
     ) -> None:
         if not features.check(picture_format):
             raise SettingError(f"this Pillow has no {picture_format}: pip install -U pillow")
-        self.pictures: PictureSource = open_source(sources)
+        self.pictures: PictureSource = usable_pictures(open_source(sources), _check_face, faults or Faults())
         self.format: PackFormat = picture_format
         self.side, self.workers = side, workers
 
     def face(self, index: int) -> npt.NDArray[np.uint8]:
         """One face, (H, H, 3), reduced if it is too large."""
-        name = self.pictures.names[index]
-        pixels = decode_rgb8(self.pictures.read(index), name)
-        height, width = pixels.shape[:2]
-        if height != width:
-            container = self.pictures.entries[index].container
-            raise InputError(f"{container}: {name} is {width}x{height}; a pack holds square faces")
+        pixels = _check_face(self.pictures.read(index), self.pictures.names[index])
+        height = len(pixels)
         if self.side is None or height <= self.side:
             return pixels
         planes = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
@@ -115,6 +117,7 @@ def pack_faces(
     picture_format: PackFormat = "avif",
     side: int | None = None,
     workers: int | None = None,
+    skip_bad: bool | None = None,
     log: Callable[[str], None] = print,
 ) -> PackReport:
     """Write the faces of the sources as one pack, at the highest quality at which it fits.
@@ -129,14 +132,15 @@ def pack_faces(
         picture_format: "avif" (smaller) or "webp" (faster to write).
         side: larger faces are reduced to this side, pixels.
         workers: number of threads; the result does not depend on it.
+        skip_bad: leave out faces that cannot be used; see `Faults`.
         log: takes one line of text for each quality at which all faces are encoded.
 
     Raises:
-        InputError: a source cannot be read, or a face is not square.
+        InputError: a source cannot be read, or faces cannot be used; nothing is written.
         SettingError: the faces do not fit at the lowest quality, or Pillow lacks the format.
         OutputError: the file cannot be written.
     """
-    packer = FacePacker(sources, picture_format, side, workers)
+    packer = FacePacker(sources, picture_format, side, workers, Faults(skip_bad, log))
     names = packer.pictures.names
     everything = range(len(names))
     sample = _spread(len(names), _SAMPLE)
@@ -166,6 +170,15 @@ def pack_faces(
     scored = _spread(len(names), _PSNR_SAMPLE)
     psnr = packer.psnr(scored, [encoded[index] for index in scored])
     return PackReport(len(names), size, quality, psnr)
+
+
+def _check_face(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+    """A decoded face, (H, H, 3)."""
+    pixels = decode_rgb8(data, name)
+    height, width = pixels.shape[:2]
+    if height != width:
+        raise InputError(f"{name} is {width}x{height}; a pack holds square faces")
+    return pixels
 
 
 def _bisect(fits: Callable[[int], bool], highest: int) -> int | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lumiface.core.device import to_device
 from lumiface.core.errors import InputError
+from lumiface.data.faults import Faults
 from lumiface.data.sources import open_source
 from lumiface.data.training.face_tensor import read_square_faces
 from lumiface.geometry.camera import mirror_camera
@@ -102,6 +103,7 @@ def load_views(
     meshes: str | Path,
     device: torch.device | str = "cpu",
     log: Callable[[str], None] = print,
+    skip_bad: bool | None = None,
 ) -> ViewSet:
     """Decode every picture that has landmarks, and estimate its camera.
 
@@ -110,12 +112,15 @@ def load_views(
         meshes: .npz with the landmarks of at least one of them, by name; see `lumiface prepare-meshes`.
         device: of the set.
         log: receives one line of text (number of views, pictures dropped).
+        skip_bad: see `Faults`.
 
     Raises:
-        InputError: a source or the landmarks are absent, pictures differ in size, or none has landmarks.
+        InputError: a source or the landmarks are absent, pictures cannot be used, or none has landmarks.
     """
     found = FaceMeshes.read(meshes)
-    views = list(read_square_faces(sources, names=found))
+    faults = Faults(skip_bad, log)
+    views = list(read_square_faces(sources, names=found, faults=faults))
+    faults.settle()
     if not views:
         raise InputError(f"{meshes} has no landmarks of any picture in {', '.join(map(str, sources))}")
     names, pictures = [name for name, _ in views], [pixels for _, pixels in views]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from lumiface.data.benchmarks.llf import LLFSettings, build_task_pair
+from lumiface.data.faults import Faults
 from lumiface.data.sources import open_source
 from lumiface.degradations.camera_pipeline import CameraConfig, simulate_camera
 from lumiface.imaging.quantize import from_uint8, quantize
@@ -27,11 +30,17 @@ class PairValidation:
         scale: int,
         device: torch.device,
         camera: CameraConfig | None = None,
+        faults: Faults | None = None,
     ) -> None:
         settings = LLFSettings(hr_size=config.hr_size, scale=scale, seed=0)
-        pairs = [
-            build_task_pair(data, name, settings, config.task) for name, data in open_source(source).items()
-        ]
+        pictures = open_source(source)
+
+        def build(index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+            return build_task_pair(pictures.read(index), pictures.names[index], settings, config.task)
+
+        faults = Faults() if faults is None else faults
+        pairs = [pair for _, pair in faults.usable(build, range(len(pictures)))]
+        faults.settle()
         self.low = torch.cat([from_uint8(low) for low, _ in pairs]).to(device)
         self.high = torch.cat([from_uint8(high) for _, high in pairs]).to(device)
         if camera is not None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
 from lumiface.core.seeds import StepRandom
+from lumiface.data.faults import Faults
 from lumiface.data.training.face_set import load_faces
 from lumiface.losses import IdentityLoss, l1_loss
 from lumiface.metrics.lpips import LPIPS
@@ -39,7 +40,8 @@ class PairedTask:
         self.config, self.method = config, config.method
         faces = context.preloaded
         if faces is None:
-            faces = load_faces([context.path(path) for path in config.train], context.device, context.log)
+            paths = [context.path(path) for path in config.train]
+            faces = load_faces(paths, context.device, context.log, context.skip_bad)
         self.recipe = build_recipe(config.method, config.recipe, config.seed + context.rank)
         torch.manual_seed(config.seed)
         self.network = build(config.method, config.network)
@@ -56,7 +58,12 @@ class PairedTask:
         self.num_samples = len(faces)
         self.sampler = BatchSampler(faces, config, self.scale, context.rank, context.world_size)
         self.validation = PairValidation(
-            config, context.path(config.validate_on), self.scale, context.device, self.recipe.camera
+            config,
+            context.path(config.validate_on),
+            self.scale,
+            context.device,
+            self.recipe.camera,
+            Faults(context.skip_bad, context.log),
         )
         self.trained_on: TrainedOn = "benchmark" if self.recipe.camera is None else "camera"
         self.sizes = self._working_sizes() if network_config.scale > 1 else None

@@ -37,7 +37,7 @@ class ViewTask(StatelessTask):
     def __init__(self, config: ViewRun, context: TaskContext) -> None:
         def load(sources: list[str], meshes: str) -> ViewSet:
             paths = [context.path(source) for source in sources]
-            return load_views(paths, context.path(meshes), context.device, context.log)
+            return load_views(paths, context.path(meshes), context.device, context.log, context.skip_bad)
 
         self.device = context.device
         self.views = load(config.train, config.meshes)
