@@ -27,7 +27,8 @@ MEAN_UP_TO = 1.25
 """Largest dark face, in multiples of the network's output, that becomes the mean of its relit photograph and
 of that output: noise and compression are halved, and so are the network's errors. Measured on 46 faces of 256
 pixels, darkened as by a camera to 0.02 to 0.26 (relit, output, mean, mean with the limits of `preserve`):
-EdgeFace 0.890, 0.889, 0.922, 0.918; LPIPS-squeeze 0.173, 0.117, 0.122, 0.128; PSNR-Y 21.0, 26.3, 24.9, 25.0."""
+EdgeFace 0.890, 0.889, 0.922, 0.918; LPIPS-squeeze 0.173, 0.117, 0.122, 0.128; PSNR-Y 21.0, 26.3, 24.9 and
+25.0 dB."""
 
 Log = Callable[[str], None]
 """Takes one line of text on the progress of slow work."""
