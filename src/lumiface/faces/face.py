@@ -15,8 +15,9 @@ class Face:
     Attributes:
         box: x1, y1, x2, y2.
         score: the detector's probability that this is a face, in [0, 1].
-        landmarks: five (x, y): left eye, right eye, nose, left and right mouth corner; left and right in the
-            picture, not of the person.
+        landmarks: five (x, y): left eye, right eye, nose, left and right mouth corner; left and right as seen
+            in the picture when the face is upright, not of the person. In a face that lies on its side they
+            lie where the features are.
     """
 
     box: tuple[float, float, float, float]

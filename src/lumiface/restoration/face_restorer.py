@@ -46,6 +46,7 @@ class FaceReport:
             `MEAN_UP_TO`), because it is large or too dark to read; "unchanged": a face that lacks nothing.
         own_light: 0 to 1, how much of its own light a well-exposed face kept.
         why: the reason in a few words, where the task was chosen for this face or nothing was drawn.
+        turned: degrees by which the face lies turned clockwise in the photograph: 0, 90, 180 or 270.
     """
 
     box: tuple[float, float, float, float]
@@ -54,6 +55,7 @@ class FaceReport:
     treatment: Literal["restored", "relit", "unchanged"]
     own_light: float
     why: str = ""
+    turned: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

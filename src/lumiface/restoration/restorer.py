@@ -17,10 +17,9 @@ from lumiface.core.errors import SettingError
 from lumiface.core.forks import refuse_gpu
 from lumiface.faces.align import face_matrix
 from lumiface.faces.detect import FaceDetector
-from lumiface.faces.face import Face
-from lumiface.faces.find import find_faces
 from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face
+from lumiface.faces.upright import UprightFaces, find_upright
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.exchange import Same, open_any
@@ -36,8 +35,11 @@ from lumiface.restoration.relight import relight
 from lumiface.restoration.tasks import FaceTaskName, resolve_task
 from lumiface.restoration.tone_curve import fallback_curve
 from lumiface.restoration.tone_map import tone_of_faces, uniform_tone
+from lumiface.restoration.turned import rotated_report, turn_picture, turn_report, turned_notes
 
-NO_FACE = "no face found, neither as it is nor brightened: only light given; name a face with --box"
+NO_FACE = (
+    "no face found, neither as it is nor brightened nor turned: only light given; name a face with --box"
+)
 """What is said of a photograph in which the detector finds no face."""
 
 Box = tuple[float, float, float, float]
@@ -158,22 +160,35 @@ class Restorer:
     @torch.inference_mode()
     def _restore(self, picture: Picture, boxes: Sequence[Box]) -> Restored[Picture]:
         config = self.config
+        found = UprightFaces(0, [])
+        if config.strength > 0.0 or config.task == "auto":
+            found = find_upright(
+                picture.rgb.to(self.device),
+                self.detector,
+                which=config.faces,
+                min_face=config.min_face,
+                boxes=list(boxes) or None,
+            )
+        return self._restore(turn_picture(picture, found.quarters), found)
+
+    def _restore(self, picture: Picture, found: UprightFaces) -> Restored:
+        """Restore a photograph that was turned to set its faces upright; the result is turned back."""
+        config, faces = self.config, found.faces
+
+        def result(canvas: Tensor) -> Picture:
+            return turn_picture(_replace_pixels(picture, canvas, scale), -found.quarters)
+
         notes: list[str] = []
         rgb = picture.rgb.to(self.device)
-        faces: list[Face] = []
-        if config.strength > 0.0 or config.task == "auto":
-            faces = find_faces(
-                rgb, self.detector, which=config.faces, min_face=config.min_face, boxes=list(boxes) or None
-            )
         measures = [measure_face(rgb, face) for face in faces]
         notes += self.face_restorer.notes(measures)
         task = self.face_restorer.main_task(measures)
         scale = self._limit_scale(picture, self.face_restorer.scale(measures), notes)
         grey = picture.info.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
         if config.strength == 0.0:
-            return Restored(_replace_pixels(picture, self.enlarge(rgb, scale), scale), scale, task, [], notes)
+            return Restored(result(self.enlarge(rgb, scale)), scale, task, [], notes)
 
-        if not faces:
+        if not faces and not found.rotated:
             notes.append(NO_FACE if config.faces != "none" else "faces not restored, as requested")
         denoised = cache(lambda: denoise_shadows(rgb))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
@@ -186,27 +201,34 @@ class Restorer:
             canvas = enlarged.clone()
         else:
             if faces:
-                patches = [result.patch for result in restored]
-                kept = [result.report.own_light for result in restored]
+                patches = [face.patch for face in restored]
+                kept = [face.report.own_light for face in restored]
                 tone = tone_of_faces(denoised(), faces, patches, kept)
             else:
                 tone = uniform_tone(fallback_curve(rgb))
             canvas = self.enlarge(relight(rgb, tone, denoised()), scale)
-        for face, result in lacking:
+        for face, done in lacking:
             match = config.background == "light"
             pasted = paste_face(
-                canvas, result.patch, face_matrix(face), scale=scale, match=match, in_place=True
+                canvas, done.patch, face_matrix(face), scale=scale, match=match, in_place=True
             )
             canvas = pasted.canvas
         if config.strength < 1.0 and enlarged is not None:
             canvas = enlarged.lerp(canvas, config.strength)
         if grey and not config.colour:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
-        priors = [result.prior for result in restored if result.prior is not None]
+        priors = [face.prior for face in restored if face.prior is not None]
         if config.save_prior and faces and not priors:
             notes.append("no 3D prior to save: the model has none")
-        reports = [result.report for result in restored]
-        return Restored(_replace_pixels(picture, canvas, scale), scale, task, reports, notes, priors)
+        reports = [face.report for face in restored]
+        reports += [rotated_report(face, measure_face(rgb, face)) for face in found.rotated]
+        height, width = rgb.shape[-2:]
+        reports = [
+            turn_report(report, face, found.quarters, width, height)
+            for report, face in zip(reports, faces + found.rotated, strict=True)
+        ]
+        notes += turned_notes(reports)
+        return Restored(result(canvas), scale, task, reports, notes, priors)
 
     def _limit_scale(self, picture: Picture, usual: int, notes: list[str]) -> int:
         """The requested scale, halved until the result fits `max_output_megapixels`."""
