@@ -345,11 +345,15 @@ def test_degrade_twice_gives_the_same_hashes(faces: Path, tmp_path: Path) -> Non
     assert "another set" in refusal(run("degrade", faces, "--seed", 4, "-o", tmp_path / "one"), 1)
 
 
-def test_mistakes_with_the_benchmark_are_one_line(faces: Path, model: Path, tmp_path: Path) -> None:
+def test_mistakes_with_the_benchmark_are_named(faces: Path, model: Path, tmp_path: Path) -> None:
     assert "--protocol foggy" in refusal(run("evaluate", "--data", faces, "--protocol", "foggy"), 2)
     assert "no such file or folder" in refusal(run("evaluate", "--data", tmp_path / "gone"), 1)
     assert "enlarges 4 times" in refusal(run("evaluate", model, "--data", faces, "--scale", 2), 2)
-    assert "smaller than hr_size" in refusal(run("degrade", faces, "--hr-size", 256, "-o", tmp_path / "x"), 1)
+    small = run("degrade", faces, "--hr-size", 256, "-o", tmp_path / "x")
+    assert small.exit_code == 1
+    summary, *lines = small.stderr.splitlines()
+    assert f"{len(lines)} of {len(lines)} pictures cannot be used" in summary
+    assert all("smaller than hr_size" in line for line in lines)
 
 
 # --- models, demo -------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture, read_picture
 from lumiface.registry import list_models
 from lumiface.restoration.batch import Box, Summary, restore_files
-from lumiface.restoration.jobs import plan_jobs
+from lumiface.restoration.files.jobs import plan_jobs
 from lumiface.restoration.restorer import FaceReport, Restored, Restorer
 
 

@@ -15,9 +15,9 @@ from lumiface.core.errors import SettingError
 from lumiface.imaging.codec.formats import UNREAD_SUFFIXES
 from lumiface.imaging.codec.raster import Metadata
 from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
-from lumiface.restoration import picture_files, result_file
 from lumiface.restoration.batch import Box, Summary, restore_files
-from lumiface.restoration.jobs import plan_jobs
+from lumiface.restoration.files import picture_files, result_file
+from lumiface.restoration.files.jobs import plan_jobs
 from lumiface.restoration.restorer import Restored
 
 

@@ -20,7 +20,7 @@ from lumiface.figures.before_after import FACE_SIDE, WIDTH, FacePair, before_aft
 from lumiface.imaging.io import Picture, read_picture
 from lumiface.restoration import sheet as sheet_module
 from lumiface.restoration.batch import Box, Summary, run_jobs
-from lumiface.restoration.jobs import plan_jobs
+from lumiface.restoration.files.jobs import plan_jobs
 from lumiface.restoration.restorer import FaceReport, Restored
 from lumiface.restoration.sheet import ContactSheet, summarise
 

@@ -123,7 +123,7 @@ def _restore(
     from lumiface.cli.progress import progress_bar
     from lumiface.core.device import choose_device
     from lumiface.restoration.batch import Summary, run_jobs
-    from lumiface.restoration.jobs import plan_jobs
+    from lumiface.restoration.files.jobs import plan_jobs
     from lumiface.restoration.restorer import RestoreConfig, Restorer
     from lumiface.restoration.sheet import ContactSheet
 
@@ -142,6 +142,7 @@ def _restore(
     finished = 0
     with progress_bar("restoring") as progress:
         restorer.log = lambda line: progress(None, None, line)
+        restorer.warn = lambda line: print_error(pipes.named(line))
 
         def advance(done: int, total: int, path: Path) -> None:
             nonlocal finished

@@ -13,9 +13,9 @@ import torch
 from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.imaging.frames import read_pictures
 from lumiface.imaging.io import MAX_MEGAPIXELS, Picture
-from lumiface.restoration.jobs import SUFFIX, Job, Jobs, plan_jobs
-from lumiface.restoration.picture_files import left_line, may_be_written_as_png, name_with_alpha
-from lumiface.restoration.result_file import ResultFile
+from lumiface.restoration.files.jobs import SUFFIX, Job, Jobs, plan_jobs
+from lumiface.restoration.files.picture_files import left_line, may_be_written_as_png, name_with_alpha
+from lumiface.restoration.files.result_file import ResultFile
 from lumiface.restoration.sheet import ContactSheet, SheetRows
 
 if TYPE_CHECKING:

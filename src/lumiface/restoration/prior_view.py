@@ -16,7 +16,7 @@ from lumiface.geometry.camera import yaw_camera
 from lumiface.imaging.codec.gif import encode_gif
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.registry import HasPrior
-from lumiface.restoration.jobs import SUFFIX
+from lumiface.restoration.files.jobs import SUFFIX
 
 RENDER_SIZE = 128
 """Size at which priors are rendered for display, pixels (the paper's)."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
 from os import PathLike
+from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar, overload
 
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 from lumiface.core.device import choose_device
 from lumiface.core.errors import SettingError
 from lumiface.core.forks import refuse_gpu
+from lumiface.core.memory import free_memory
 from lumiface.faces.align import face_matrix
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.measure import measure_face
@@ -30,6 +33,7 @@ from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceReport as FaceReport
 from lumiface.restoration.face_restorer import FaceRestorer, Log
 from lumiface.restoration.face_restorer import RestoredFace as RestoredFace
+from lumiface.restoration.memory import memory_line
 from lumiface.restoration.prior_view import PriorView
 from lumiface.restoration.relight import relight
 from lumiface.restoration.tasks import FaceTaskName, resolve_task
@@ -72,15 +76,8 @@ class Restored(Generic[Kind]):
 
 def hand_back(result: Restored[Picture], back: Callable[[Picture], Kind]) -> Restored[Kind]:
     """The result with its picture as another kind; what that kind does not carry goes to the notes."""
-    remarks = result.picture.info.remarks
-    return Restored(
-        back(result.picture),
-        result.scale,
-        result.task,
-        result.faces,
-        [*result.notes, *remarks],
-        result.priors,
-    )
+    notes = [*result.notes, *result.picture.info.remarks]
+    return Restored(back(result.picture), result.scale, result.task, result.faces, notes, result.priors)
 
 
 class Restorer:
@@ -95,6 +92,8 @@ class Restorer:
     Attributes:
         face_restorer: the task and its network, or what chooses them for each face (`task="auto"`).
         log: takes one line of text on the progress of slow work (`refine`); None (default): none is sent.
+        warn: takes one line on a photograph that needs much memory, before the work; by default a warning of
+            Python.
 
     Raises:
         InputError: there is no such model.
@@ -114,6 +113,8 @@ class Restorer:
             self.config = self.config.model_copy(update={"task": chosen})
         self.device = choose_device(device)
         self.log: Log | None = None
+        self.warn: Log = _warn
+        self._warned_of: Path | None = None
         self.face_restorer: FaceRestorer | AutoRestorer
         if self.config.task != "auto":
             self.face_restorer = FaceRestorer(
@@ -185,6 +186,8 @@ class Restorer:
         task = self.face_restorer.main_task(measures)
         scale = self._limit_scale(picture, self.face_restorer.scale(measures), notes)
         grey = picture.info.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
+        relights = config.background == "light" and config.strength > 0.0
+        self._warn_of_memory(picture, scale, relights=relights)
         if config.strength == 0.0:
             return Restored(result(self.enlarge(rgb, scale)), scale, task, [], notes)
 
@@ -230,6 +233,14 @@ class Restorer:
         notes += turned_notes(reports)
         return Restored(result(canvas), scale, task, reports, notes, priors)
 
+    def _warn_of_memory(self, picture: Picture, scale: int, *, relights: bool) -> None:
+        """Once for all pages or frames of a file."""
+        source = picture.info.source
+        line = memory_line(picture, scale, free_memory(self.device), relights=relights)
+        if line is not None and (source is None or source != self._warned_of):
+            self._warned_of = source
+            self.warn(line)
+
     def _limit_scale(self, picture: Picture, usual: int, notes: list[str]) -> int:
         """The requested scale, halved until the result fits `max_output_megapixels`."""
         height, width = picture.rgb.shape[-2:]
@@ -243,6 +254,10 @@ class Restorer:
                 f"{self.config.max_output_megapixels:g} megapixels"
             )
         return scale
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=4)  # where `Restorer` or `restore` is called
 
 
 def _replace_pixels(picture: Picture, rgb: Tensor, scale: int) -> Picture:

@@ -15,7 +15,7 @@ from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.figures.before_after import FacePair, before_after_row, face_window
 from lumiface.imaging.io import Picture, read_picture, write_picture
 from lumiface.imaging.quantize import from_uint8
-from lumiface.restoration.jobs import SUFFIX, Job
+from lumiface.restoration.files.jobs import SUFFIX, Job
 
 if TYPE_CHECKING:
     from lumiface.restoration.restorer import Restored

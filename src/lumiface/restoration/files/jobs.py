@@ -10,7 +10,7 @@ from pathlib import Path
 from lumiface.core.errors import OutputError, SettingError
 from lumiface.core.files import matching_paths, missing_line
 from lumiface.imaging.io import PICTURE_SUFFIXES
-from lumiface.restoration.picture_files import result_suffix, sort_file, written_name
+from lumiface.restoration.files.picture_files import result_suffix, sort_file, written_name
 
 SUFFIX = "_lumiface"
 

@@ -11,8 +11,8 @@ from lumiface.core.errors import InputError
 from lumiface.imaging.codec.formats import WRITABLE
 from lumiface.imaging.frames import MAX_ANIMATION_MEGAPIXELS, PictureFile, PictureWriter, holds_all
 from lumiface.imaging.io import ImageInfo, Picture, format_of_path
-from lumiface.restoration.jobs import Job
-from lumiface.restoration.picture_files import holds_alpha, name_with_alpha
+from lumiface.restoration.files.jobs import Job
+from lumiface.restoration.files.picture_files import holds_alpha, name_with_alpha
 from lumiface.restoration.prior_view import PriorView, save_prior
 
 if TYPE_CHECKING:

@@ -1,0 +1,61 @@
+"""What a photograph needs of memory, in words for the user, before the work on a very large one starts.
+
+The figures are measured: the peak of `lumiface restore` on one CPU core, of dark, noisy JPEGs with one face,
+less what is needed anyhow.
+"""
+
+from __future__ import annotations
+
+from lumiface.core.memory import GB
+from lumiface.imaging.io import Picture
+
+LARGE = 4 * GB
+"""From here on something is said, however much is free."""
+
+_ANYHOW = 0.9 * GB
+_RELIT, _KEPT = 200.0, 100.0  # bytes per pixel of the photograph, relit or with its background kept
+_RESULT = 32.0  # bytes per pixel of the result
+_FREE_SHARE = 0.8  # of the free memory, beyond which something is said of any photograph
+_LESS = 0.9  # of the need, below which an option is worth naming
+_CUT = 0.9  # of the free memory, which a photograph that fits may fill
+
+
+def needed_memory(pixels: int, scale: int, *, relights: bool) -> float:
+    """The peak of memory in bytes, about.
+
+    Args:
+        pixels: of the photograph.
+        scale: side of the result over that of the photograph.
+        relights: whether the background is relit.
+    """
+    return _ANYHOW + max(pixels * (_RELIT if relights else _KEPT), pixels * scale**2 * _RESULT)
+
+
+def memory_line(picture: Picture, scale: int, free: float | None, *, relights: bool) -> str | None:
+    """One line on a photograph that needs much memory, and what to do about it; None: nothing to say.
+
+    Args:
+        scale, relights: as of `needed_memory`.
+        free: bytes; None: not known.
+    """
+    height, width = picture.rgb.shape[-2:]
+    need = needed_memory(height * width, scale, relights=relights)
+    beyond = need - _ANYHOW  # which is taken by now
+    if need < LARGE and (free is None or beyond < _FREE_SHARE * free):
+        return None
+    others = {
+        f"--scale {scale // 2}": needed_memory(height * width, scale // 2, relights=relights),
+        "--background keep": needed_memory(height * width, scale, relights=False),
+    }
+    mends = [f"{option} (about {less / GB:.1f} GB)" for option, less in others.items() if less < _LESS * need]
+    if free is not None and beyond > _CUT * free:
+        most = _CUT * free * height * width / beyond / 1e6
+        mends.append(f"a photograph of at most {most:.3g} megapixels")
+    else:
+        mends.append("a smaller photograph")
+    name = "this photograph" if picture.info.source is None else str(picture.info.source)
+    known = "" if free is None else f", {free / GB:.1f} GB are free"
+    return (
+        f"{name}: {width}×{height} pixels at scale {scale} need about {need / GB:.1f} GB of memory{known}; "
+        f"less with {' or '.join(mends)}"
+    )
