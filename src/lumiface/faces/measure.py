@@ -12,7 +12,8 @@ from lumiface.faces.blocks import block_strength
 from lumiface.faces.effective_resolution import CROP_SIZE, effective_resolution
 from lumiface.faces.face import Face
 from lumiface.faces.noise import noise_deviation
-from lumiface.imaging.light import brightness, smoothstep
+from lumiface.imaging.color import luma
+from lumiface.imaging.light import brightness, smoothstep, strongest, whiteness
 
 WELL_LIT = (0.26, 0.33)
 """Light of a face (`face_light`): dark below the first, well lit above the second. Measured: of 320 normally
@@ -80,10 +81,13 @@ def face_light(crop: Tensor) -> float:
     """Mean brightness of an aligned face (1, 3, S, S), 0 to 1.
 
     Only the face counts, not what is seen around it: a bright sea does not make a face well lit, a dark wall
-    or long hair does not make it dark.
+    or long hair does not make it dark. Under a lamp of one colour its channel counts in full: such light is
+    meant, and no network gives it back the white.
     """
     inside = inner_face(crop.shape[-1], crop.device)
-    return float((brightness(crop) * inside).sum() / inside.sum())
+    planes = torch.cat([brightness(crop), strongest(crop), luma(crop)], 1)
+    light, strong, grey = ((planes * inside).sum((0, 2, 3)) / inside.sum()).unbind()
+    return float(strong.lerp(light, whiteness(grey / light.clamp(min=1e-6))))
 
 
 def is_readable(face: FaceMeasures) -> bool:

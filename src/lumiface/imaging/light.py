@@ -11,6 +11,9 @@ _STRONGEST = 0.75
 """Weight of the strongest channel. Skin in white light is at about 1.25 of its luma in red, so that its
 brightness is its luma; a face under a red lamp has hardly any luma, but nothing may be added to its red."""
 
+_WHITE = (0.5, 0.85)
+"""Luma over brightness of what stands under a red lamp, and of skin in white light, lowered by noise."""
+
 
 def brightness(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, H, W): luma, but at least 0.75 of the strongest channel, both in [0, 1].
@@ -23,6 +26,11 @@ def brightness(rgb: Tensor) -> Tensor:
 def strongest(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, H, W): the strongest channel, which a gain clips first."""
     return rgb.amax(dim=1, keepdim=True)
+
+
+def whiteness(ratio: Tensor) -> Tensor:
+    """0 under a lamp of one colour, 1 in white light, from luma over brightness of skin, any shape."""
+    return smoothstep((ratio - _WHITE[0]) / (_WHITE[1] - _WHITE[0]))
 
 
 def scale_colours(rgb: Tensor, gain: Tensor, saturation: Tensor | float = 1.0) -> Tensor:

@@ -13,7 +13,8 @@ from lumiface.faces.measure import WELL_LIT, face_light, inner_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT, desaturate_blacks, gain_mask, reduce_noise
 from lumiface.imaging.filters import box_mean, guided_filter
-from lumiface.imaging.light import brightness, scale_colours, smoothstep, strongest
+from lumiface.imaging.light import brightness, scale_colours, strongest, whiteness
+from lumiface.restoration.preserve import LEAST_FACE_LIGHT
 from lumiface.restoration.tone_curve import (
     LARGEST_GAIN,
     ToneCurve,
@@ -25,9 +26,6 @@ from lumiface.restoration.tone_map import ToneMap, uniform_tone
 
 _HEADROOM = (0.6, 0.95)
 """Strongest channel above which the gain is limited more and more: under a coloured lamp, in white light."""
-
-_WHITE = (0.5, 0.85)
-"""Luma over brightness of what stands under a red lamp, and of skin in white light, lowered by noise."""
 
 _DETAIL = 0.03
 """Contrast, in the square root of brightness, below which structure is detail: scaled, not flattened."""
@@ -86,7 +84,10 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     offset = box_mean(mean_out - slope * mean_in, 3)
     # A coloured lamp gives little luma; a face under it is not to become as bright as one in white light.
     ratio = box_mean(luma(small), 3) / mean_in.clamp(min=LEAST_LIGHT)
-    white = smoothstep((ratio - _WHITE[0]) / (_WHITE[1] - _WHITE[0]))
+    white = whiteness(ratio)
+    # Under such a lamp the network draws a face in white light, flat and pale: there, only its gain counts.
+    gain = _plain_gain(light, lit)
+    slope, offset = gain + white * (slope - gain), white * offset
     slope, offset, dark, white = (
         F.interpolate(part, size=size, mode="bicubic", align_corners=False)
         for part in (slope, offset, mean_in, white)
@@ -100,6 +101,13 @@ def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
     gain = shadow_gain(gain, own, shadow_end_of(light[_skin(light) > 0]))
     gain = _unclipped(gain, strongest(quiet), _HEADROOM[0] + (_HEADROOM[1] - _HEADROOM[0]) * white)
     return scale_colours(desaturate_blacks(quiet, dark, gain), gain, _saturation(small, small_lit))
+
+
+def _plain_gain(light: Tensor, lit: Tensor) -> Tensor:
+    """One gain for a whole face, that of the means of its skin, to no more than the least normal light."""
+    skin = _skin(light)
+    before, after = ((plane * skin).sum() / skin.sum() for plane in (light, lit))
+    return (after.clamp(max=LEAST_FACE_LIGHT) / before.clamp(min=LEAST_LIGHT)).clamp(1.0, LARGEST_GAIN)
 
 
 def give_light(quiet: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from lumiface.faces.detect import FaceDetector
 from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face
 from lumiface.faces.upright import UprightFaces, find_upright
+from lumiface.imaging.border import frame_mask
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.exchange import Same, open_any
@@ -170,9 +171,9 @@ class Restorer:
                 min_face=config.min_face,
                 boxes=list(boxes) or None,
             )
-        return self._restore(turn_picture(picture, found.quarters), found)
+        return self._restore_upright(turn_picture(picture, found.quarters), found)
 
-    def _restore(self, picture: Picture, found: UprightFaces) -> Restored:
+    def _restore_upright(self, picture: Picture, found: UprightFaces) -> Restored[Picture]:
         """Restore a photograph that was turned to set its faces upright; the result is turned back."""
         config, faces = self.config, found.faces
 
@@ -209,7 +210,8 @@ class Restorer:
                 tone = tone_of_faces(denoised(), faces, patches, kept)
             else:
                 tone = uniform_tone(fallback_curve(rgb))
-            canvas = self.enlarge(relight(rgb, tone, denoised()), scale)
+            lit, frame = relight(rgb, tone, denoised()), frame_mask(rgb)
+            canvas = self.enlarge(lit if frame is None else torch.where(frame, rgb, lit), scale)
         for face, done in lacking:
             match = config.background == "light"
             pasted = paste_face(

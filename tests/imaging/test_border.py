@@ -1,0 +1,50 @@
+"""Frames around photographs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from helpers import rand
+from lumiface.imaging.border import frame_mask
+
+
+def _framed(inner: Tensor, sides: tuple[int, int, int, int], level: float) -> Tensor:
+    """Left, right, top and bottom strips around a picture, here and there off by a level, as in JPEG."""
+    framed = F.pad(inner, sides, value=level)
+    wrong = F.pad(torch.zeros_like(inner), sides, value=1.0) * (rand(*framed.shape, seed=1) > 0.7) / 255.0
+    return framed + wrong
+
+
+@pytest.mark.parametrize("sides", [(9, 9, 9, 9), (0, 0, 7, 7), (4, 4, 4, 16), (0, 12, 0, 0)])
+@pytest.mark.parametrize("level", [0.3, 0.55, 0.98])
+def test_it_is_found_to_the_pixel(sides: tuple[int, int, int, int], level: float) -> None:
+    inner = 0.25 * rand(1, 3, 48, 60)
+    mask = frame_mask(_framed(inner, sides, level))
+    assert mask is not None
+    assert torch.equal(mask, F.pad(torch.zeros(1, 1, 48, 60), sides, value=1.0).bool())
+
+
+def _head_before_a_wall() -> Tensor:
+    y, x = torch.arange(60.0)[:, None], torch.arange(50.0)
+    head = ((x - 25).square() + (y - 30).square()).sqrt() < 14
+    return torch.where(head, 0.1, 0.4).expand(1, 3, -1, -1)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        0.25 * rand(1, 3, 40, 40),
+        torch.full((1, 3, 30, 30), 0.5),
+        torch.linspace(0.2, 0.8, 60)[:, None].expand(1, 3, 60, 40),
+        F.pad(0.3 * rand(1, 3, 40, 40), (5, 5, 5, 5)),
+        _head_before_a_wall(),
+        rand(1, 3, 1, 1),
+        rand(1, 3, 2, 300),
+    ],
+    ids=["none", "one colour", "a sky that fades", "black", "a head before a wall", "one pixel", "two rows"],
+)
+def test_what_is_no_frame(picture: Tensor) -> None:
+    assert frame_mask(picture) is None
