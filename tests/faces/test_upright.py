@@ -52,7 +52,9 @@ def _off(face: Face, points: Tensor) -> float:
     return float((torch.tensor(face.landmarks) - points).norm(dim=1).max()) / face.side
 
 
-@pytest.mark.parametrize(("degrees", "gamma"), [(0.0, 1.0), (-25.0, 3.0), (12.0, 1.0)])
+@pytest.mark.parametrize(
+    ("degrees", "gamma"), [(0.0, 1.0), (-25.0, 3.0), pytest.param(12.0, 1.0, marks=pytest.mark.slow)]
+)
 def test_a_turned_picture_gives_the_same_faces(
     astronaut: Tensor, detector: FaceDetector, degrees: float, gamma: float
 ) -> None:
@@ -207,10 +209,10 @@ def test_handed_pictures(name: str, turns: list[int], shared_case: Find, detecto
 
 @pytest.mark.slow
 def test_turned_portraits_in_the_wild(shared_data: Find, detector: FaceDetector) -> None:
-    """Of 50 photographs at 128 pixels, each in the three turns: the same faces as upright in 148 of 150."""
+    """Of 20 photographs at 128 pixels, each in the three turns: the same faces as upright."""
     same = 0
     with tarfile.open(Path(shared_data("wild128-test.tar"))) as tar:
-        for member in [member for member in tar.getmembers() if member.isfile()][:50]:
+        for member in [member for member in tar.getmembers() if member.isfile()][:20]:
             data = tar.extractfile(member)
             assert data is not None
             picture = from_uint8(decode_rgb8(data.read(), member.name))
@@ -218,4 +220,4 @@ def test_turned_portraits_in_the_wild(shared_data: Find, detector: FaceDetector)
             for quarters in (1, 2, 3):
                 found = find_upright(turn(picture, -quarters), detector)
                 same += found.quarters == quarters and found.faces == upright.faces
-    assert same >= 144
+    assert same >= 58
