@@ -35,7 +35,8 @@ from lumiface.faces.measure import WELL_LIT
 from lumiface.imaging.io import Picture
 from lumiface.registry import load_model
 from lumiface.restoration.config import RestoreConfig
-from lumiface.restoration.restorer import Restored, Restorer
+from lumiface.restoration.restored import Restored
+from lumiface.restoration.restorer import Restorer
 
 JOINT_SETS = (("faces256-test", 300), ("faces256-hq", 300))
 JOINT_SIDES = (128, 256)

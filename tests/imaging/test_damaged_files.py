@@ -128,7 +128,7 @@ def restore_folder(source: Path, target: Path) -> dict[str, object]:
     """What the command does with a folder, with a restorer that changes nothing."""
     from lumiface.imaging.io import Picture
     from lumiface.restoration.batch import restore_files
-    from lumiface.restoration.restorer import Restored
+    from lumiface.restoration.restored import Restored
 
     class Same:
         def __call__(self, picture: Picture, boxes: object = ()) -> Restored:

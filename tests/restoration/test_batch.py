@@ -17,7 +17,8 @@ from lumiface.imaging.io import Picture, read_picture
 from lumiface.registry import list_models
 from lumiface.restoration.batch import Box, Summary, restore_files
 from lumiface.restoration.files.jobs import plan_jobs
-from lumiface.restoration.restorer import FaceReport, Restored, Restorer
+from lumiface.restoration.restored import FaceReport, Restored
+from lumiface.restoration.restorer import Restorer
 
 
 class Brightener:

@@ -10,7 +10,9 @@ from torch import Tensor
 from helpers import SHARED_DIR, finder
 from lumiface.imaging.color import luma
 from lumiface.imaging.io import Picture, read_picture
-from lumiface.restoration.restorer import RestoreConfig, Restored, Restorer
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.restored import Restored
+from lumiface.restoration.restorer import Restorer
 
 FACE = (..., slice(45, 95), slice(75, 120))
 """Of `portrait`: from the brows to the chin."""

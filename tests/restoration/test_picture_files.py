@@ -18,7 +18,7 @@ from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
 from lumiface.restoration.batch import Box, Summary, restore_files
 from lumiface.restoration.files import picture_files, result_file
 from lumiface.restoration.files.jobs import plan_jobs
-from lumiface.restoration.restorer import Restored
+from lumiface.restoration.restored import Restored
 
 
 class Doubler:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lumiface.faces.measure import face_light
 from lumiface.imaging.color import luma
-from lumiface.restoration.preserve import LEAST_FACE_LIGHT, give_least_light, preserve_chroma
+from lumiface.restoration.light.preserve import LEAST_FACE_LIGHT, give_least_light, preserve_chroma
 
 
 def _hue(rgb: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from lumiface.imaging.color import luma
-from lumiface.restoration.relight import relight, transfer_light
-from lumiface.restoration.tone_curve import ToneCurve
+from lumiface.restoration.light.relight import relight, transfer_light
+from lumiface.restoration.light.tone_curve import ToneCurve
 
 
 def test_the_identity_changes_nothing(astronaut: Tensor) -> None:

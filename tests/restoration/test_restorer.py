@@ -14,8 +14,10 @@ import lumiface
 from lumiface.faces.measure import face_light
 from lumiface.imaging.color import luma
 from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
+from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceRestorer
-from lumiface.restoration.restorer import NO_FACE, RestoreConfig, Restored, Restorer
+from lumiface.restoration.restored import Restored
+from lumiface.restoration.restorer import NO_FACE, Restorer
 from lumiface.restoration.tasks import TOO_DARK
 
 

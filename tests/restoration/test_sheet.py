@@ -21,7 +21,7 @@ from lumiface.imaging.io import Picture, read_picture
 from lumiface.restoration import sheet as sheet_module
 from lumiface.restoration.batch import Box, Summary, run_jobs
 from lumiface.restoration.files.jobs import plan_jobs
-from lumiface.restoration.restorer import FaceReport, Restored
+from lumiface.restoration.restored import FaceReport, Restored
 from lumiface.restoration.sheet import ContactSheet, summarise
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from lumiface.imaging.color import luma
-from lumiface.restoration.relight import relight
-from lumiface.restoration.tone_curve import ToneCurve, fallback_curve, fit_curve
+from lumiface.restoration.light.relight import relight
+from lumiface.restoration.light.tone_curve import ToneCurve, fallback_curve, fit_curve
 
 
 @pytest.mark.parametrize("gain", [1.0, 1.5, 4.0, 12.0])

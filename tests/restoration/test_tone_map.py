@@ -7,9 +7,9 @@ from torch import Tensor
 
 from lumiface.faces.align import TEMPLATE
 from lumiface.faces.face import Face
-from lumiface.restoration.relight import relight
-from lumiface.restoration.tone_curve import ToneCurve
-from lumiface.restoration.tone_map import tone_of_faces, uniform_tone
+from lumiface.restoration.light.relight import relight
+from lumiface.restoration.light.tone_curve import ToneCurve
+from lumiface.restoration.light.tone_map import tone_of_faces, uniform_tone
 
 
 def _face(left: float, top: float, side: float) -> Face:

@@ -19,7 +19,7 @@ from lumiface.restoration.files.result_file import ResultFile
 from lumiface.restoration.sheet import ContactSheet, SheetRows
 
 if TYPE_CHECKING:
-    from lumiface.restoration.restorer import Restored
+    from lumiface.restoration.restored import Restored
 
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,9 +15,10 @@ from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight, is_readable
 from lumiface.registry import Refinable, load_model, trained_on_camera, working_sizes
 from lumiface.restoration.config import RestoreConfig
-from lumiface.restoration.preserve import give_least_light, preserve_chroma, preserve_illumination
-from lumiface.restoration.prior_view import PriorView, render_prior_views
-from lumiface.restoration.relight import give_light, transfer_light
+from lumiface.restoration.light.preserve import give_least_light, preserve_chroma, preserve_illumination
+from lumiface.restoration.light.relight import give_light, transfer_light
+from lumiface.restoration.prior_view import render_prior_views
+from lumiface.restoration.restored import FaceReport, RestoredFace
 from lumiface.restoration.tasks import TOO_DARK, FaceTask, FaceTaskName, is_blurred, own_detail
 
 BATCH = 16
@@ -32,39 +32,6 @@ EdgeFace 0.890, 0.889, 0.922, 0.918; LPIPS-squeeze 0.173, 0.117, 0.122, 0.128; P
 
 Log = Callable[[str], None]
 """Takes one line of text on the progress of slow work."""
-
-
-@dataclass(frozen=True, slots=True)
-class FaceReport:
-    """What was done to one face.
-
-    Attributes:
-        box: x1, y1, x2, y2 in pixels of the photograph.
-        score: the detector's confidence, 0 to 1.
-        before: measures of the face in the photograph.
-        treatment: "restored" by the network; "relit": a face that keeps its own detail, or half of it (see
-            `MEAN_UP_TO`), because it is large or too dark to read; "unchanged": a face that lacks nothing.
-        own_light: 0 to 1, how much of its own light a well-exposed face kept.
-        why: the reason in a few words, where the task was chosen for this face or nothing was drawn.
-        turned: degrees by which the face lies turned clockwise in the photograph: 0, 90, 180 or 270.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    before: FaceMeasures
-    treatment: Literal["restored", "relit", "unchanged"]
-    own_light: float
-    why: str = ""
-    turned: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RestoredFace:
-    """A restored face (1, 3, S, S), aligned, what was done to it, and its 3D prior if requested."""
-
-    patch: Tensor
-    report: FaceReport
-    prior: PriorView | None
 
 
 class FaceRestorer:

@@ -11,7 +11,9 @@ import torch
 
 from lumiface.imaging.exchange import Same, open_any
 from lumiface.imaging.io import Picture, write_picture
-from lumiface.restoration.restorer import RestoreConfig, Restored, Restorer, hand_back
+from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.restored import Restored, hand_back
+from lumiface.restoration.restorer import Restorer
 
 Target = str | PathLike[str] | None
 

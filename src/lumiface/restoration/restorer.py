@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar, overload
+from typing import Any, BinaryIO, overload
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from lumiface.core.forks import refuse_gpu
 from lumiface.core.memory import free_memory
 from lumiface.faces.align import face_matrix
 from lumiface.faces.detect import FaceDetector
+from lumiface.faces.face import Face
 from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face
 from lumiface.faces.upright import UprightFaces, find_upright
@@ -31,15 +31,13 @@ from lumiface.imaging.io import Picture
 from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.background import Background, enlarge_bicubic
 from lumiface.restoration.config import RestoreConfig
-from lumiface.restoration.face_restorer import FaceReport as FaceReport
 from lumiface.restoration.face_restorer import FaceRestorer, Log
-from lumiface.restoration.face_restorer import RestoredFace as RestoredFace
+from lumiface.restoration.light.relight import relight
+from lumiface.restoration.light.tone_curve import fallback_curve
+from lumiface.restoration.light.tone_map import tone_of_faces, uniform_tone
 from lumiface.restoration.memory import memory_line
-from lumiface.restoration.prior_view import PriorView
-from lumiface.restoration.relight import relight
-from lumiface.restoration.tasks import FaceTaskName, resolve_task
-from lumiface.restoration.tone_curve import fallback_curve
-from lumiface.restoration.tone_map import tone_of_faces, uniform_tone
+from lumiface.restoration.restored import Restored, RestoredFace, hand_back
+from lumiface.restoration.tasks import resolve_task
 from lumiface.restoration.turned import rotated_report, turn_picture, turn_report, turned_notes
 
 NO_FACE = (
@@ -48,37 +46,6 @@ NO_FACE = (
 """What is said of a photograph in which the detector finds no face."""
 
 Box = tuple[float, float, float, float]
-Kind = TypeVar("Kind")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Restored(Generic[Kind]):
-    """A restored photograph.
-
-    Attributes:
-        picture: the result, of the kind that was given: an array for an array, an image of Pillow for one,
-            encoded bytes for bytes, an `io.BytesIO` for a file object, a `Picture` for one and for a path.
-        scale: size of the result over size of the input.
-        task: the task that was performed; with `task="auto"` that of the largest face, None if it lacks
-            nothing.
-        faces: one report per face.
-        notes: remarks for the user, such as NO_FACE, and what of a file could not be used or is not kept
-            (for a `Picture`, that is in its `info.remarks`).
-        priors: the 3D prior of each face, if `save_prior` is set and the model has one.
-    """
-
-    picture: Kind
-    scale: int
-    task: FaceTaskName | None
-    faces: list[FaceReport] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    priors: list[PriorView] = field(default_factory=list)
-
-
-def hand_back(result: Restored[Picture], back: Callable[[Picture], Kind]) -> Restored[Kind]:
-    """The result with its picture as another kind; what that kind does not carry goes to the notes."""
-    notes = [*result.notes, *result.picture.info.remarks]
-    return Restored(back(result.picture), result.scale, result.task, result.faces, notes, result.priors)
 
 
 class Restorer:
@@ -196,30 +163,7 @@ class Restorer:
             notes.append(NO_FACE if config.faces != "none" else "faces not restored, as requested")
         denoised = cache(lambda: denoise_shadows(rgb))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
-        lacking = [
-            pair for pair in zip(faces, restored, strict=True) if pair[1].report.treatment != "unchanged"
-        ]
-        keep = config.background == "keep" or (bool(faces) and not lacking)
-        enlarged = self.enlarge(rgb, scale) if keep or config.strength < 1.0 else None
-        if keep and enlarged is not None:
-            canvas = enlarged.clone()
-        else:
-            if faces:
-                patches = [face.patch for face in restored]
-                kept = [face.report.own_light for face in restored]
-                tone = tone_of_faces(denoised(), faces, patches, kept)
-            else:
-                tone = uniform_tone(fallback_curve(rgb))
-            lit, frame = relight(rgb, tone, denoised()), frame_mask(rgb)
-            canvas = self.enlarge(lit if frame is None else torch.where(frame, rgb, lit), scale)
-        for face, done in lacking:
-            match = config.background == "light"
-            pasted = paste_face(
-                canvas, done.patch, face_matrix(face), scale=scale, match=match, in_place=True
-            )
-            canvas = pasted.canvas
-        if config.strength < 1.0 and enlarged is not None:
-            canvas = enlarged.lerp(canvas, config.strength)
+        canvas = self._paint(rgb, denoised, faces, restored, scale)
         if grey and not config.colour:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
         priors = [face.prior for face in restored if face.prior is not None]
@@ -234,6 +178,33 @@ class Restorer:
         ]
         notes += turned_notes(reports)
         return Restored(result(canvas), scale, task, reports, notes, priors)
+
+    def _paint(
+        self,
+        rgb: Tensor,
+        denoised: Callable[[], Tensor],
+        faces: list[Face],
+        restored: list[RestoredFace],
+        scale: int,
+    ) -> Tensor:
+        """The photograph enlarged and relit, with the restored faces pasted in."""
+        config = self.config
+        changed = [
+            pair for pair in zip(faces, restored, strict=True) if pair[1].report.treatment != "unchanged"
+        ]
+        keep = config.background == "keep" or (bool(faces) and not changed)
+        enlarged = self.enlarge(rgb, scale) if keep or config.strength < 1.0 else None
+        if keep and enlarged is not None:
+            canvas = enlarged.clone()
+        else:
+            canvas = self.enlarge(_relit(rgb, denoised(), faces, restored), scale)
+        for face, done in changed:
+            match = config.background == "light"
+            pasted = paste_face(
+                canvas, done.patch, face_matrix(face), scale=scale, match=match, in_place=True
+            )
+            canvas = pasted.canvas
+        return canvas if enlarged is None else enlarged.lerp(canvas, config.strength)
 
     def _warn_of_memory(self, picture: Picture, scale: int, *, relights: bool) -> None:
         """Once for all pages or frames of a file."""
@@ -256,6 +227,18 @@ class Restorer:
                 f"{self.config.max_output_megapixels:g} megapixels"
             )
         return scale
+
+
+def _relit(rgb: Tensor, quiet: Tensor, faces: list[Face], restored: list[RestoredFace]) -> Tensor:
+    """The photograph in the light of its restored faces; a frame around it keeps its own."""
+    if faces:
+        patches = [face.patch for face in restored]
+        kept = [face.report.own_light for face in restored]
+        tone = tone_of_faces(quiet, faces, patches, kept)
+    else:
+        tone = uniform_tone(fallback_curve(rgb))
+    lit, frame = relight(rgb, tone, quiet), frame_mask(rgb)
+    return lit if frame is None else torch.where(frame, rgb, lit)
 
 
 def _warn(line: str) -> None:

@@ -18,7 +18,7 @@ from lumiface.imaging.quantize import from_uint8
 from lumiface.restoration.files.jobs import SUFFIX, Job
 
 if TYPE_CHECKING:
-    from lumiface.restoration.restorer import Restored
+    from lumiface.restoration.restored import Restored
 
 SHEET_SUFFIXES = (".png", ".jpg", ".jpeg")
 """The formats of a sheet."""

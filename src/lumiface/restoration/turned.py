@@ -9,7 +9,7 @@ from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight
 from lumiface.faces.turns import quarters_of, turn, turn_face
 from lumiface.imaging.io import Picture
-from lumiface.restoration.face_restorer import FaceReport
+from lumiface.restoration.restored import FaceReport
 
 ROTATED = "looks rotated: nothing drawn"
 """What is said of a face whose features were found in no way up, though it looks turned."""

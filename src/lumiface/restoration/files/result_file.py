@@ -16,7 +16,7 @@ from lumiface.restoration.files.picture_files import holds_alpha, name_with_alph
 from lumiface.restoration.prior_view import PriorView, save_prior
 
 if TYPE_CHECKING:
-    from lumiface.restoration.restorer import Restored
+    from lumiface.restoration.restored import Restored
 
 
 class ResultFile:

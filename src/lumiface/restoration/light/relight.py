@@ -14,15 +14,15 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT, desaturate_blacks, gain_mask, reduce_noise
 from lumiface.imaging.filters import box_mean, guided_filter
 from lumiface.imaging.light import brightness, scale_colours, strongest, whiteness
-from lumiface.restoration.preserve import LEAST_FACE_LIGHT
-from lumiface.restoration.tone_curve import (
+from lumiface.restoration.light.preserve import LEAST_FACE_LIGHT
+from lumiface.restoration.light.tone_curve import (
     LARGEST_GAIN,
     ToneCurve,
     saturation_between,
     shadow_end_of,
     shadow_gain,
 )
-from lumiface.restoration.tone_map import ToneMap, uniform_tone
+from lumiface.restoration.light.tone_map import ToneMap, uniform_tone
 
 _HEADROOM = (0.6, 0.95)
 """Strongest channel above which the gain is limited more and more: under a coloured lamp, in white light."""

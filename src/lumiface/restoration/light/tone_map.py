@@ -13,7 +13,7 @@ from torch import Tensor
 from lumiface.faces.align import crop_face, face_matrix, invert, native_side
 from lumiface.faces.face import Face
 from lumiface.faces.measure import inner_face
-from lumiface.restoration.tone_curve import ToneCurve, curve_gain, fit_curve, shadow_gain
+from lumiface.restoration.light.tone_curve import ToneCurve, curve_gain, fit_curve, shadow_gain
 
 _CELLS = 64  # the parameters are blended on a grid of this many cells along the longer side
 _REACH = 0.6  # distance, in sides of its square, at which the influence of a face has fallen to a quarter

@@ -10,7 +10,7 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import LEAST_LIGHT
 from lumiface.imaging.light import brightness, scale_colours
 from lumiface.imaging.mean_gamma import bisect_gamma
-from lumiface.restoration.tone_curve import LARGEST_GAIN
+from lumiface.restoration.light.tone_curve import LARGEST_GAIN
 
 CHROMA_WEIGHT = 0.3
 """Weight of the brightened input's saturation in the restored face; 0 keeps the network's."""

@@ -1,0 +1,1 @@
+"""The light of faces and of what surrounds them: given, transferred, kept."""
