@@ -84,10 +84,21 @@ def face_light(crop: Tensor) -> float:
     or long hair does not make it dark. Under a lamp of one colour its channel counts in full: such light is
     meant, and no network gives it back the white.
     """
-    inside = inner_face(crop.shape[-1], crop.device)
-    planes = torch.cat([brightness(crop), strongest(crop), luma(crop)], 1)
-    light, strong, grey = ((planes * inside).sum((0, 2, 3)) / inside.sum()).unbind()
-    return float(strong.lerp(light, whiteness(grey / light.clamp(min=1e-6))))
+    return float(_mean_of_face(strongest(crop)).lerp(_mean_of_face(brightness(crop)), _whiteness(crop)))
+
+
+def face_whiteness(crop: Tensor) -> float:
+    """0 if an aligned face (1, 3, S, S) stands under a lamp of one colour, 1 in white light."""
+    return float(_whiteness(crop))
+
+
+def _whiteness(crop: Tensor) -> Tensor:
+    return whiteness(_mean_of_face(luma(crop)) / _mean_of_face(brightness(crop)).clamp(min=1e-6))
+
+
+def _mean_of_face(plane: Tensor) -> Tensor:
+    inside = inner_face(plane.shape[-1], plane.device)
+    return (plane * inside).sum() / inside.sum()
 
 
 def is_readable(face: FaceMeasures) -> bool:

@@ -12,7 +12,7 @@ from lumiface.core.errors import SettingError
 from lumiface.degradations.resample import resize
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
-from lumiface.faces.measure import FaceMeasures, exposure_weight, is_readable
+from lumiface.faces.measure import FaceMeasures, exposure_weight, face_whiteness, is_readable
 from lumiface.registry import Refinable, load_model, trained_on_camera, working_sizes
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.light.preserve import give_least_light, preserve_chroma, preserve_illumination
@@ -203,7 +203,8 @@ class FaceRestorer:
             return output, FaceReport(face.box, face.score, measured, "restored", own_light)
         relit = transfer_light(crop_face(denoised(), matrix, size), crop, output)
         if size <= MEAN_UP_TO * output.shape[-1]:
-            relit = (relit + resize(output, (size, size))) / 2.0
+            # Under a coloured lamp the network draws a face in white light.
+            relit = relit.lerp(resize(output, (size, size)), 0.5 * face_whiteness(crop))
         patch = relit.lerp(crop_face(rgb, matrix, size), own_light)
         return patch, FaceReport(face.box, face.score, measured, "relit", own_light)
 
