@@ -159,7 +159,13 @@ def test_box_by_hand(astronaut: Tensor, detector: FaceDetector) -> None:
 
 @pytest.mark.parametrize(
     ("box", "words"),
-    [((10, 10, 0, 5), "above 0"), ((600, 10, 20, 20), "outside"), ((-30, 10, 20, 20), "outside")],
+    [
+        ((10, 10, 0, 5), "above 0"),
+        ((600, 10, 20, 20), "outside"),
+        ((-30, 10, 20, 20), "outside"),
+        ((float("nan"), 10, 20, 20), "four numbers"),
+        ((10, 10, float("inf"), 20), "four numbers"),
+    ],
 )
 def test_impossible_box(
     astronaut: Tensor, detector: FaceDetector, box: tuple[float, ...], words: str

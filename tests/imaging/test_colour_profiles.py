@@ -241,6 +241,55 @@ def test_gama_that_means_srgb_changes_no_bit(tmp_path, chunks):
     assert torch.equal(read_picture(tmp_path / "x.png").rgb, from_uint8(colours()))
 
 
+@pytest.mark.parametrize("others", [{}, {b"gAMA": gama(1.0)}, {b"iCCP": b"x\0\0" + zlib.compress(b"none")}])
+def test_primaries_that_png_names_by_number_go_before_all_else(tmp_path, others):
+    values = (SPACES["P3"].from_srgb(colours() / 255.0) * 255 + 0.5).astype(np.uint8)
+    (tmp_path / "x.png").write_bytes(png_with({b"cICP": bytes([12, 13, 0, 1]), **others}, values))
+    read = read_picture(tmp_path / "x.png")
+    assert float((read.rgb - from_uint8(colours())).abs().mean()) < WITHIN
+    write_picture(read, tmp_path / "out.png")
+    assert np.abs(seen(tmp_path / "out.png") - colours()).mean() < 1.5
+
+
+def test_primaries_that_avif_names_by_number(tmp_path):
+    values = (SPACES["P3"].from_srgb(colours() / 255.0) * 255 + 0.5).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(values).save(out, "AVIF", quality=100, subsampling="4:4:4")
+    named, p3 = (b"colrnclx" + struct.pack(">H", number) for number in (1, 12))
+    assert named in out.getvalue()
+    (tmp_path / "x.avif").write_bytes(out.getvalue().replace(named, p3))
+    read = read_picture(tmp_path / "x.avif")
+    assert float((read.rgb - from_uint8(colours())).abs().mean()) < 2 * WITHIN
+    write_picture(read, tmp_path / "out.png")
+    assert np.abs(seen(tmp_path / "out.png") - colours()).mean() < 3.0
+
+
+@pytest.mark.parametrize("numbers", [(1, 13), (1, 1), (2, 2), (0, 255)])
+def test_numbers_that_mean_srgb_or_nothing_change_no_bit(tmp_path, numbers):
+    (tmp_path / "x.png").write_bytes(png_with({b"cICP": bytes([*numbers, 0, 1])}, colours()))
+    read = read_picture(tmp_path / "x.png")
+    assert torch.equal(read.rgb, from_uint8(colours()))
+    assert (read.info.icc, read.info.remarks) == (None, ())
+
+
+def test_numbers_beside_a_grey_picture_or_unknown_ones_beside_a_profile(tmp_path):
+    (tmp_path / "grey.png").write_bytes(png_with({b"cICP": bytes([12, 13, 0, 1])}, colours()[..., 0]))
+    grey = read_picture(tmp_path / "grey.png")
+    assert (grey.info.grey, grey.info.icc) == (True, None)
+    profile = build_profile(SPACES["P3"], "P3")
+    chunks = {b"cICP": bytes([2, 2, 0, 1]), b"iCCP": b"x\0\0" + zlib.compress(profile)}
+    (tmp_path / "p3.png").write_bytes(png_with(chunks, colours()))
+    assert read_picture(tmp_path / "p3.png").info.icc == profile
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_in_a_png_is_said(tmp_path, transfer):
+    (tmp_path / "x.png").write_bytes(png_with({b"cICP": bytes([9, transfer, 0, 1])}, colours()))
+    assert (
+        "its HDR brightness is read as ordinary brightness" in read_picture(tmp_path / "x.png").info.remarks
+    )
+
+
 def test_adobe_rgb_that_exif_alone_names(tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "Lumiere"

@@ -27,7 +27,7 @@ class Brightener:
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault, self.calls, self.boxes = fault, 0, ()
 
-    def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored:
+    def __call__(self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None) -> Restored:
         self.calls, self.boxes = self.calls + 1, tuple(boxes)
         if self.fault is not None and self.calls == 1:
             raise self.fault

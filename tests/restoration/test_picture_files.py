@@ -24,7 +24,7 @@ from lumiface.restoration.restored import Restored
 class Doubler:
     """Twice the size, nothing else."""
 
-    def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored:
+    def __call__(self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None) -> Restored:
         rgb, alpha = (
             None if planes is None else planes.repeat_interleave(2, -1).repeat_interleave(2, -2)
             for planes in (picture.rgb, picture.alpha)
@@ -36,7 +36,7 @@ class Doubler:
 class Unused:
     """For what must end before any work."""
 
-    def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored:
+    def __call__(self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None) -> Restored:
         raise AssertionError("work has started")
 
 
@@ -118,10 +118,20 @@ def test_kinds_that_are_not_read_are_counted_with_the_mend(tmp_path, suffix):
     )
 
 
-def test_kinds_that_are_not_read_are_known_by_content_too(tmp_path):
-    (tmp_path / "layers").write_bytes(b"8BPS\0\1" + bytes(40))
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"8BPS\0\1", "PSD"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"P6\n# by a scanner\n8 8\n255\n", "PNM"),
+        (b"P5 8 8 9\n", "PNM"),
+    ],
+)
+def test_kinds_that_are_not_read_are_known_by_content_too(tmp_path, start, kind):
+    (tmp_path / "layers").write_bytes(start + bytes(40))
+    (tmp_path / "notes").write_text("P6 is the room of the meeting")
     summary = restore(tmp_path)
-    assert summary.remark_lines == ["not looked at: 1 PSD (layers); save as PNG or JPEG first"]
+    assert summary.remark_lines == [f"not looked at: 1 {kind} (layers); save as PNG or JPEG first"]
     assert (summary.failed, summary.exit_code) == ([], 1)
 
 
@@ -140,9 +150,22 @@ def test_what_needs_a_library_is_counted_with_its_name(tmp_path, monkeypatch):
 def test_hidden_files_and_results_are_left_without_a_word(tmp_path):
     save(tmp_path / ".thumb.png", "PNG")
     (tmp_path / "._x.psd").write_bytes(b"8BPS")
+    save(tmp_path / ".thumbnails" / "1.png", "PNG")
     save(tmp_path / "a.png", "PNG")
     assert restore(tmp_path).remark_lines == []
     assert restore(tmp_path).exit_code == 0
+
+
+def test_linked_folders_are_entered_once_and_never_without_end(tmp_path):
+    folder = tmp_path / "in"
+    save(folder / "own" / "a.png", "PNG")
+    save(tmp_path / "disk" / "b.png", "PNG")
+    (tmp_path / "disk" / "back").symlink_to(folder)
+    (folder / "disk").symlink_to(tmp_path / "disk")
+    (folder / "again").symlink_to(folder / "own")
+    (folder / "own" / "up").symlink_to(folder)
+    summary = restore(folder, output=tmp_path / "out")
+    assert (names(tmp_path / "out"), summary.failed) == (["disk/b.png", "own/a.png"], [])
 
 
 def test_a_broken_link_and_a_closed_folder_are_failures(tmp_path, monkeypatch):
@@ -152,7 +175,7 @@ def test_a_broken_link_and_a_closed_folder_are_failures(tmp_path, monkeypatch):
     assert len(summary.failed) == 1
     assert "b.png" in summary.failed[0]
 
-    def refusing(top: object, onerror: object = None) -> list[object]:
+    def refusing(top: object, onerror: object = None, followlinks: bool = False) -> list[object]:
         assert callable(onerror)
         onerror(PermissionError(13, "Permission denied", str(tmp_path / "closed")))
         return []
@@ -193,6 +216,36 @@ def test_where_one_has_room_the_first_is_kept_and_it_is_said(tmp_path, name, for
     (line,) = summary.remark_lines
     assert line == f"{tmp_path / name}: first of 3 {kind} kept: {Path(target).suffix} holds one"
     assert getattr(Image.open(tmp_path / target), "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_frames_are_of_one_size_though_their_faces_ask_for_several_scales(tmp_path, format_):
+    class Chooser(Doubler):
+        """Enlarges the first picture only, unless told otherwise."""
+
+        count = 0
+
+        def __call__(self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None) -> Restored:
+            self.count += 1
+            if scale == 2 or (scale is None and self.count == 1):
+                return super().__call__(picture, boxes)
+            return Restored(picture, 1, None, [], [])
+
+    path = save(tmp_path / f"x.{format_.lower()}", format_, frames=3)
+    summary = restore_files([str(path)], None, Chooser())
+    assert summary.failed == []
+    result = Image.open(summary.restored[0])
+    assert (result.n_frames, result.size) == (3, (48, 32))
+    result.seek(2)  # pages have their own sizes
+    assert result.size == ((24, 16) if format_ == "TIFF" else (48, 32))
+
+
+def test_partial_transparency_that_gif_has_no_place_for_is_said(tmp_path):
+    save(tmp_path / "soft.png", "PNG", alpha=128)
+    save(tmp_path / "hard.png", "PNG", alpha=0)
+    (line,) = restore(tmp_path / "soft.png", output=tmp_path / "x.gif").remark_lines
+    assert line.endswith("not kept, because .gif has no place for it: partial transparency (it is on or off)")
+    assert restore(tmp_path / "hard.png", output=tmp_path / "y.gif").remark_lines == []
 
 
 def test_an_animation_too_large_for_memory_is_said(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import lumiface
+from lumiface.core.errors import SettingError
 from lumiface.faces.measure import face_light
 from lumiface.imaging.color import luma
 from lumiface.imaging.io import ImageInfo, Picture, read_picture, write_picture
@@ -200,6 +201,16 @@ def test_faces_none_enlarges_and_lights_only(restorer: Restorer, dark: Picture) 
     assert result.faces == []
     assert "as requested" in result.notes[0]
     assert float(luma(result.picture.rgb).mean()) == pytest.approx(0.42, abs=0.06)
+
+
+def test_the_scale_of_one_call_goes_before_all_others(restorer: Restorer, dark: Picture) -> None:
+    before, restorer.config = restorer.config, RestoreConfig(scale=4, faces="none")
+    try:
+        assert restorer(dark, (), 2).picture.rgb.shape[-1] == 2 * dark.rgb.shape[-1]
+        with pytest.raises(SettingError, match="scale 3"):
+            restorer(dark, scale=3)
+    finally:
+        restorer.config = before
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])

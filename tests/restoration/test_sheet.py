@@ -31,7 +31,7 @@ class Whitener:
     def __init__(self, count: int = 1) -> None:
         self.count = count
 
-    def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored:
+    def __call__(self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None) -> Restored:
         if float(picture.rgb[0, 0, 0, 0]) == 1.0:
             raise ValueError("red")
         size = [2 * side for side in picture.rgb.shape[-2:]]

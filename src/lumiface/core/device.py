@@ -27,7 +27,8 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise SettingError(f"device {name} is not available ({reason}); try cpu or cuda") from error
+        others = "cpu or cuda" if torch.cuda.is_available() else "cpu"
+        raise SettingError(f"device {name} is not available ({reason}); try {others}") from error
 
 
 def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:

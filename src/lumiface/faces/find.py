@@ -108,6 +108,8 @@ def _face_in_box(rgb: Tensor, detector: FaceDetector, xywh: tuple[float, float, 
     """The face in a manually specified box."""
     x, y, wide, high = xywh
     height, width = rgb.shape[-2:]
+    if not all(map(math.isfinite, xywh)):
+        raise SettingError(f"box {x:g},{y:g},{wide:g},{high:g}: need four numbers of pixels (x,y,w,h)")
     if not (wide > 0 and high > 0):
         raise SettingError(f"box {x:g},{y:g},{wide:g},{high:g}: width and height must be above 0 (x,y,w,h)")
     if x >= width or y >= height or x + wide <= 0 or y + high <= 0:

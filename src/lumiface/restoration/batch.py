@@ -28,7 +28,9 @@ Box = tuple[float, float, float, float]
 class PictureRestorer(Protocol):
     """The interface of `restorer.Restorer` that this module needs."""
 
-    def __call__(self, picture: Picture, boxes: Sequence[Box] = ()) -> Restored[Picture]: ...
+    def __call__(
+        self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None
+    ) -> Restored[Picture]: ...
 
 
 @dataclass(slots=True)
@@ -170,7 +172,9 @@ def _restore(
         result = ResultFile(job, planned, file, quality)
         first: tuple[Picture, Restored[Picture]] | None = None  # what the sheet shows of a file
         for picture in file.pictures:
-            restored = restorer(picture, boxes)
+            # The frames of an animation are of one size, whatever the faces in each ask for.
+            scale = first[1].scale if first is not None and file.kind == "frames" else None
+            restored = restorer(picture, boxes, scale)
             first = first or (picture, restored)
             result.add(restored)
             if result.is_full:

@@ -97,13 +97,17 @@ class Restorer:
 
     @overload
     def __call__(
-        self, picture: str | PathLike[str] | Picture, boxes: Sequence[Box] = ()
+        self, picture: str | PathLike[str] | Picture, boxes: Sequence[Box] = (), scale: int | None = None
     ) -> Restored[Picture]: ...
     @overload
-    def __call__(self, picture: Same, boxes: Sequence[Box] = ()) -> Restored[Same]: ...
+    def __call__(
+        self, picture: Same, boxes: Sequence[Box] = (), scale: int | None = None
+    ) -> Restored[Same]: ...
     @overload
-    def __call__(self, picture: BinaryIO, boxes: Sequence[Box] = ()) -> Restored[BytesIO]: ...
-    def __call__(self, picture: Any, boxes: Sequence[Box] = ()) -> Restored[Any]:
+    def __call__(
+        self, picture: BinaryIO, boxes: Sequence[Box] = (), scale: int | None = None
+    ) -> Restored[BytesIO]: ...
+    def __call__(self, picture: Any, boxes: Sequence[Box] = (), scale: int | None = None) -> Restored[Any]:
         """Restore one photograph: brighter, sharper and, by the scale, larger.
 
         Args:
@@ -111,23 +115,27 @@ class Restorer:
                 Pillow, or an RGB array: (H, W), (H, W, 3) or (H, W, 4), of uint8, uint16 or floats from 0
                 to 1.
             boxes: manually specified faces, x, y, width, height in pixels; they replace detection.
+            scale: 1, 2 or 4, instead of the one of `config` or of the faces: that of the first frame, say.
 
         Returns:
             the result, its `picture` of the same kind as the one given.
 
         Raises:
             InputError: the picture cannot be read, or is of no kind, shape, type or range described above.
-            SettingError: the networks are on a GPU, and this process was forked since.
+            SettingError: there is no such scale, or the networks are on a GPU, and this process was forked
+                since.
         """
+        if scale not in (None, 1, 2, 4):
+            raise SettingError(f"scale {scale}: the scales are 1, 2 and 4")
         refuse_gpu(self.device)
         decoded, back = open_any(picture)
-        result = self._restore(decoded, boxes)
+        result = self._restore(decoded, boxes, scale)
         if picture is decoded:
             return result
         return hand_back(result, back)
 
     @torch.inference_mode()
-    def _restore(self, picture: Picture, boxes: Sequence[Box]) -> Restored[Picture]:
+    def _restore(self, picture: Picture, boxes: Sequence[Box], scale: int | None) -> Restored[Picture]:
         config = self.config
         found = UprightFaces(0, [])
         if config.strength > 0.0 or config.task == "auto":
@@ -138,9 +146,11 @@ class Restorer:
                 min_face=config.min_face,
                 boxes=list(boxes) or None,
             )
-        return self._restore_upright(turn_picture(picture, found.quarters), found)
+        return self._restore_upright(turn_picture(picture, found.quarters), found, scale)
 
-    def _restore_upright(self, picture: Picture, found: UprightFaces) -> Restored[Picture]:
+    def _restore_upright(
+        self, picture: Picture, found: UprightFaces, wanted: int | None
+    ) -> Restored[Picture]:
         """Restore a photograph that was turned to set its faces upright; the result is turned back."""
         config, faces = self.config, found.faces
 
@@ -152,7 +162,8 @@ class Restorer:
         measures = [measure_face(rgb, face) for face in faces]
         notes += self.face_restorer.notes(measures)
         task = self.face_restorer.main_task(measures)
-        scale = self._limit_scale(picture, self.face_restorer.scale(measures), notes)
+        wanted = wanted or self.config.scale or self.face_restorer.scale(measures)
+        scale = self._limit_scale(picture, wanted, notes)
         grey = picture.info.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
         relights = config.background == "light" and config.strength > 0.0
         self._warn_of_memory(picture, scale, relights=relights)
@@ -214,10 +225,9 @@ class Restorer:
             self._warned_of = source
             self.warn(line)
 
-    def _limit_scale(self, picture: Picture, usual: int, notes: list[str]) -> int:
+    def _limit_scale(self, picture: Picture, requested: int, notes: list[str]) -> int:
         """The requested scale, halved until the result fits `max_output_megapixels`."""
         height, width = picture.rgb.shape[-2:]
-        requested: int = self.config.scale or usual
         scale = requested
         while scale > 1 and height * width * scale**2 > self.config.max_output_megapixels * 1e6:
             scale //= 2

@@ -1,19 +1,25 @@
-"""The colours of a picture where no profile of RGB names them: PNG's gAMA, EXIF's Adobe RGB, CMYK and Lab."""
+"""The colours of a picture where no profile of RGB names them: numbers, PNG's gAMA, EXIF, CMYK and Lab."""
 
 from __future__ import annotations
 
 import io
+import struct
 from functools import cache
 from typing import Any, cast
 
 from PIL import Image, ImageCms
 
 from lumiface.imaging.codec.exif import is_adobe_rgb
+from lumiface.imaging.codec.formats import Format
 from lumiface.imaging.codec.icc import build_profile
+from lumiface.imaging.codec.png import chunk_of_png
 from lumiface.imaging.codec.rgb_space import (
     ADOBE_GAMMA,
     ADOBE_PRIMARIES,
+    BT2020_PRIMARIES,
     D65,
+    P3_PRIMARIES,
+    SRGB_CURVE,
     SRGB_PRIMARIES,
     ParametricCurve,
     RgbSpace,
@@ -22,6 +28,11 @@ from lumiface.imaging.codec.rgb_space import (
 
 _SRGB_GAMMA, _TOLERANCE = 1 / 2.2, 0.01
 _SAME_PLACE = 0.005  # of primaries, in x and y
+_NAMED = {12: ("Display P3", P3_PRIMARIES), 9: ("BT.2020", BT2020_PRIMARIES)}  # primaries of ITU-T H.273
+_SRGB = 1
+_HDR = (16, 18)  # its transfer characteristics PQ and HLG
+_NCLX = b"colrnclx"  # ISO/IEC 14496-12, 12.1.5
+_HEADERS = 1 << 16  # bytes of a file within which its headers lie
 
 
 def space_of_png(info: dict[Any, Any]) -> RgbSpace | None:
@@ -46,6 +57,24 @@ def space_of_png(info: dict[Any, Any]) -> RgbSpace | None:
         return rgb_space(SRGB_PRIMARIES, ParametricCurve(1.0 / gamma))
 
 
+def profile_by_numbers(primaries: int | None, transfer: int | None) -> tuple[bytes | None, tuple[str, ...]]:
+    """A profile for primaries named by number (ITU-T H.273), None: sRGB; and a remark on HDR."""
+    remarks = ("its HDR brightness is read as ordinary brightness",) if transfer in _HDR else ()
+    found = _NAMED.get(primaries or 0)
+    return None if found is None else _profile_of(*found), remarks
+
+
+def numbers_of_file(data: bytes, format_: Format) -> tuple[int, int] | None:
+    """Primaries and transfer by number, of PNG (cICP) and AVIF (nclx); None: none that are known here."""
+    if format_ == "AVIF":
+        at = data.find(_NCLX, 0, _HEADERS)
+        numbers = struct.unpack(">HH", data[at + 8 : at + 12]) if 0 <= at <= len(data) - 12 else (0, 0)
+    else:
+        content = chunk_of_png(data, b"cICP") if format_ == "PNG" else None
+        numbers = tuple(content[:2]) if content is not None and len(content) == 4 else (0, 0)
+    return (numbers[0], numbers[1]) if numbers[0] in (_SRGB, *_NAMED) else None
+
+
 def profile_by_exif(exif: bytes | None) -> bytes | None:
     """Adobe RGB's profile, if the camera says by EXIF alone that it wrote Adobe RGB."""
     return _adobe_profile() if is_adobe_rgb(exif) else None
@@ -66,6 +95,11 @@ def convert_with_profile(picture: Image.Image, icc: bytes | None) -> tuple[Image
         return picture.convert("RGB"), (f"its colour profile is unusable ({fault}) and ignored",)
     assert converted is not None  # only with inPlace=True
     return converted, ()
+
+
+@cache
+def _profile_of(name: str, primaries: tuple[tuple[float, float], ...]) -> bytes:
+    return build_profile(rgb_space(primaries, SRGB_CURVE), name)
 
 
 @cache

@@ -25,6 +25,7 @@ from PIL import (
 )
 
 from lumiface.core.errors import InputError
+from lumiface.imaging.codec.colour_tags import numbers_of_file, profile_by_numbers
 from lumiface.imaging.codec.formats import Format, plural_of, sniff, suffix_of, unread_kind
 from lumiface.imaging.codec.heif import decode_heif
 from lumiface.imaging.codec.image import raster_of_image
@@ -220,6 +221,11 @@ def _raster(
         raise InputError(f"{name} has signed, 32-bit or float samples; save it with 8 or 16 bits per channel")
     wide = bits == 16 and not animated and picture.mode not in ("CMYK", "LAB")
     raster = raster_of_image(picture, format_, samples_16(data, picture, index) if wide else None)
+    numbers = numbers_of_file(data, format_)
+    if numbers is not None and (format_ == "PNG" or raster.icc is None):  # PNG's go before its profile
+        icc, remarks = profile_by_numbers(*numbers)
+        icc = icc if raster.samples.shape[2] > 2 else None  # grey has no primaries
+        raster = replace(raster, icc=icc, space=None, remarks=(*raster.remarks, *remarks))
     return replace(
         raster,
         timing=_timing(picture) if animated else None,

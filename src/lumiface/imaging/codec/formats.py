@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
@@ -79,8 +80,9 @@ RAW_TARGET = ".tif"
 """The ending of a developed RAW's result, which has 16 bits."""
 
 UNREAD_SUFFIXES = frozenset((
-    ".exr", ".hdr", ".j2k", ".jp2", ".jpf", ".jps", ".jpx", ".jxl", ".jxr", ".kra", ".mpo", ".pbm",
-    ".pcx", ".pgm", ".pnm", ".ppm", ".psb", ".psd", ".qoi", ".tga", ".wdp", ".xcf",
+    ".bpg", ".dds", ".exr", ".flif", ".hdr", ".icns", ".ico", ".j2k", ".jp2", ".jpf", ".jps", ".jpx", ".jxl",
+    ".jxr", ".kra", ".livp", ".mpo", ".pam", ".pbm", ".pcx", ".pdf", ".pfm", ".pgm", ".pnm", ".ppm", ".psb",
+    ".psd", ".qoi", ".ras", ".sgi", ".tga", ".wdp", ".xcf",
 ))  # fmt: skip
 """Endings of pictures that are not read; in folders they are counted: nothing is left out in silence."""
 
@@ -99,7 +101,9 @@ _UNREAD_STARTS = {
     b"v/1\x01": "OpenEXR",
     b"gimp xcf": "XCF",
     b"qoif": "QOI",
+    b"%PDF-": "PDF",
 }
+_PNM_START = re.compile(rb"P[1-6]\s(?:\s|#[^\n]*\n)*\d+\s+\d+\s")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DNG_VERSION_LITTLE, _DNG_VERSION_BIG = b"\x12\xc6\x01\0\x04\0\0\0", b"\xc6\x12\0\x01\0\0\0\x04"
 _DNG_SEARCH = 1 << 12  # the tag is in the first directory, which is at the beginning of all cameras' files
@@ -134,6 +138,8 @@ def unread_kind(data: bytes, name: str = "") -> str | None:
     for start, kind in _UNREAD_STARTS.items():
         if data.startswith(start):
             return kind
+    if _PNM_START.match(data):
+        return "PNM"
     suffix = suffix_of(name)
     return suffix if suffix in UNREAD_SUFFIXES else None
 

@@ -10,15 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lumiface.core.errors import InputError
+from lumiface.imaging.codec.colour_tags import profile_by_numbers
 from lumiface.imaging.codec.exif import reset_orientation, with_size
-from lumiface.imaging.codec.icc import build_profile
 from lumiface.imaging.codec.metadata import remarks_on_xmp, updated_xmp
 from lumiface.imaging.codec.raster import Metadata, Raster
-from lumiface.imaging.codec.rgb_space import BT2020_PRIMARIES, P3_PRIMARIES, SRGB_CURVE, rgb_space
 from lumiface.imaging.codec.samples import check_size, unpremultiplied
 
-_P3, _BT2020 = 12, 9  # colour primaries of ITU-T H.273
-_HDR = (16, 18)  # transfer characteristics: PQ and HLG
 _WRITTEN_BITS = 10
 
 
@@ -68,7 +65,8 @@ def decode_heif(data: bytes, name: str, max_megapixels: float) -> Raster:
             remarks.append("its EXIF is damaged and dropped")
     icc = cast("bytes | None", file.info.get("icc_profile")) or None
     if icc is None:
-        icc, remark = _profile_of_tags(file.info.get("nclx_profile"))
+        tags = cast("dict[str, int]", file.info.get("nclx_profile") or {})
+        icc, remark = profile_by_numbers(tags.get("color_primaries"), tags.get("transfer_characteristics"))
         remarks.extend(remark)
     return Raster(
         cast("npt.NDArray[np.unsignedinteger[Any]]", samples),
@@ -114,17 +112,3 @@ def _library() -> Any:
     options: Any = library.options
     options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
     return library
-
-
-def _profile_of_tags(tags: dict[str, Any] | None) -> tuple[bytes | None, list[str]]:
-    """A profile for the primaries that the file names by number; None for those of sRGB."""
-    if not tags:
-        return None, []
-    remarks = []
-    if tags.get("transfer_characteristics") in _HDR:
-        remarks = ["its HDR brightness is read as ordinary brightness"]
-    named = {_P3: ("Display P3", P3_PRIMARIES), _BT2020: ("BT.2020", BT2020_PRIMARIES)}
-    found = named.get(tags.get("color_primaries", 0))
-    if found is None:
-        return None, remarks
-    return build_profile(rgb_space(found[1], SRGB_CURVE), found[0]), remarks

@@ -13,6 +13,7 @@ from lumiface.imaging.codec.metadata import updated_xmp
 from lumiface.imaging.codec.raster import Raster
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+_SIGNATURE = 8  # bytes before the first chunk
 _PER_METRE = 1 / 0.0254
 _LONG_TEXT = 1 << 12  # characters, from which on a text is compressed
 
@@ -57,6 +58,19 @@ def text_chunks(raster: Raster) -> PngInfo:
     if xmp := updated_xmp(metadata.xmp, width, height):
         chunks.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
     return chunks
+
+
+def chunk_of_png(data: bytes, kind: bytes) -> bytes | None:
+    """The content of the first chunk of a kind, if it stands before the pixels; None: there is none."""
+    at = _SIGNATURE
+    while at + 8 <= len(data):
+        size, found = struct.unpack(">I4s", data[at : at + 8])
+        if found == kind:
+            return data[at + 8 : at + 8 + size]
+        if found == b"IDAT":
+            return None
+        at += size + 12
+    return None
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -50,7 +50,7 @@ def plan_jobs(inputs: Sequence[str], output: Path | None = None, suffix: str = S
     that lumiface does not write (.jfif, none, camera RAW) becomes the one of its content: `result_suffix`.
 
     Results of lumiface are never inputs: files whose name ends in `suffix`, and files in the output folder.
-    In folders, hidden files and what is no picture, by name or content, are skipped; pictures of kinds that
+    In folders, what is hidden and what is no picture, by name or content, is skipped; pictures of kinds that
     are not read are listed in `left`.
 
     Raises:
@@ -127,20 +127,33 @@ def _expand(pattern: str, jobs: Jobs) -> Iterator[tuple[Path, Path | None]]:
 
 
 def _files(folder: Path, jobs: Jobs) -> list[Path]:
-    """All files below a folder, sorted, but hidden ones; folders that cannot be entered are failures."""
+    """All files below a folder, sorted, but what is hidden; folders that cannot be entered are failures.
+
+    Links to folders are entered. Their files come last: what also lies in the folder itself is met there.
+    """
+    links: set[Path] = set()
 
     def refused(fault: OSError) -> None:
         jobs.failures.append(
             f"{fault.filename} cannot be entered ({fault.strerror or fault}); check its permissions"
         )
 
-    found = [
-        Path(place) / name
-        for place, _, names in os.walk(folder, onerror=refused)
-        for name in names
-        if not name.startswith(".")
-    ]
-    return sorted(found)
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=refused, followlinks=True):
+        here = Path(place)
+        entered = [here / name for name in folders if not name.startswith(".")]
+        entered = [path for path in entered if not (path.is_symlink() and _leads_back(path, folder))]
+        folders[:] = [path.name for path in entered]
+        links.update(path for path in entered if path.is_symlink())
+        found += [here / name for name in names if not name.startswith(".")]
+    return sorted(found, key=lambda file: (not links.isdisjoint(file.parents), file))
+
+
+def _leads_back(link: Path, root: Path) -> bool:
+    """Whether a link below `root` leads to a folder it lies in, which would be entered without end."""
+    real = link.resolve()
+    above = [parent.resolve() for parent in link.parents if parent == root or root in parent.parents]
+    return any(real == place or real in place.parents for place in above)
 
 
 def _target(source: Path, root: Path | None, output: Path | None, suffix: str, several: bool) -> Path:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from lumiface.core.errors import InputError
 from lumiface.imaging.codec.formats import WRITABLE
 from lumiface.imaging.frames import MAX_ANIMATION_MEGAPIXELS, PictureFile, PictureWriter, holds_all
-from lumiface.imaging.io import ImageInfo, Picture, format_of_path
+from lumiface.imaging.io import Picture, format_of_path
 from lumiface.restoration.files.jobs import Job
 from lumiface.restoration.files.picture_files import holds_alpha, name_with_alpha
 from lumiface.restoration.prior_view import PriorView, save_prior
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lumiface.restoration.restored import Restored
 
 
@@ -81,7 +83,7 @@ class ResultFile:
         if picture.alpha is not None and not holds_alpha(self.target):
             self.target = name_with_alpha(self._job.source, self.target, self._planned)
             self.remarks[f"written as .png, because {self._job.target.suffix} has no transparency"] = None
-        if lost := _lost(picture.info, self.target):
+        if lost := _lost(picture, self.target):
             self.remarks[f"not kept, because {self.target.suffix} has no place for it: {lost}"] = None
         count, kind = self._file.count, self._file.kind
         height, width = picture.rgb.shape[-2:]
@@ -97,10 +99,13 @@ class ResultFile:
         return PictureWriter(self.target, count, self._quality)
 
 
-def _lost(info: ImageInfo, target: Path) -> str:
+def _lost(picture: Picture, target: Path) -> str:
     """What of the input's properties the format of the result cannot hold, in words; empty if nothing."""
-    can, metadata = WRITABLE[format_of_path(target)], info.metadata
+    info, format_ = picture.info, format_of_path(target)
+    can, metadata = WRITABLE[format_], info.metadata
+    on_or_off = format_ == "GIF" != info.format
     properties = {
+        "partial transparency (it is on or off)": on_or_off and _is_partial(picture.alpha),
         "16 bits": info.bits == 16 and not can.wide,
         "colour profile (the result is sRGB)": info.icc is not None and not can.icc,
         "EXIF": info.exif is not None and not can.exif,
@@ -111,3 +116,7 @@ def _lost(info: ImageInfo, target: Path) -> str:
         "DPI": metadata.dpi is not None and not can.dpi,
     }
     return ", ".join(name for name, lost in properties.items() if lost)
+
+
+def _is_partial(alpha: Tensor | None) -> bool:
+    return alpha is not None and bool(((alpha > 0.0) & (alpha < 1.0)).any())
