@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from helpers import rand
 from lumiface.core.errors import AssetMissing, SettingError
-from lumiface.faces import mtcnn
+from lumiface.faces import mtcnn, nms
 from lumiface.faces.boxes import largest_face_boxes
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face, drop_duplicates
@@ -135,6 +136,22 @@ def test_suppression_is_the_greedy_loop(groups: int) -> None:
     kept = batched_nms(boxes, scores, group, overlap=0.4).tolist()
     assert sorted(kept) == _greedy(boxes, scores, group, 0.4)
     assert kept == sorted(kept, key=lambda i: (int(group[i]), -float(scores[i])))
+    order = scores.argsort(descending=True, stable=True)
+    order = order[group[order].argsort(stable=True)]
+    _, counts = torch.unique_consecutive(group[order], return_counts=True)
+    assert nms._all_together(boxes, order, counts, 0.4).tolist() == kept  # as on a GPU
+
+
+def test_proposals_are_the_same_whatever_the_layout() -> None:
+    """To the last bit: a row of channels innermost is the plain network's."""
+    net, pictures = mtcnn.ProposalNet(), rand(2, 3, 61, 47, seed=1) * 2 - 1
+    features = pictures
+    for layer in net.features:
+        plain = F.prelu(features, layer.weight) if isinstance(layer, torch.nn.PReLU) else layer(features)
+        features = plain.contiguous()
+    probability, corrections = net(pictures)
+    torch.testing.assert_close(probability, net.face(features).softmax(1)[:, 1], atol=1e-6, rtol=0)
+    torch.testing.assert_close(corrections, net.box(features), atol=1e-6, rtol=0)
 
 
 def test_duplicates() -> None:

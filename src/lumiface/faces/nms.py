@@ -1,7 +1,13 @@
-"""Greedy non-maximum suppression for many groups of boxes at once, in plain tensor operations."""
+"""Greedy non-maximum suppression for many groups of boxes at once.
+
+On a CPU by OpenCV, group by group; on a GPU in plain tensor operations, all groups together.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +30,13 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float
     order = scores.argsort(descending=True, stable=True)
     order = order[groups[order].argsort(stable=True)]
     _, counts = torch.unique_consecutive(groups[order], return_counts=True)
+    if boxes.device.type == "cpu":
+        return _one_by_one(boxes, order, counts, overlap)
+    return _all_together(boxes, order, counts, overlap)
+
+
+def _all_together(boxes: Tensor, order: Tensor, counts: Tensor, overlap: float) -> Tensor:
+    """`order` lists the boxes by group and score, `counts` those of each group."""
     ends = counts.cumsum(0)
     starts = ends - counts
     by_size = counts.argsort(stable=True)  # groups of similar size share a padded batch
@@ -41,6 +54,21 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float
         kept.append(position[keep])
         first = last
     return order[torch.cat(kept).sort().values]
+
+
+def _one_by_one(boxes: Tensor, order: Tensor, counts: Tensor, overlap: float) -> Tensor:
+    import cv2
+
+    corner = boxes[:, :2]
+    rectangles = torch.cat([corner, (boxes[:, 2:] - corner).clamp(min=0)], 1).double()
+    kept: list[Tensor] = []
+    for group in order.split(counts.tolist()):
+        members = group[:_MAX_BOXES]
+        ranks = range(len(members), 0, -1)  # they are sorted, and the scores need not be positive
+        within: list[Any] = rectangles[members].tolist()
+        picked = cv2.dnn.NMSBoxes(within, list(map(float, ranks)), 0.0, overlap)
+        kept.append(members[torch.from_numpy(np.asarray(picked, dtype=np.int64).reshape(-1))])
+    return torch.cat(kept)
 
 
 def _survivors(boxes: Tensor, valid: Tensor, overlap: float) -> Tensor:
