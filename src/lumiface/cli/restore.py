@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lumiface.restoration.batch import Summary
+    from lumiface.restoration.config import RestoreConfig
+    from lumiface.restoration.restorer import Restorer
 
 MAX_LINES = 10
 """The maximum number of results and notes that are listed one by one."""
@@ -64,6 +67,10 @@ def restore(
     ] = None,
     save_prior: Annotated[bool | None, typer.Option("--save-prior")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="processes for many pictures; default: what cores and memory allow"),
+    ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -100,9 +107,14 @@ def restore(
         "save_prior": save_prior,
         "max_output_megapixels": max_output_megapixels,
     }
-    boxes = [_box(text) for text in box or []]
+    batch: dict[str, Any] = {
+        "overwrite": overwrite,
+        "quality": quality,
+        "boxes": [_box(text) for text in box or []],
+        "max_megapixels": max_megapixels,
+    }
     with Pipes(inputs, output) as pipes:
-        summary = _restore(pipes, model, options, device, sheet, boxes, overwrite, quality, max_megapixels)
+        summary = _restore(pipes, model, options, device, jobs, sheet, batch)
         pipes.send(summary.restored)
         _report(summary, pipes)
     raise typer.Exit(summary.exit_code)
@@ -113,19 +125,19 @@ def _restore(
     model: str | None,
     options: dict[str, Any],
     device: str,
+    processes: int | None,
     sheet: Path | None,
-    boxes: list[tuple[float, float, float, float]],
-    overwrite: bool,
-    quality: int,
-    max_megapixels: float,
+    batch: dict[str, Any],
 ) -> Summary:
     """Plan and run the batch; Ctrl-C ends it with a line on what is done and how to go on."""
     from lumiface.cli.progress import progress_bar
     from lumiface.core.device import choose_device
     from lumiface.restoration.batch import Summary, run_jobs
+    from lumiface.restoration.config import RestoreConfig
     from lumiface.restoration.files.jobs import plan_jobs
-    from lumiface.restoration.restorer import RestoreConfig, Restorer
+    from lumiface.restoration.restorer import Restorer
     from lumiface.restoration.sheet import ContactSheet
+    from lumiface.restoration.workers import Workers, choose_count
 
     config = checked(RestoreConfig, options)
     torch_device = choose_device(device)
@@ -139,6 +151,8 @@ def _restore(
         raise SettingError(str(error)) from error
     if restorer is None:
         return Summary.of_jobs(jobs)
+    count = choose_count(processes, len(jobs.todo), torch_device)
+    factory = partial(restorer_of_process, model, config, str(torch_device))
     finished = 0
     with progress_bar("restoring") as progress:
         restorer.log = lambda line: progress(None, None, line)
@@ -153,12 +167,10 @@ def _restore(
             return run_jobs(
                 jobs,
                 restorer,
-                overwrite=overwrite,
-                quality=quality,
-                boxes=boxes,
-                max_megapixels=max_megapixels,
                 progress=advance,
                 sheet=contact_sheet,
+                workers=Workers(count, factory) if count > 1 else None,
+                **batch,
             )
         except KeyboardInterrupt:
             print_error(
@@ -166,6 +178,15 @@ def _restore(
                 "the same command goes on with the rest"
             )
             raise typer.Exit(INTERRUPTED) from None
+
+
+def restorer_of_process(model: str | None, config: RestoreConfig, device: str) -> Restorer:
+    """The restorer of a process of `--jobs`, which has no progress bar."""
+    from lumiface.restoration.restorer import Restorer
+
+    restorer = Restorer(model, config, device)
+    restorer.warn = print_error
+    return restorer
 
 
 def _report(summary: Summary, pipes: Pipes) -> None:

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
-import torch
+from torch import Tensor
 
 from lumiface.core.errors import LumifaceError, SettingError
-from lumiface.imaging.frames import read_pictures
-from lumiface.imaging.io import MAX_MEGAPIXELS, Picture
+from lumiface.imaging.io import MAX_MEGAPIXELS
 from lumiface.restoration.files.jobs import SUFFIX, Job, Jobs, plan_jobs
-from lumiface.restoration.files.picture_files import left_line, may_be_written_as_png, name_with_alpha
-from lumiface.restoration.files.result_file import ResultFile
-from lumiface.restoration.sheet import ContactSheet, SheetRows
-
-if TYPE_CHECKING:
-    from lumiface.restoration.restored import Restored
-
-Box = tuple[float, float, float, float]
-"""x, y, width, height in pixels."""
-
-
-class PictureRestorer(Protocol):
-    """The interface of `restorer.Restorer` that this module needs."""
-
-    def __call__(
-        self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None
-    ) -> Restored[Picture]: ...
+from lumiface.restoration.files.picture_files import left_line
+from lumiface.restoration.one_file import Box, FileOptions, Outcome, PictureRestorer, restore_file
+from lumiface.restoration.sheet import ContactSheet
+from lumiface.restoration.workers import Workers
 
 
 @dataclass(slots=True)
@@ -64,6 +49,19 @@ class Summary:
         """The summary before the first picture is read: failures and skipped inputs of the planning."""
         skipped = dict.fromkeys(jobs.previous_results, "made by lumiface")
         return cls(failed=list(jobs.failures), skipped=skipped, left=dict(jobs.left))
+
+    def add(self, outcome: Outcome) -> None:
+        """Take what became of one picture."""
+        if outcome.written is not None:
+            self.restored.append(outcome.written)
+        if outcome.skipped:
+            self.skipped[outcome.source] = outcome.skipped
+        self.failed += outcome.failed
+        self.faults += outcome.faults
+        self.faces.update(outcome.faces)
+        self.notes.update(outcome.notes)
+        for remark in outcome.remarks:
+            self.remarks.setdefault(remark, []).append(outcome.source)
 
     @property
     def exit_code(self) -> int:
@@ -117,8 +115,9 @@ def run_jobs(
     max_megapixels: float = MAX_MEGAPIXELS,
     progress: Callable[[int, int, Path], None] | None = None,
     sheet: ContactSheet | None = None,
+    workers: Workers | None = None,
 ) -> Summary:
-    """Restore the planned pictures one after the other.
+    """Restore the planned pictures, one after the other or in several processes.
 
     An existing result that is not older than its input is kept.
 
@@ -130,6 +129,7 @@ def run_jobs(
         progress: called with (number of finished pictures, total number, the picture just finished).
         sheet: shows every planned picture before and after, and why one failed. Its pages are written even
             if the batch is interrupted; a page that cannot be written counts as a failure.
+        workers: processes that restore the pictures in place of `restorer`.
 
     Raises:
         SettingError: boxes are given with more or fewer than one picture, or the sheet is one of the inputs.
@@ -137,98 +137,47 @@ def run_jobs(
     if boxes and len(jobs.todo) != 1:
         raise SettingError(f"boxes belong to one picture, got {len(jobs.todo)}; name that one")
     summary = Summary.of_jobs(jobs)
-    planned = {job.target for job in jobs.todo}
-    rows = SheetRows(sheet, summary.failed, summary.faults) if sheet is not None else None
+    planned = frozenset(job.target for job in jobs.todo)
+    options = FileOptions(planned, overwrite, quality, tuple(boxes), max_megapixels, sheet is not None)
     if sheet is not None:
         sheet.refuse_inputs(job.source for job in jobs.todo)
     try:
-        for done, job in enumerate(jobs.todo, start=1):
-            if not overwrite and _is_done(job, planned):
-                summary.skipped[job.source] = "already there"
-                if rows is not None:
-                    rows.add_existing(job, max_megapixels)
-            else:
-                _restore(job, planned, restorer, summary, quality, boxes, max_megapixels, rows)
+        for done, outcome in enumerate(_outcomes(jobs.todo, restorer, options, workers), start=1):
+            summary.add(outcome)
+            if sheet is not None and outcome.row is not None:
+                _add_row(sheet, outcome.row, summary)
             if progress is not None:
-                progress(done, len(jobs.todo), job.source)
+                progress(done, len(jobs.todo), outcome.source)
     finally:
-        if rows is not None:
-            summary.sheets.extend(rows.close())
+        if sheet is not None:
+            _add_row(sheet, None, summary)
+            summary.sheets.extend(sheet.written)
     return summary
 
 
-def _restore(
-    job: Job,
-    planned: Set[Path],
-    restorer: PictureRestorer,
-    summary: Summary,
-    quality: int,
-    boxes: Sequence[Box],
-    max_megapixels: float,
-    rows: SheetRows | None,
-) -> None:
+def _outcomes(
+    todo: Sequence[Job], restorer: PictureRestorer, options: FileOptions, workers: Workers | None
+) -> Iterable[Outcome]:
+    """In the order of the jobs."""
+    if workers is not None:
+        return workers.outcomes(todo, options)
+    return (restore_file(job, restorer, options) for job in todo)
+
+
+def _add_row(sheet: ContactSheet, row: Tensor | None, summary: Summary) -> None:
+    """Add a row, or close the sheet; a page that cannot be written stops nothing."""
     try:
-        file = read_pictures(job.source, max_megapixels=max_megapixels)
-        result = ResultFile(job, planned, file, quality)
-        first: tuple[Picture, Restored[Picture]] | None = None  # what the sheet shows of a file
-        for picture in file.pictures:
-            # The frames of an animation are of one size, whatever the faces in each ask for.
-            scale = first[1].scale if first is not None and file.kind == "frames" else None
-            restored = restorer(picture, boxes, scale)
-            first = first or (picture, restored)
-            result.add(restored)
-            if result.is_full:
-                break
-        result.write()
-    except LumifaceError as error:
-        summary.failed.append(_line(job, str(error)))
-    except Exception as error:  # one unusual picture among ten thousand must not stop the others
-        if _is_out_of_memory(error):
-            summary.failed.append(_line(job, "not enough memory; restore it at a smaller scale"))
+        if row is None:
+            sheet.close()
         else:
-            summary.faults.append(error)
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            summary.failed.append(_line(job, f"unexpected {reason}; this is a bug in lumiface"))
-    else:
-        summary.restored.append(result.target)
-        summary.faces.update(result.faces)
-        summary.notes.update(result.notes)
-        for remark in result.remarks:
-            summary.remarks.setdefault(remark, []).append(job.source)
-        if rows is not None and first is not None:
-            rows.add(job, *first)
-        return
-    if rows is not None:
-        rows.add_failure(job, summary.failed[-1])
-
-
-def _is_done(job: Job, planned: Set[Path]) -> bool:
-    try:
-        made = job.source.stat().st_mtime
-    except OSError:  # reading it reports that
-        return False
-    possible = [job.target]
-    # A file of that name beside a target that the user named may be anything.
-    if not job.wished and may_be_written_as_png(job.source, job.target):
-        possible.append(name_with_alpha(job.source, job.target, planned))
-    for target in possible:
-        try:
-            if target.stat().st_mtime >= made:
-                return True
-        except OSError:  # no result yet
-            continue
-    return False
+            sheet.append(row)
+    except LumifaceError as error:
+        summary.failed.append(f"contact sheet: {error}")
+    except Exception as error:  # the results are written; their sheet must not lose the others
+        summary.faults.append(error)
+        summary.failed.append(f"contact sheet: unexpected {type(error).__name__}: a bug in lumiface")
 
 
 def _named(files: Sequence[Path], most: int = 3) -> str:
     names = ", ".join(str(file) for file in files[:most])
     return names if len(files) <= most else f"{names} and {len(files) - most} more"
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # On the CPU torch raises a plain RuntimeError.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
-def _line(job: Job, reason: str) -> str:
-    return reason if str(job.source) in reason else f"{job.source}: {reason}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from lumiface.core.errors import LumifaceError, SettingError
+from lumiface.core.errors import SettingError
 from lumiface.figures.before_after import FacePair, before_after_row, face_window
 from lumiface.imaging.io import Picture, read_picture, write_picture
 from lumiface.imaging.quantize import from_uint8
@@ -77,40 +77,15 @@ class ContactSheet:
                     f"the inputs, or one that ends in {SUFFIX}"
                 )
 
-    def add(self, name: str, before: Picture, restored: Restored[Picture]) -> None:
-        """A row for a restored photograph.
+    def append(self, row: Tensor) -> None:
+        """Add a row, as `restored_row`, `existing_row` and `failed_row` make them.
 
         Raises:
             OutputError: a full page cannot be written.
         """
-        after = restored.picture.rgb
-        scale = after.shape[-1] / before.rgb.shape[-1]
-        faces = sorted(restored.faces, key=lambda face: -face.before.side)
-        pairs = [
-            FacePair(
-                face_window(before.rgb, face.box),
-                face_window(after, face.box, scale),
-                f"{face.treatment}, {face.before.side:.0f} px",
-            )
-            for face in faces[:MAX_FACES]
-        ]
-        self._append(before_after_row(name, summarise(restored), (before.rgb, after), pairs))
-
-    def add_existing(self, name: str, before: Picture, after: Picture, reason: str) -> None:
-        """A row for a photograph whose earlier result was kept; its faces are not known.
-
-        Raises:
-            OutputError: a full page cannot be written.
-        """
-        self._append(before_after_row(name, reason, (before.rgb, after.rgb)))
-
-    def add_failure(self, name: str, reason: str) -> None:
-        """A row of text for a file that could not be restored.
-
-        Raises:
-            OutputError: a full page cannot be written.
-        """
-        self._append(before_after_row(name, f"failed: {reason}", None))
+        if self._rows and sum(part.shape[-2] for part in self._rows) + row.shape[-2] > PAGE_HEIGHT:
+            self._write()
+        self._rows.append(row)
 
     def close(self) -> None:
         """Write the last page; a sheet without rows is not written.
@@ -128,11 +103,6 @@ class ContactSheet:
             stem, mark = stem.removesuffix(SUFFIX), SUFFIX
         return stem, mark + self.path.suffix
 
-    def _append(self, row: Tensor) -> None:
-        if self._rows and sum(part.shape[-2] for part in self._rows) + row.shape[-2] > PAGE_HEIGHT:
-            self._write()
-        self._rows.append(row)
-
     def _write(self) -> None:
         rows, self._rows = self._rows, []  # a page that cannot be written must not be tried again
         self._pages += 1
@@ -140,6 +110,38 @@ class ContactSheet:
         target = self.page_path(self._pages)
         write_picture(Picture(from_uint8(page[0].permute(1, 2, 0).numpy())), target, quality=QUALITY)
         self.written.append(target)
+
+
+def restored_row(name: str, before: Picture, restored: Restored[Picture]) -> Tensor:
+    """(1, 3, H, W), of a restored photograph."""
+    after = restored.picture.rgb
+    scale = after.shape[-1] / before.rgb.shape[-1]
+    faces = sorted(restored.faces, key=lambda face: -face.before.side)
+    pairs = [
+        FacePair(
+            face_window(before.rgb, face.box),
+            face_window(after, face.box, scale),
+            f"{face.treatment}, {face.before.side:.0f} px",
+        )
+        for face in faces[:MAX_FACES]
+    ]
+    return before_after_row(name, summarise(restored), (before.rgb, after), pairs)
+
+
+def existing_row(job: Job, max_megapixels: float) -> Tensor:
+    """(1, 3, H, W), of a photograph whose earlier result was kept; its faces are not known.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    before, after = (read_picture(path, max_megapixels=max_megapixels) for path in (job.source, job.target))
+    reason = "already there; faces with --overwrite"
+    return before_after_row(job.source.name, reason, (before.rgb, after.rgb))
+
+
+def failed_row(name: str, reason: str) -> Tensor:
+    """(1, 3, H, W), a row of text for a file that could not be restored."""
+    return before_after_row(name, f"failed: {reason}", None)
 
 
 def summarise(restored: Restored[Picture]) -> str:
@@ -154,50 +156,3 @@ def summarise(restored: Restored[Picture]) -> str:
         if count > MAX_FACES:
             parts.append(f"the largest {MAX_FACES} are shown")
     return " · ".join([*parts, *restored.notes])
-
-
-class SheetRows:
-    """Adds the rows of a batch to its contact sheet; what goes wrong there stops nothing.
-
-    Args:
-        sheet: the sheet.
-        failed: takes a line for each failure.
-        faults: takes unexpected errors.
-    """
-
-    def __init__(self, sheet: ContactSheet, failed: list[str], faults: list[Exception]) -> None:
-        self.sheet, self.failed, self.faults = sheet, failed, faults
-
-    def add(self, job: Job, picture: Picture, restored: Restored[Picture]) -> None:
-        """A restored photograph."""
-        self._try(lambda: self.sheet.add(job.source.name, picture, restored))
-
-    def add_existing(self, job: Job, max_megapixels: float) -> None:
-        """A photograph whose earlier result was kept."""
-
-        def add() -> None:
-            before, after = (
-                read_picture(path, max_megapixels=max_megapixels) for path in (job.source, job.target)
-            )
-            self.sheet.add_existing(job.source.name, before, after, "already there; faces with --overwrite")
-
-        self._try(add)
-
-    def add_failure(self, job: Job, line: str) -> None:
-        """A file that could not be restored."""
-        reason = line.removeprefix(f"{job.source}: ")
-        self._try(lambda: self.sheet.add_failure(job.source.name, reason))
-
-    def close(self) -> list[Path]:
-        """Write the last page; returns all pages."""
-        self._try(self.sheet.close)
-        return self.sheet.written
-
-    def _try(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except LumifaceError as error:
-            self.failed.append(f"contact sheet: {error}")
-        except Exception as error:  # the results are written; their sheet must not lose the others
-            self.faults.append(error)
-            self.failed.append(f"contact sheet: unexpected {type(error).__name__}: a bug in lumiface")

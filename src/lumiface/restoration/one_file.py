@@ -1,0 +1,171 @@
+"""One input of a batch: read, restored, written, and what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from lumiface.core.errors import LumifaceError
+from lumiface.imaging.frames import read_pictures
+from lumiface.imaging.io import MAX_MEGAPIXELS, Picture
+from lumiface.restoration.files.jobs import Job
+from lumiface.restoration.files.picture_files import may_be_written_as_png, name_with_alpha
+from lumiface.restoration.files.result_file import ResultFile
+from lumiface.restoration.sheet import existing_row, failed_row, restored_row
+
+if TYPE_CHECKING:
+    from lumiface.restoration.restored import Restored
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height in pixels."""
+
+
+class PictureRestorer(Protocol):
+    """The interface of `restorer.Restorer` that a batch needs."""
+
+    def __call__(
+        self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None
+    ) -> Restored[Picture]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """How the files of a batch are read and written.
+
+    Attributes:
+        planned: the targets of all jobs.
+        overwrite: replace existing results; else one that is not older than its input is kept.
+        quality: 1..100, of JPEG and WebP.
+        boxes: manually specified faces.
+        max_megapixels: larger inputs are refused before they are decoded.
+        shown: a row of the contact sheet is made.
+    """
+
+    planned: frozenset[Path] = frozenset()
+    overwrite: bool = False
+    quality: int = 95
+    boxes: tuple[Box, ...] = ()
+    max_megapixels: float = MAX_MEGAPIXELS
+    shown: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one input; small, so that a process can send it to another.
+
+    Attributes:
+        written: the result; None if there is none.
+        skipped: why nothing was done; empty if something was.
+        failed: one line per failure, each naming its file.
+        faults: unexpected errors, i.e. bugs in lumiface; each also has its line in `failed`.
+        faces: treatment of a face ("restored", "relit") -> number of faces.
+        notes: of the restorer.
+        remarks: what of the file is not kept or could not be used.
+        row: of the contact sheet, (1, 3, H, W).
+    """
+
+    source: Path
+    written: Path | None = None
+    skipped: str = ""
+    failed: list[str] = field(default_factory=list[str])
+    faults: list[Exception] = field(default_factory=list[Exception])
+    faces: Counter[str] = field(default_factory=Counter[str])
+    notes: set[str] = field(default_factory=set[str])
+    remarks: list[str] = field(default_factory=list[str])
+    row: Tensor | None = None
+
+    def draw(self, row: Callable[[], Tensor]) -> None:
+        """Make the row; what goes wrong there must not lose the result."""
+        try:
+            self.row = row()
+        except LumifaceError as error:
+            self.failed.append(f"contact sheet: {error}")
+        except Exception as error:
+            self.faults.append(error)
+            self.failed.append(f"contact sheet: unexpected {type(error).__name__}: a bug in lumiface")
+
+
+def restore_file(job: Job, restorer: PictureRestorer, options: FileOptions) -> Outcome:
+    """Restore one file. Nothing that is wrong with it is raised: one picture must not stop ten thousand."""
+    outcome = Outcome(job.source)
+    if not options.overwrite and _is_done(job, options.planned):
+        outcome.skipped = "already there"
+        if options.shown:
+            outcome.draw(lambda: existing_row(job, options.max_megapixels))
+        return outcome
+    try:
+        first = _restore(job, restorer, options, outcome)
+    except LumifaceError as error:
+        outcome.failed.append(_line(job, str(error)))
+    except Exception as error:
+        if _is_out_of_memory(error):
+            outcome.failed.append(_line(job, "not enough memory; restore it at a smaller scale"))
+        else:
+            outcome.faults.append(error)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            outcome.failed.append(_line(job, f"unexpected {reason}; this is a bug in lumiface"))
+    else:
+        if options.shown and first is not None:
+            before, restored = first
+            outcome.draw(lambda: restored_row(job.source.name, before, restored))
+        return outcome
+    if options.shown:
+        reason = outcome.failed[-1].removeprefix(f"{job.source}: ")
+        outcome.draw(lambda: failed_row(job.source.name, reason))
+    return outcome
+
+
+def _restore(
+    job: Job, restorer: PictureRestorer, options: FileOptions, outcome: Outcome
+) -> tuple[Picture, Restored[Picture]] | None:
+    """Returns the first picture of the file and its result, which the contact sheet shows."""
+    file = read_pictures(job.source, max_megapixels=options.max_megapixels)
+    result = ResultFile(job, options.planned, file, options.quality)
+    first: tuple[Picture, Restored[Picture]] | None = None
+    for picture in file.pictures:
+        # The frames of an animation are of one size, whatever the faces in each ask for.
+        scale = first[1].scale if first is not None and file.kind == "frames" else None
+        restored = restorer(picture, options.boxes, scale)
+        first = first or (picture, restored)
+        result.add(restored)
+        if result.is_full:
+            break
+    result.write()
+    outcome.written = result.target
+    outcome.faces.update(result.faces)
+    outcome.notes.update(result.notes)
+    outcome.remarks.extend(result.remarks)
+    return first
+
+
+def _is_done(job: Job, planned: frozenset[Path]) -> bool:
+    try:
+        made = job.source.stat().st_mtime
+    except OSError:  # reading it reports that
+        return False
+    possible = [job.target]
+    # A file of that name beside a target that the user named may be anything.
+    if not job.wished and may_be_written_as_png(job.source, job.target):
+        possible.append(name_with_alpha(job.source, job.target, planned))
+    for target in possible:
+        try:
+            if target.stat().st_mtime >= made:
+                return True
+        except OSError:  # no result yet
+            continue
+    return False
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # On the CPU torch raises a plain RuntimeError.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def _line(job: Job, reason: str) -> str:
+    return reason if str(job.source) in reason else f"{job.source}: {reason}"
