@@ -18,7 +18,9 @@ class Inverter:
     def __init__(self, mortal: bool = False) -> None:
         self.mortal = mortal
 
-    def __call__(self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None) -> Restored[Picture]:
+    def __call__(
+        self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None
+    ) -> Restored[Picture]:
         if self.mortal and float(picture.rgb.max()) == 0.0:
             os._exit(1)
         if float(picture.rgb.min()) == 1.0:

@@ -23,7 +23,6 @@ from lumiface.faces.face import Face
 from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face
 from lumiface.faces.upright import UprightFaces, find_upright
-from lumiface.imaging.border import frame_mask
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.exchange import Same, open_any
@@ -32,9 +31,7 @@ from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.background import Background, enlarge_bicubic
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceRestorer, Log
-from lumiface.restoration.light.relight import relight
-from lumiface.restoration.light.tone_curve import fallback_curve
-from lumiface.restoration.light.tone_map import tone_of_faces, uniform_tone
+from lumiface.restoration.light.surroundings import light_surroundings
 from lumiface.restoration.memory import memory_line
 from lumiface.restoration.restored import Restored, RestoredFace, hand_back
 from lumiface.restoration.tasks import resolve_task
@@ -208,7 +205,9 @@ class Restorer:
         if keep and enlarged is not None:
             canvas = enlarged.clone()
         else:
-            canvas = self.enlarge(_relit(rgb, denoised(), faces, restored), scale)
+            patches = [face.patch for face in restored]
+            kept = [face.report.own_light for face in restored]
+            canvas = self.enlarge(light_surroundings(rgb, denoised(), faces, patches, kept), scale)
         for face, done in changed:
             match = config.background == "light"
             pasted = paste_face(
@@ -237,18 +236,6 @@ class Restorer:
                 f"{self.config.max_output_megapixels:g} megapixels"
             )
         return scale
-
-
-def _relit(rgb: Tensor, quiet: Tensor, faces: list[Face], restored: list[RestoredFace]) -> Tensor:
-    """The photograph in the light of its restored faces; a frame around it keeps its own."""
-    if faces:
-        patches = [face.patch for face in restored]
-        kept = [face.report.own_light for face in restored]
-        tone = tone_of_faces(quiet, faces, patches, kept)
-    else:
-        tone = uniform_tone(fallback_curve(rgb))
-    lit, frame = relight(rgb, tone, quiet), frame_mask(rgb)
-    return lit if frame is None else torch.where(frame, rgb, lit)
 
 
 def _warn(line: str) -> None:
