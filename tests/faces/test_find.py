@@ -165,6 +165,7 @@ def test_box_by_hand(astronaut: Tensor, detector: FaceDetector) -> None:
         ((-30, 10, 20, 20), "outside"),
         ((float("nan"), 10, 20, 20), "four numbers"),
         ((10, 10, float("inf"), 20), "four numbers"),
+        ((10, 10, 20), "four numbers"),
     ],
 )
 def test_impossible_box(

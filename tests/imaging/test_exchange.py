@@ -150,6 +150,8 @@ def test_a_path_and_a_picture_come_back_as_a_picture(tmp_path: Path) -> None:
 
 
 FLOATS = np.full((8, 8, 3), 0.5, np.float32)
+CLOSED = io.BytesIO(b"x")
+CLOSED.close()
 REFUSED = {
     "0 to 255 as floats": (FLOATS * 255, "must lie from 0 to 1, but the array's from 127.5 to 127.5; divide"),
     "-1 to 1": (FLOATS * 4 - 3, "from -1 to -1; divide"),
@@ -173,6 +175,7 @@ REFUSED = {
     "other bytes": (b"not a picture", "is not a picture in a supported format"),
     "text file": (io.StringIO("text"), "open it with mode 'rb'"),
     "read before": (io.BytesIO(b""), "rewind it by seek(0)"),
+    "closed": (CLOSED, "cannot be read (I/O operation on closed file"),
     "None": (None, "a NoneType is no picture; give a path"),
     "a list": ([[0.5, 0.5]], "a list is no picture; give a path"),
     "a tensor": (torch.zeros(3, 8, 8), "a Tensor is no picture; give a path"),

@@ -37,8 +37,10 @@ class Whitener:
         size = [2 * side for side in picture.rgb.shape[-2:]]
         measures = FaceMeasures(side=12.0, light=0.1, detail=8.0)
         face = FaceReport((2, 2, 8, 8), 1.0, measures, "restored", 0.0)
-        rgb = torch.ones(1, 3, *size)
-        return Restored(Picture(rgb, None, picture.info), 2, "joint", [face] * self.count, ["a note"])
+        rgb, alpha = torch.ones(1, 3, *size), picture.alpha
+        if alpha is not None:
+            alpha = alpha.repeat_interleave(2, -1).repeat_interleave(2, -2)
+        return Restored(Picture(rgb, alpha, picture.info), 2, "joint", [face] * self.count, ["a note"])
 
 
 def write(path: Path, colour: tuple[int, int, int] = (40, 90, 160)) -> Path:
@@ -115,6 +117,20 @@ def test_kept_results_are_on_the_sheet_without_faces(tmp_path: Path) -> None:
     assert count(shown, (40, 90, 160)) == 328 * 246
     (tmp_path / "out" / "a.png").write_bytes(b"broken")
     assert len(run(tmp_path / "in", tmp_path / "third.png").failed) == 1
+
+
+def test_what_is_transparent_is_white_and_a_result_beside_its_name_is_found(tmp_path: Path) -> None:
+    samples = np.full((40, 50, 4), (40, 90, 160, 255), np.uint8)
+    samples[:, :25, 3] = 0
+    path = tmp_path / "in" / "named.jpg"
+    path.parent.mkdir()
+    Image.fromarray(samples).save(path, "PNG")
+    run(tmp_path / "in", tmp_path / "first.png", count=0)
+    shown = read_picture(tmp_path / "first.png").rgb
+    assert 0.4 < count(shown, (40, 90, 160)) / (328 * 262) < 0.51
+    summary = run(tmp_path / "in", tmp_path / "again.png")
+    assert (summary.failed, list(summary.skipped.values())) == ([], ["already there"])
+    assert count(read_picture(tmp_path / "again.png").rgb, (40, 90, 160)) > 0
 
 
 def test_many_pictures_fill_numbered_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,10 +106,13 @@ def _detect_at_scale(rgb: Tensor, detector: FaceDetector, scale: float) -> list[
 
 def _face_in_box(rgb: Tensor, detector: FaceDetector, xywh: tuple[float, float, float, float]) -> Face:
     """The face in a manually specified box."""
-    x, y, wide, high = xywh
+    try:
+        x, y, wide, high = map(float, xywh)
+    except (TypeError, ValueError):
+        x = y = wide = high = math.nan
+    if not all(map(math.isfinite, (x, y, wide, high))):
+        raise SettingError(f"box {xywh}: need four numbers of pixels (x,y,w,h)")
     height, width = rgb.shape[-2:]
-    if not all(map(math.isfinite, xywh)):
-        raise SettingError(f"box {x:g},{y:g},{wide:g},{high:g}: need four numbers of pixels (x,y,w,h)")
     if not (wide > 0 and high > 0):
         raise SettingError(f"box {x:g},{y:g},{wide:g},{high:g}: width and height must be above 0 (x,y,w,h)")
     if x >= width or y >= height or x + wide <= 0 or y + high <= 0:

@@ -94,7 +94,10 @@ def _of_bytes(data: bytes, name: str) -> Picture:
 
 def _of_stream(stream: Any) -> Picture:
     name = str(getattr(stream, "name", "the file object"))
-    data = stream.read()
+    try:
+        data = stream.read()
+    except (OSError, ValueError) as fault:  # closed, or opened for writing only
+        raise InputError(f"{name} cannot be read ({fault}); open it with mode 'rb'") from fault
     if not isinstance(data, bytes):
         raise InputError(f"{name} gives {type(data).__name__}, not bytes; open it with mode 'rb'")
     if not data:

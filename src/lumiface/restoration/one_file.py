@@ -94,10 +94,11 @@ class Outcome:
 def restore_file(job: Job, restorer: PictureRestorer, options: FileOptions) -> Outcome:
     """Restore one file. Nothing that is wrong with it is raised: one picture must not stop ten thousand."""
     outcome = Outcome(job.source)
-    if not options.overwrite and _is_done(job, options.planned):
+    result = None if options.overwrite else _existing(job, options.planned)
+    if result is not None:
         outcome.skipped = "already there"
         if options.shown:
-            outcome.draw(lambda: existing_row(job, options.max_megapixels))
+            outcome.draw(lambda: existing_row(job.source, result, options.max_megapixels))
         return outcome
     try:
         first = _restore(job, restorer, options, outcome)
@@ -144,11 +145,12 @@ def _restore(
     return first
 
 
-def _is_done(job: Job, planned: frozenset[Path]) -> bool:
+def _existing(job: Job, planned: frozenset[Path]) -> Path | None:
+    """The result of an earlier run, if it is not older than the input."""
     try:
         made = job.source.stat().st_mtime
     except OSError:  # reading it reports that
-        return False
+        return None
     possible = [job.target]
     # A file of that name beside a target that the user named may be anything.
     if not job.wished and may_be_written_as_png(job.source, job.target):
@@ -156,10 +158,10 @@ def _is_done(job: Job, planned: frozenset[Path]) -> bool:
     for target in possible:
         try:
             if target.stat().st_mtime >= made:
-                return True
+                return target
         except OSError:  # no result yet
             continue
-    return False
+    return None
 
 
 def _is_out_of_memory(error: Exception) -> bool:

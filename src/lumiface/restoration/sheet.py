@@ -15,7 +15,7 @@ from lumiface.core.errors import SettingError
 from lumiface.figures.before_after import FacePair, before_after_row, face_window
 from lumiface.imaging.io import Picture, read_picture, write_picture
 from lumiface.imaging.quantize import from_uint8
-from lumiface.restoration.files.jobs import SUFFIX, Job
+from lumiface.restoration.files.jobs import SUFFIX
 
 if TYPE_CHECKING:
     from lumiface.restoration.restored import Restored
@@ -114,34 +114,40 @@ class ContactSheet:
 
 def restored_row(name: str, before: Picture, restored: Restored[Picture]) -> Tensor:
     """(1, 3, H, W), of a restored photograph."""
-    after = restored.picture.rgb
-    scale = after.shape[-1] / before.rgb.shape[-1]
+    shown, after = _on_paper(before), _on_paper(restored.picture)
+    scale = after.shape[-1] / shown.shape[-1]
     faces = sorted(restored.faces, key=lambda face: -face.before.side)
     pairs = [
         FacePair(
-            face_window(before.rgb, face.box),
+            face_window(shown, face.box),
             face_window(after, face.box, scale),
             f"{face.treatment}, {face.before.side:.0f} px",
         )
         for face in faces[:MAX_FACES]
     ]
-    return before_after_row(name, summarise(restored), (before.rgb, after), pairs)
+    return before_after_row(name, summarise(restored), (shown, after), pairs)
 
 
-def existing_row(job: Job, max_megapixels: float) -> Tensor:
+def existing_row(source: Path, result: Path, max_megapixels: float) -> Tensor:
     """(1, 3, H, W), of a photograph whose earlier result was kept; its faces are not known.
 
     Raises:
         InputError: one of them cannot be read.
     """
-    before, after = (read_picture(path, max_megapixels=max_megapixels) for path in (job.source, job.target))
-    reason = "already there; faces with --overwrite"
-    return before_after_row(job.source.name, reason, (before.rgb, after.rgb))
+    before, after = (
+        _on_paper(read_picture(path, max_megapixels=max_megapixels)) for path in (source, result)
+    )
+    return before_after_row(source.name, "already there; faces with --overwrite", (before, after))
 
 
 def failed_row(name: str, reason: str) -> Tensor:
     """(1, 3, H, W), a row of text for a file that could not be restored."""
     return before_after_row(name, f"failed: {reason}", None)
+
+
+def _on_paper(picture: Picture) -> Tensor:
+    """The picture as it looks on the white sheet, (1, 3, H, W): what is transparent is white."""
+    return picture.rgb if picture.alpha is None else 1.0 + picture.alpha * (picture.rgb - 1.0)
 
 
 def summarise(restored: Restored[Picture]) -> str:
