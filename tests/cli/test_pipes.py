@@ -91,16 +91,16 @@ def test_an_interruption_says_what_is_done_and_how_to_go_on(
 ) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (tmp_path / name).write_bytes(small_jpeg)
-    restore_one, calls = batch._restore, 0  # pyright: ignore[reportPrivateUsage]
+    restore_one, calls = batch.restore_file, 0
 
-    def interrupted(*arguments: Any) -> None:
+    def interrupted(*arguments: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 3:
             raise KeyboardInterrupt
-        restore_one(*arguments)
+        return restore_one(*arguments)
 
-    monkeypatch.setattr(batch, "_restore", interrupted)
+    monkeypatch.setattr(batch, "restore_file", interrupted)
     result = CliRunner().invoke(app, ["restore", str(tmp_path)])
     assert result.exit_code == 130
     assert "stopped: 2 of 3 pictures done" in result.stderr
