@@ -17,8 +17,9 @@ WIDTH = 108
 CONTENTS = {
     "cli": "command line",
     "comparison": "tables of methods at one training budget: plan, train, score, report",
-    "training": "one loop; tasks/ define what is trained",
-    "evaluation": "images to scores with intervals and provenance",
+    "training": "one loop; tasks/ define the rest",
+    "evaluation": "images to scores with intervals",
+    "video": "frames, faces followed, steady",
     "restoration": "inference: photographs in, restored photographs out",
     "registry": "the only door to networks: specs, building, checkpoints",
     "methods": "networks, recipes",

@@ -58,7 +58,7 @@ def test_every_method_has_its_page() -> None:
 
 ROOMS = [
     *("blocks", "cli", "comparison", "core", "data", "degradations", "evaluation", "faces", "figures"),
-    *("geometry", "imaging", "losses", "methods", "metrics", "registry", "restoration", "training"),
+    *("geometry", "imaging", "losses", "methods", "metrics", "registry", "restoration", "training", "video"),
 ]
 
 
@@ -82,6 +82,7 @@ def test_tests_mirror_the_rooms() -> None:
     tested = {folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir()}
     assert tested - {"__pycache__"} <= {*ROOMS, "repo", "benchmarks"}
     assert {file.name for file in (ROOT / "tests").glob("*.py")} == {
+        "clips.py",
         "conftest.py",
         "example_report.py",
         "example_runs.py",

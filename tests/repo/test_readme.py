@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from clips import colours, write_video
 from lumiface.imaging.io import Picture, read_picture, write_picture
 
 README = Path(__file__).parents[2] / "README.md"
@@ -77,6 +78,13 @@ def test_restore_as_written(workplace: Path) -> None:
     assert {path.name for path in (workplace / "lit").iterdir()} >= {"party.jpg", "party_prior.png"}
     assert (workplace / "sharp/old.jpg").is_file()
     assert len(list((workplace / "scans").iterdir())) == 2
+
+
+def test_video_as_written(workplace: Path) -> None:
+    pytest.importorskip("av")
+    write_video(workplace / "dance.mp4", [colours(index) for index in range(3)])
+    run(commands("video")[0], workplace)
+    assert (workplace / "dance-bright.mp4").is_file()
 
 
 def test_degrade_and_evaluate_as_written(workplace: Path) -> None:

@@ -21,6 +21,7 @@ from lumiface.cli.sample import sample
 from lumiface.cli.score import score
 from lumiface.cli.shared import ErrorHandlingGroup, HelpFromModel
 from lumiface.cli.train import train
+from lumiface.cli.video import video
 
 app = typer.Typer(
     name="lumiface",
@@ -54,6 +55,7 @@ def main(
 app.command(cls=HelpFromModel.by("lumiface.restoration.config", "RestoreConfig"), no_args_is_help=True)(
     restore
 )
+app.command(cls=HelpFromModel.by("lumiface.restoration.config", "RestoreConfig"), no_args_is_help=True)(video)
 app.command(cls=HelpFromModel.by("lumiface.training.config", "TrainConfig"), no_args_is_help=True)(train)
 app.command()(evaluate)
 app.command(no_args_is_help=True)(compare)

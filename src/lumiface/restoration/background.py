@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.core.errors import InputError, SettingError
+from lumiface.imaging.io import Picture
 from lumiface.registry import find_weights, list_models, load_model, read_metadata
 
 BICUBIC = "bicubic"
@@ -183,3 +184,9 @@ def _to_scale(large: Tensor, piece: Tensor, scale: int) -> Tensor:
     return F.interpolate(large, size=size, mode="bicubic", align_corners=False, antialias=True).clamp(
         0.0, 1.0
     )
+
+
+def replace_pixels(picture: Picture, rgb: Tensor, scale: int) -> Picture:
+    """The picture with other pixels and the alpha channel enlarged to match."""
+    alpha = None if picture.alpha is None else enlarge_bicubic(picture.alpha, scale)
+    return Picture(rgb.cpu(), alpha, picture.info)

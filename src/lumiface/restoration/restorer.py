@@ -28,10 +28,11 @@ from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.exchange import Same, open_any
 from lumiface.imaging.io import Picture
 from lumiface.restoration.auto_restorer import AutoRestorer
-from lumiface.restoration.background import Background, enlarge_bicubic
+from lumiface.restoration.background import Background, replace_pixels
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceRestorer, Log
-from lumiface.restoration.light.surroundings import light_surroundings
+from lumiface.restoration.light.surroundings import light_surroundings, tone_of_surroundings
+from lumiface.restoration.light.tone_map import ToneMap
 from lumiface.restoration.memory import memory_line
 from lumiface.restoration.restored import Restored, RestoredFace, hand_back
 from lumiface.restoration.tasks import resolve_task
@@ -152,7 +153,7 @@ class Restorer:
         config, faces = self.config, found.faces
 
         def result(canvas: Tensor) -> Picture:
-            return turn_picture(_replace_pixels(picture, canvas, scale), -found.quarters)
+            return turn_picture(replace_pixels(picture, canvas, scale), -found.quarters)
 
         notes: list[str] = []
         rgb = picture.rgb.to(self.device)
@@ -171,7 +172,7 @@ class Restorer:
             notes.append(NO_FACE if config.faces != "none" else "faces not restored, as requested")
         denoised = cache(lambda: denoise_shadows(rgb))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
-        canvas = self._paint(rgb, denoised, faces, restored, scale)
+        canvas = self.paint(rgb, denoised, faces, restored, scale)
         if grey and not config.colour:
             canvas = luma(canvas).expand(-1, 3, -1, -1)
         priors = [face.prior for face in restored if face.prior is not None]
@@ -187,15 +188,21 @@ class Restorer:
         notes += turned_notes(reports)
         return Restored(result(canvas), scale, task, reports, notes, priors)
 
-    def _paint(
+    def paint(
         self,
         rgb: Tensor,
         denoised: Callable[[], Tensor],
         faces: list[Face],
         restored: list[RestoredFace],
         scale: int,
+        tone: ToneMap | None = None,
     ) -> Tensor:
-        """The photograph enlarged and relit, with the restored faces pasted in."""
+        """The photograph (1, 3, H, W) enlarged and relit, with the restored faces pasted in.
+
+        Args:
+            denoised: returns the photograph without its noise.
+            tone: the light around the faces; by default what was done to them.
+        """
         config = self.config
         changed = [
             pair for pair in zip(faces, restored, strict=True) if pair[1].report.treatment != "unchanged"
@@ -205,9 +212,11 @@ class Restorer:
         if keep and enlarged is not None:
             canvas = enlarged.clone()
         else:
-            patches = [face.patch for face in restored]
-            kept = [face.report.own_light for face in restored]
-            canvas = self.enlarge(light_surroundings(rgb, denoised(), faces, patches, kept), scale)
+            if tone is None:
+                patches = [face.patch for face in restored]
+                kept = [face.report.own_light for face in restored]
+                tone = tone_of_surroundings(rgb, denoised(), faces, patches, kept)
+            canvas = self.enlarge(light_surroundings(rgb, denoised(), tone), scale)
         for face, done in changed:
             match = config.background == "light"
             pasted = paste_face(
@@ -240,9 +249,3 @@ class Restorer:
 
 def _warn(line: str) -> None:
     warnings.warn(line, stacklevel=4)  # where `Restorer` or `restore` is called
-
-
-def _replace_pixels(picture: Picture, rgb: Tensor, scale: int) -> Picture:
-    """The picture with other pixels and the alpha channel enlarged to match."""
-    alpha = None if picture.alpha is None else enlarge_bicubic(picture.alpha, scale)
-    return Picture(rgb.cpu(), alpha, picture.info)

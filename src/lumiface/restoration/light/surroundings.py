@@ -9,13 +9,13 @@ from lumiface.faces.face import Face
 from lumiface.imaging.border import frame_mask
 from lumiface.restoration.light.relight import relight
 from lumiface.restoration.light.tone_curve import fallback_curve
-from lumiface.restoration.light.tone_map import tone_of_faces, uniform_tone
+from lumiface.restoration.light.tone_map import ToneMap, tone_of_faces, uniform_tone
 
 
-def light_surroundings(
+def tone_of_surroundings(
     rgb: Tensor, quiet: Tensor, faces: list[Face], patches: list[Tensor], kept: list[float]
-) -> Tensor:
-    """Relight a photograph; a frame around it, which is paper, keeps its own light.
+) -> ToneMap:
+    """The light that is given around the faces.
 
     Args:
         rgb: (1, 3, H, W).
@@ -23,10 +23,22 @@ def light_surroundings(
         faces: without any, shadows are lifted a little.
         patches: each face restored, (1, 3, S, S).
         kept: 0 to 1, how much of its own light each face kept.
+    """
+    if not faces:
+        return uniform_tone(fallback_curve(rgb))
+    return tone_of_faces(quiet, faces, patches, kept)
+
+
+def light_surroundings(rgb: Tensor, quiet: Tensor, tone: ToneMap) -> Tensor:
+    """Relight a photograph; a frame around it, which is paper, keeps its own light.
+
+    Args:
+        rgb: (1, 3, H, W).
+        quiet: the same without its noise.
+        tone: see `tone_of_surroundings`.
 
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    tone = tone_of_faces(quiet, faces, patches, kept) if faces else uniform_tone(fallback_curve(rgb))
     lit, frame = relight(rgb, tone, quiet), frame_mask(rgb)
     return lit if frame is None else torch.where(frame, rgb, lit)
