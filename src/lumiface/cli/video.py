@@ -34,9 +34,9 @@ def video(
     max_output_megapixels: Annotated[float | None, typer.Option()] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an existing result")] = False,
 ) -> None:
-    """Restore a video: faces are followed, and their light and detail held steady from frame to frame.
+    """Restore a video, held steady from frame to frame.
 
-    Sound, subtitles and the times of the frames are kept. After an interruption the same command goes on with
+    Faces are followed, and their light and detail do not flicker. Sound, subtitles and the times of the frames are kept. After an interruption the same command goes on with
     the rest.
     """
     from lumiface.cli.progress import progress_bar
