@@ -273,7 +273,9 @@ def test_the_wish_decides(tmp_path, name, source):
 @pytest.mark.parametrize("name", ["y.psd", "y.jxl", "y.dng", "y.jp2"])
 def test_a_wish_that_cannot_be_met_is_refused_before_work(tmp_path, name):
     save(tmp_path / "x.png", "PNG")
-    with pytest.raises(SettingError, match=rf"{name}: this format cannot be written; or name one of \.jpg"):
+    with pytest.raises(
+        SettingError, match=rf"{name}: this format cannot be written; name a file that ends in one of"
+    ):
         restore_files([str(tmp_path / "x.png")], tmp_path / name, Unused())
     assert names(tmp_path) == ["x.png"]
 
@@ -400,3 +402,16 @@ def test_the_handed_metadata_is_kept(handed, cases):
         )
         assert after.text == before.text
         assert after.dpi == pytest.approx(before.dpi, abs=0.01)
+
+
+def test_a_file_of_the_user_is_never_replaced(tmp_path):
+    """Neither the one that he named, however old, nor the .png that a transparent result takes instead."""
+    save(tmp_path / "in" / "cut.png", "PNG", alpha=0)
+    for name in ("result.png", "old.jpg"):
+        (tmp_path / name).write_bytes(b"mine")
+        os.utime(tmp_path / name, (0, 0))
+    summary = restore(tmp_path / "in" / "cut.png", output=tmp_path / "result.jpg")
+    assert summary.restored == [tmp_path / "result.jpg.png"]
+    summary = restore(tmp_path / "in" / "cut.png", output=tmp_path / "old.jpg")
+    assert list(summary.skipped.values()) == ["already there"]
+    assert {(tmp_path / name).read_bytes() for name in ("result.png", "old.jpg")} == {b"mine"}

@@ -133,6 +133,19 @@ def test_what_is_transparent_is_white_and_a_result_beside_its_name_is_found(tmp_
     assert count(read_picture(tmp_path / "again.png").rgb, (40, 90, 160)) > 0
 
 
+def test_every_page_of_a_file_has_its_row(tmp_path: Path) -> None:
+    """Of an animation the first frame alone is shown: the others are like it."""
+    heights: list[int] = []
+    pages = [Image.new("RGB", (40, 30), (40, 90, 20 * number)) for number in range(3)]
+    for name in ("one.tif", "pages.tif", "film.gif"):
+        folder = tmp_path / Path(name).stem
+        folder.mkdir()
+        pages[0].save(folder / name, save_all=True, append_images=[] if name == "one.tif" else pages[1:])
+        run(folder, tmp_path / f"{name}.png")
+        heights.append(Image.open(tmp_path / f"{name}.png").height)
+    assert heights == [heights[0], 3 * heights[0], heights[0]]
+
+
 def test_many_pictures_fill_numbered_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheet_module, "PAGE_HEIGHT", 900)
     for number in range(5):

@@ -34,6 +34,17 @@ def test_a_lit_face_keeps_its_surroundings_and_one_in_the_shade_gets_light() -> 
     assert float(lit[neck].mean()) > 0.85 * float(5.0 * picture[neck].mean())
 
 
+def test_a_neck_gets_the_light_of_the_face_where_nothing_is_bright() -> None:
+    """Skin of 0.2 that becomes 0.85, in a picture without bright tones that could wish to stay."""
+    picture, face = torch.full((1, 3, 120, 120), 0.2), _face(30, 10, 60)
+    lit = relight(picture, tone_of_faces(picture, [face], [torch.full((1, 3, 32, 32), 0.85)], [0.0]))
+    assert float(lit[..., 80:, :].mean()) > 0.8
+    window = picture.clone()
+    window[..., :40, 100:] = 0.8
+    lit = relight(window, tone_of_faces(window, [face], [torch.full((1, 3, 32, 32), 0.85)], [0.0]))
+    assert float(lit[..., 5:35, 105:].mean()) < 0.94
+
+
 def test_the_gain_is_continuous_between_the_faces() -> None:
     flat = torch.full((1, 3, 80, 240), 0.12)
     faces = [_face(10, 10, 60), _face(170, 10, 60)]

@@ -27,7 +27,7 @@ MAX_LINES = 10
 
 TREATMENTS = {
     "restored": "output of the network",
-    "relit": "large faces, or too dark to read: brightened, with their own detail",
+    "relit": "brightened, with their own detail, in full or by half",
     "unchanged": "enough light and detail: nothing to do",
 }
 

@@ -36,8 +36,8 @@ def video(
 ) -> None:
     """Restore a video, held steady from frame to frame.
 
-    Faces are followed, and their light and detail do not flicker. Sound, subtitles and the times of the frames are kept. After an interruption the same command goes on with
-    the rest.
+    Faces are followed, and their light and detail do not flicker. Sound, subtitles and the times of the
+    frames are kept. After an interruption the same command goes on with the rest.
     """
     from lumiface.cli.progress import progress_bar
     from lumiface.core.device import choose_device

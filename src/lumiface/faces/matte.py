@@ -19,6 +19,8 @@ _REACH = 9  # cells over which the background's colour is carried inwards from t
 _LIKE, _UNLIKE = 0.15, 0.45  # distance from the background's colour, in that of the face from it
 _DISTINCT = (5.0 / 255.0, 14.0 / 255.0)  # difference of face and background: none, and clear
 _EDGE = 0.02  # contrast of an edge that the matte follows
+_RAYS, _STEPS = 128, 24  # the grid on which the head is made whole along rays from its middle
+_WHOLE = (0.80, 1.35)  # between these radii of the face's ellipse
 
 
 def head_matte(picture: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,7 +59,53 @@ def head_matte(picture: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         skin,
         F.interpolate(certain, (height, width), mode="bilinear", align_corners=False),
     )
-    return torch.minimum(_follow_edges(picture, small, coarse), fine).clamp(0.0, 1.0), known
+    matte = torch.minimum(_follow_edges(picture, small, coarse), fine).clamp(0.0, 1.0)
+    return _made_whole(matte, u.to(matte), v.to(matte)), known
+
+
+def _made_whole(matte: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """The matte without gaps: what lies between the middle of a face and a part of the head belongs to it.
+
+    Skin in the half shade has the colour of the wall somewhere, and a crack would run through the cheek.
+    """
+    height, width = matte.shape[-2:]
+    x, y, across, down = _FACE
+    angles = torch.linspace(-torch.pi, torch.pi, _RAYS + 1, device=matte.device)[:, None]
+    radii = torch.linspace(*_WHOLE, _STEPS, device=matte.device)[None, :]
+    # The window may be turned against the face: places along its rows and columns give the inverse map.
+    to_window = _to_window(u, v)
+    points = torch.stack([x + across * radii * angles.cos(), y + down * radii * angles.sin()], -1)
+    at = points @ to_window[:, :2].T + to_window[:, 2]
+    grid = 2.0 * at / at.new_tensor([width, height]) - 1.0
+    rays = F.grid_sample(matte, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
+    solid = -F.max_pool2d(-rays, 3, stride=1, padding=1)  # a single pixel makes nothing whole
+    whole = solid.flip(3).cummax(3).values.flip(3)
+    off_x, off_y = (u - x) / across, (v - y) / down
+    radius = (off_x.square() + off_y.square()).sqrt()
+    places = torch.stack(
+        [
+            2.0 * (radius - _WHOLE[0]) / (_WHOLE[1] - _WHOLE[0]) - 1.0,
+            torch.atan2(off_y, off_x) / torch.pi,
+        ],
+        -1,
+    )
+    filled = F.grid_sample(whole, places[None], mode="bilinear", padding_mode="border", align_corners=True)
+    return torch.where(radius < _WHOLE[1], torch.maximum(matte, filled), matte)
+
+
+def _to_window(u: Tensor, v: Tensor) -> Tensor:
+    """(2, 3): places in the aligned square -> pixels of the window (pixel-edge); u and v are affine there."""
+    height, width = u.shape
+
+    def slopes(plane: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        right = (plane[0, -1] - plane[0, 0]) / max(width - 1, 1)
+        below = (plane[-1, 0] - plane[0, 0]) / max(height - 1, 1)
+        return right, below, plane[0, 0] - 0.5 * right - 0.5 * below
+
+    (a, b, e), (c, d, f) = slopes(u), slopes(v)
+    forward = torch.stack([torch.stack([a, b]), torch.stack([c, d])])
+    inverse = torch.linalg.inv(forward)
+    return torch.cat([inverse, -inverse @ torch.stack([e, f])[:, None]], 1)
 
 
 def _unlike(picture: Tensor, background: Tensor, skin: Tensor, certain: Tensor) -> tuple[Tensor, Tensor]:

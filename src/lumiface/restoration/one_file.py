@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -67,7 +68,7 @@ class Outcome:
         faces: treatment of a face ("restored", "relit") -> number of faces.
         notes: of the restorer.
         remarks: what of the file is not kept or could not be used.
-        row: of the contact sheet, (1, 3, H, W).
+        row: of the contact sheet, (1, 3, H, W); one below the other for the pages of a file.
     """
 
     source: Path
@@ -81,9 +82,10 @@ class Outcome:
     row: Tensor | None = None
 
     def draw(self, row: Callable[[], Tensor]) -> None:
-        """Make the row; what goes wrong there must not lose the result."""
+        """Make a row, below those there are; what goes wrong there must not lose the result."""
         try:
-            self.row = row()
+            made = row()
+            self.row = made if self.row is None else torch.cat([self.row, made], 2)
         except LumifaceError as error:
             self.failed.append(f"contact sheet: {error}")
         except Exception as error:
@@ -101,7 +103,7 @@ def restore_file(job: Job, restorer: PictureRestorer, options: FileOptions) -> O
             outcome.draw(lambda: existing_row(job.source, result, options.max_megapixels))
         return outcome
     try:
-        first = _restore(job, restorer, options, outcome)
+        _restore(job, restorer, options, outcome)
     except LumifaceError as error:
         outcome.failed.append(_line(job, str(error)))
     except Exception as error:
@@ -112,29 +114,26 @@ def restore_file(job: Job, restorer: PictureRestorer, options: FileOptions) -> O
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             outcome.failed.append(_line(job, f"unexpected {reason}; this is a bug in lumiface"))
     else:
-        if options.shown and first is not None:
-            before, restored = first
-            outcome.draw(lambda: restored_row(job.source.name, before, restored))
         return outcome
+    outcome.row = None
     if options.shown:
         reason = outcome.failed[-1].removeprefix(f"{job.source}: ")
         outcome.draw(lambda: failed_row(job.source.name, reason))
     return outcome
 
 
-def _restore(
-    job: Job, restorer: PictureRestorer, options: FileOptions, outcome: Outcome
-) -> tuple[Picture, Restored[Picture]] | None:
-    """Returns the first picture of the file and its result, which the contact sheet shows."""
+def _restore(job: Job, restorer: PictureRestorer, options: FileOptions, outcome: Outcome) -> None:
     file = read_pictures(job.source, max_megapixels=options.max_megapixels)
     result = ResultFile(job, options.planned, file, options.quality)
-    first: tuple[Picture, Restored[Picture]] | None = None
-    for picture in file.pictures:
+    first: int | None = None
+    for number, picture in enumerate(file.pictures, start=1):
         # The frames of an animation are of one size, whatever the faces in each ask for.
-        scale = first[1].scale if first is not None and file.kind == "frames" else None
-        restored = restorer(picture, options.boxes, scale)
-        first = first or (picture, restored)
+        restored = restorer(picture, options.boxes, first if file.kind == "frames" else None)
         result.add(restored)
+        if options.shown and (first is None or file.kind == "pages"):
+            name = job.source.name if first is None else f"{job.source.name}, page {number}"
+            outcome.draw(partial(restored_row, name, picture, restored))
+        first = first or restored.scale
         if result.is_full:
             break
     result.write()
@@ -142,18 +141,19 @@ def _restore(
     outcome.faces.update(result.faces)
     outcome.notes.update(result.notes)
     outcome.remarks.extend(result.remarks)
-    return first
 
 
 def _existing(job: Job, planned: frozenset[Path]) -> Path | None:
-    """The result of an earlier run, if it is not older than the input."""
+    """The result of an earlier run, if it is not older than the input; a file that the user named, whatever
+    it is."""
+    if job.wished:
+        return job.target if job.target.exists() else None
     try:
         made = job.source.stat().st_mtime
     except OSError:  # reading it reports that
         return None
     possible = [job.target]
-    # A file of that name beside a target that the user named may be anything.
-    if not job.wished and may_be_written_as_png(job.source, job.target):
+    if may_be_written_as_png(job.source, job.target):
         possible.append(name_with_alpha(job.source, job.target, planned))
     for target in possible:
         try:

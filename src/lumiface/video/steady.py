@@ -20,8 +20,8 @@ from lumiface.restoration.light.tone_map import ToneMap
 SECONDS = 0.5
 """Time constant of the exponential means over measures and light."""
 
-CARRIED = 0.7
-"""Share of the last frame's patch in the next one where both agree: noise falls to 42 %."""
+CARRIED = 0.5
+"""Share of the last frame's patch in the next one where both agree: noise falls to 58 %."""
 
 _AGREES = 0.05
 """Mean difference of luma at which that share has fallen to a third: the face moved otherwise than the flow

@@ -21,7 +21,6 @@ from lumiface.imaging.codec.formats import (
 )
 from lumiface.imaging.codec.heif import has_heif
 from lumiface.imaging.codec.raw import has_raw
-from lumiface.imaging.io import PICTURE_SUFFIXES
 
 _HEAD = 4096
 _MAX_NAMES = 3
@@ -76,8 +75,13 @@ def written_name(output: Path) -> bool:
         return False
     missing = "this format cannot be written" if format_ is None else missing_for_writing(format_)
     if missing is not None:
-        raise SettingError(f"{output}: {missing}; or name one of {' '.join(PICTURE_SUFFIXES[:7])}")
+        usual = sorted(suffix for suffix, each in FORMAT_OF_SUFFIX.items() if _is_usual(suffix, each))
+        raise SettingError(f"{output}: {missing}; name a file that ends in one of {' '.join(usual)}")
     return True
+
+
+def _is_usual(suffix: str, format_: Format) -> bool:
+    return suffix not in UNUSUAL_SUFFIXES and missing_for_writing(format_) is None
 
 
 def result_suffix(source: Path) -> tuple[str, str]:
@@ -115,12 +119,20 @@ def may_be_written_as_png(source: Path, target: Path) -> bool:
     return not holds_alpha(target) and content is not None and content in WRITABLE and WRITABLE[content].alpha
 
 
-def name_with_alpha(source: Path, target: Path, planned: Set[Path]) -> Path:
-    """The .png beside a target that has no transparency; x.jpg.png if x.png belongs to another file."""
+def name_with_alpha(source: Path, target: Path, planned: Set[Path], *, wished: bool = False) -> Path:
+    """The .png beside a target that has no transparency; x.jpg.png if x.png belongs to another file.
+
+    Args:
+        planned: the targets of all pictures.
+        wished: the user named the target, so a file beside it may be anything.
+    """
     beside = target.with_suffix(".png")
     sibling = source.with_suffix(".png")
     taken = (
-        beside in planned or (sibling != source and sibling.exists()) or beside.resolve() == source.resolve()
+        beside in planned
+        or (sibling != source and sibling.exists())
+        or beside.resolve() == source.resolve()
+        or (wished and beside.exists())
     )
     return target.with_name(f"{target.name}.png") if taken else beside
 

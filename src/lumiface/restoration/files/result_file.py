@@ -81,7 +81,9 @@ class ResultFile:
     def _open(self, picture: Picture) -> PictureWriter:
         """Choose name and number of pictures by the first of them."""
         if picture.alpha is not None and not holds_alpha(self.target):
-            self.target = name_with_alpha(self._job.source, self.target, self._planned)
+            self.target = name_with_alpha(
+                self._job.source, self.target, self._planned, wished=self._job.wished
+            )
             self.remarks[f"written as .png, because {self._job.target.suffix} has no transparency"] = None
         if lost := _lost(picture, self.target):
             self.remarks[f"not kept, because {self.target.suffix} has no place for it: {lost}"] = None

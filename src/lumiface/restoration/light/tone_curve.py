@@ -28,6 +28,12 @@ SATURATION = (0.7, 1.0)
 
 _BRIGHT_WEIGHT = 0.5  # of the wish that bright tones stay, against that of meeting the face
 _SHADE = 0.25  # quantile of a picture's brightness below which the gain no longer grows
+_POWERS = 46  # that are tried
+_LEAST_POWER = (
+    0.1,
+    0.3,
+)  # of a picture without bright tones, where skin of 0.21 can become 0.86, and of others
+_BRIGHT = (0.35, 0.65)  # brightest tone of a picture that has none, and that has them
 _KNEE = 4.0  # sharpness of the transition between the curve's two parts
 
 
@@ -88,7 +94,9 @@ def shadow_end_of(skin: Tensor) -> float:
     return min(max(0.6 * float(skin.median()), SHADOW_END[0]), SHADOW_END[1])
 
 
-def fit_curve(before: Tensor, after: Tensor, weights: Tensor | None = None) -> ToneCurve:
+def fit_curve(
+    before: Tensor, after: Tensor, weights: Tensor | None = None, brightest: float = 1.0
+) -> ToneCurve:
     """The curve that maps one set of colours to another with the least mean absolute error of luma.
 
     Bright tones, which a face in the dark does not have, are wished to stay.
@@ -96,6 +104,7 @@ def fit_curve(before: Tensor, after: Tensor, weights: Tensor | None = None) -> T
     Args:
         before, after: (N, 3) RGB in [0, 1], the same points before and after restoration.
         weights: (N,), importance of each; by default all count alike.
+        brightest: the brightest tone of the picture; there is none above that could wish to stay.
     """
     weights = torch.ones(len(before)) if weights is None else weights
     row = _as_row(before)
@@ -105,15 +114,20 @@ def fit_curve(before: Tensor, after: Tensor, weights: Tensor | None = None) -> T
     end = shadow_end_of(source[weights >= 0.5 * weights.max()])
     # A grid search over the two parameters: robust, without start values, and fast.
     gains = torch.logspace(0.0, math.log10(LARGEST_GAIN), 49)[:, None, None]
-    powers = torch.linspace(0.3, 1.0, 36)[None, :, None]
+    share = min(max((brightest - _BRIGHT[0]) / (_BRIGHT[1] - _BRIGHT[0]), 0.0), 1.0)
+    least = _LEAST_POWER[0] + share * (_LEAST_POWER[1] - _LEAST_POWER[0])
+    powers = torch.arange(10, 101, 2)[None, :, None] / 100.0
+    powers = powers[:, powers[0, :, 0] > least - 1e-6]
     pick = source.argsort()[torch.linspace(0, len(source) - 1, min(len(source), 256)).long()]
     bright = torch.linspace(0.35, 0.95, 10)
+    bright = bright[bright <= brightest]
     points, luma_before = torch.cat([source[pick], bright]), torch.cat([grey[pick], bright])
     wanted = torch.cat([target[pick], bright])
-    share = torch.cat([weights[pick] / weights[pick].sum(), torch.full_like(bright, _BRIGHT_WEIGHT / 10)])
+    counts = torch.cat([weights[pick] / weights[pick].sum(), torch.full_like(bright, _BRIGHT_WEIGHT / 10)])
     met = luma_before * shadow_gain(curve_gain(points, gains, powers), points, end)
-    best = int(((met - wanted).abs() * share).sum(dim=-1).argmin())
-    gain, power = float(gains.flatten()[best // 36]), float(powers.flatten()[best % 36])
+    best = int(((met - wanted).abs() * counts).sum(dim=-1).argmin())
+    count = powers.shape[1]
+    gain, power = float(gains.flatten()[best // count]), float(powers.flatten()[best % count])
     lit = scale_colours(row, ToneCurve(gain, power, 1.0, end).gain(strongest(row)))
     return ToneCurve(gain, power, saturation_between(lit[0, :, 0].T, after, weights), end)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from lumiface.faces.align import crop_face, face_matrix, invert, native_side
 from lumiface.faces.face import Face
 from lumiface.faces.measure import inner_face
+from lumiface.imaging.light import strongest
 from lumiface.restoration.light.tone_curve import ToneCurve, curve_gain, fit_curve, shadow_gain
 
 _CELLS = 64  # the parameters are blended on a grid of this many cells along the longer side
@@ -67,7 +68,7 @@ def tone_of_faces(
         patches: the aligned faces after, (1, 3, S, S) each.
         own_light: how much of its own light each face kept, 0 to 1; one that kept all has the identity.
     """
-    curves: list[ToneCurve] = []
+    curves, brightest = list[ToneCurve](), _brightest(rgb)
     weights = (inner_face(_SAMPLES, torch.device("cpu")) * (1.0 - _AROUND) + _AROUND).flatten()
     for face, patch, own in zip(faces, patches, own_light, strict=True):
         if own >= 1.0:
@@ -75,8 +76,16 @@ def tone_of_faces(
             continue
         before = crop_face(rgb, face_matrix(face), _SAMPLES).clamp(0.0, 1.0)
         after = F.interpolate(patch, size=(_SAMPLES, _SAMPLES), mode="area")
-        curves.append(fit_curve(before.flatten(2)[0].T.cpu(), after.flatten(2)[0].T.cpu(), weights))
+        curves.append(
+            fit_curve(before.flatten(2)[0].T.cpu(), after.flatten(2)[0].T.cpu(), weights, brightest)
+        )
     return ToneMap(_blend(curves, faces, rgb.shape[-2], rgb.shape[-1]))
+
+
+def _brightest(rgb: Tensor) -> float:
+    """The brightness that a hundredth of a picture exceeds."""
+    light = strongest(rgb).flatten()
+    return float(light[:: max(1, len(light) // 100_000)].quantile(0.99))
 
 
 def _blend(curves: Sequence[ToneCurve], faces: Sequence[Face], height: int, width: int) -> Tensor:
