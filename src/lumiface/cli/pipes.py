@@ -25,6 +25,18 @@ def refuse_missing(inputs: Sequence[str]) -> int | None:
     return BAD_INPUT
 
 
+def are_urls(inputs: Sequence[str], output: str | None) -> bool:
+    """Whether a batch is one of URLs (s3://, gs://, file:// and so on) and not of paths.
+
+    Raises:
+        SettingError: only some of inputs and output are URLs, or there is no output.
+    """
+    urls = ["://" in text for text in [*inputs, output or ""]]
+    if any(urls) and not all(urls):
+        raise SettingError("inputs and output: all URLs, or all paths; write a folder here as file:///…")
+    return all(urls)
+
+
 class Pipes:
     """Stands in for `-` with files in a temporary folder, which is gone at the end.
 
@@ -48,7 +60,7 @@ class Pipes:
         self.to_stdout = str(output) == PIPE if output is not None else from_stdin
         if self.to_stdout and sys.stdout.isatty():
             raise SettingError("the picture would go to the terminal; add > FILE, or -o FILE")
-        if self.to_stdout and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
+        if self.to_stdout and (len(inputs) != 1 or Path(inputs[0]).is_dir()):
             raise SettingError("standard output takes one picture; name a folder: -o DIR")
         self.inputs, self.output = list(inputs), output
         self._folder: tempfile.TemporaryDirectory[str] | None = None

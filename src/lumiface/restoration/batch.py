@@ -15,7 +15,7 @@ from lumiface.restoration.files.jobs import SUFFIX, Job, Jobs, plan_jobs
 from lumiface.restoration.files.picture_files import left_line
 from lumiface.restoration.one_file import Box, FileOptions, Outcome, PictureRestorer, restore_file
 from lumiface.restoration.sheet import ContactSheet
-from lumiface.restoration.workers import Workers
+from lumiface.restoration.workers import WorkerPool
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ def run_jobs(
     max_megapixels: float = MAX_MEGAPIXELS,
     progress: Callable[[int, int, Path], None] | None = None,
     sheet: ContactSheet | None = None,
-    workers: Workers | None = None,
+    workers: WorkerPool | None = None,
 ) -> Summary:
     """Restore the planned pictures, one after the other or in several processes.
 
@@ -129,7 +129,7 @@ def run_jobs(
         progress: called with (number of finished pictures, total number, the picture just finished).
         sheet: shows every planned picture before and after, and why one failed. Its pages are written even
             if the batch is interrupted; a page that cannot be written counts as a failure.
-        workers: processes that restore the pictures in place of `restorer`.
+        workers: processes, here or on a cluster, that restore the pictures in place of `restorer`.
 
     Raises:
         SettingError: boxes are given with more or fewer than one picture, or the sheet is one of the inputs.
@@ -156,7 +156,7 @@ def run_jobs(
 
 
 def _outcomes(
-    todo: Sequence[Job], restorer: PictureRestorer, options: FileOptions, workers: Workers | None
+    todo: Sequence[Job], restorer: PictureRestorer, options: FileOptions, workers: WorkerPool | None
 ) -> Iterable[Outcome]:
     """In the order of the jobs."""
     if workers is not None:

@@ -35,6 +35,12 @@ class RestorerFactory(Protocol):
     def __call__(self) -> PictureRestorer: ...
 
 
+class WorkerPool(Protocol):
+    """What a batch needs of its workers."""
+
+    def outcomes(self, todo: Sequence[Job], options: FileOptions) -> Iterator[Outcome]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Workers:
     """Processes that take the jobs one by one.

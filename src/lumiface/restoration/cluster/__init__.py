@@ -1,0 +1,1 @@
+"""Batches on many machines: Ray's workers, and pictures in buckets."""
