@@ -20,6 +20,7 @@ from lumiface.faces import mtcnn, nms
 from lumiface.faces.boxes import largest_face_boxes
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.face import Face, drop_duplicates
+from lumiface.faces.mtcnn import HalvingPool
 from lumiface.faces.nms import batched_nms
 from lumiface.faces.pyramid import ImagePyramid
 from lumiface.imaging.io import decode_rgb8
@@ -212,3 +213,11 @@ def test_needs_no_tensorflow() -> None:
         "from lumiface.faces.detect import FaceDetector; FaceDetector(); assert 'mtcnn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("size", [(5, 7), (4, 6), (1, 3), (2, 1), (101, 64)])
+def test_halving_is_max_pooling(size: tuple[int, int]) -> None:
+    pictures = rand(2, 10, *size) - 0.5
+    expected = F.max_pool2d(pictures, 2, 2, ceil_mode=True)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        assert torch.equal(HalvingPool()(pictures.contiguous(memory_format=layout)), expected)

@@ -25,11 +25,6 @@ from lumiface.imaging.quantize import from_uint8
 POINTS = torch.tensor([[204.0, 101.0], [247.0, 103.5], [225.0, 126.0], [202.0, 139.0], [245.0, 141.5]])
 
 
-@pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return FaceDetector()
-
-
 def _dark(rgb: Tensor, gamma: float) -> Tensor:
     return (0.7 * (0.95 * rgb) ** gamma * 255).round() / 255
 
@@ -52,7 +47,8 @@ def test_even_light_finds_what_the_dark_hides(astronaut: Tensor, detector: FaceD
     """A face at three of 255 levels next to a bright wall: invisible without normalisation."""
     scene = torch.full((1, 3, 320, 640), 0.8)
     scene[..., 320:] = (0.06 * _dark(astronaut[..., :320, 64:384], 2.0) / 0.7 * 255).round() / 255
-    assert detector(scene) == [[]]
+    if type(detector) is FaceDetector:  # YuNet sees it even so
+        assert detector(scene) == [[]]
     (face,) = find_faces(scene, detector)
     assert _off(face, POINTS - torch.tensor([64.0 - 320.0, 0.0])) < 6.0
 
@@ -186,7 +182,8 @@ def test_two_pictures_are_refused(detector: FaceDetector) -> None:
 
 
 def test_recall_in_the_dark(shared_data: Callable[[str], Path], detector: FaceDetector) -> None:
-    """The last column of the table in `find`: of 300 faces 286 by the detector alone, 299 by `find_faces`."""
+    """The last column of the table in `find`: of 300 faces 286 or 292 by the detector alone, 299 by
+    `find_faces`."""
     pictures: list[Tensor] = []
     with tarfile.open(shared_data("faces256-test.tar")) as tar:
         for member in [member for member in tar.getmembers() if member.isfile()]:
@@ -199,5 +196,5 @@ def test_recall_in_the_dark(shared_data: Callable[[str], Path], detector: FaceDe
     found = 0
     for picture in dark:
         found += any(face.side > 40 for face in find_faces(picture[None], detector, which="largest"))
-    assert 282 <= alone <= 290
+    assert (282 if type(detector) is FaceDetector else 288) <= alone <= 295
     assert found >= 297

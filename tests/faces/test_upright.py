@@ -26,11 +26,6 @@ POINTS = torch.tensor([[204.0, 101.0], [247.0, 103.5], [225.0, 126.0], [202.0, 1
 
 
 @pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return FaceDetector()
-
-
-@pytest.fixture(scope="module")
 def shared_case() -> Find:
     return finder("LUMIFACE_CASES", SHARED_DIR / "cases")
 
@@ -110,13 +105,14 @@ def test_upright_faces_cost_one_search(
     astronaut: Tensor, detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searches: list[tuple[int, ...]] = []
-    forward = FaceDetector.forward
+    kind = type(detector)
+    forward = kind.forward
 
     def spy(self: FaceDetector, pictures: Tensor) -> list[list[Face]]:
         searches.append(tuple(pictures.shape))
         return forward(self, pictures)
 
-    monkeypatch.setattr(FaceDetector, "forward", spy)
+    monkeypatch.setattr(kind, "forward", spy)
     head, _ = _tile(astronaut, 100)
     find_upright(head, detector)
     single = len(searches)  # at one size or at two

@@ -11,7 +11,7 @@ import typer
 
 from lumiface.cli.pipes import Pipes
 from lumiface.cli.shared import INTERRUPTED, checked, print_error
-from lumiface.core.errors import InputError, OutputError, SettingError
+from lumiface.core.errors import AssetMissing, InputError, OutputError, SettingError
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,8 @@ def run_batch(
         if contact_sheet is not None:
             contact_sheet.refuse_inputs(job.source for job in jobs.todo)
         restorer = Restorer(model, config, str(torch_device)) if jobs.todo else None
-    except (InputError, OutputError) as error:  # the model or the output folder: no input can be restored
+    # The model, the detector's file or the output folder: no input can be restored.
+    except (AssetMissing, InputError, OutputError) as error:
         raise SettingError(str(error)) from error
     if restorer is None:
         return Summary.of_jobs(jobs)

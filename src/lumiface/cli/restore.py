@@ -42,6 +42,7 @@ def restore(
     background_model: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     faces: Annotated[str | None, typer.Option()] = None,
     min_face: Annotated[float | None, typer.Option()] = None,
+    detector: Annotated[str | None, typer.Option()] = None,
     box: Annotated[
         list[str] | None,
         typer.Option(metavar="X,Y,W,H", help="box of a face in pixels; replaces face detection; repeatable"),
@@ -96,6 +97,7 @@ def restore(
         "background_model": background_model,
         "faces": faces,
         "min_face": min_face,
+        "detector": detector,
         "save_prior": save_prior,
         "max_output_megapixels": max_output_megapixels,
     }

@@ -27,6 +27,7 @@ def video(
     background_model: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     faces: Annotated[str | None, typer.Option()] = None,
     min_face: Annotated[float | None, typer.Option()] = None,
+    detector: Annotated[str | None, typer.Option()] = None,
     quality: Annotated[
         float, typer.Option(min=0, max=51, help="of the H.264 stream, x264's CRF; smaller is better")
     ] = 16.0,
@@ -54,6 +55,7 @@ def video(
         "background_model": background_model,
         "faces": faces,
         "min_face": min_face,
+        "detector": detector,
         "max_output_megapixels": max_output_megapixels,
     }
     config = checked(RestoreConfig, options)

@@ -50,6 +50,8 @@ _BASICSR = "https://github.com/XPixelGroup/BasicSR/raw/master/basicsr/metrics/"
 # A commit, because the file has moved in that repository since.
 _MEDIAPIPE = "https://github.com/google-ai-edge/mediapipe/raw/a908d668c730da128dfa8d9f6bd25d519d006692/"
 _MEDIAPIPE_MODELS = "https://storage.googleapis.com/mediapipe-models/"
+# Likewise a commit: the file is exported anew from time to time.
+_YUNET = "https://github.com/ShiqiYu/libfacedetection.train/raw/dca340aa082c71081a68d17db8e58b33a58a914b/"
 _FIDELITY = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
 
 _TABLE = (
@@ -128,6 +130,15 @@ _TABLE = (
         source=_FIDELITY + "weights-inception-2015-12-05-6726825d.pth",
         sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
         licence="Apache-2.0",
+    ),
+    Asset(
+        name="yunet",
+        file="yunet_n_dynamic.onnx",
+        content="YuNet-n, a small face detector that OpenCV runs",
+        source="https://github.com/ShiqiYu/libfacedetection.train",
+        sha256="104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12",
+        licence="Apache-2.0",
+        url=_YUNET + "onnx/yunet_n_dynamic.onnx",
     ),
     Asset(
         name="zero_dce",
@@ -270,6 +281,9 @@ def _download(asset: Asset, url: str) -> Path:
 
     # pooch writes to a temporary file, checks the hash (ValueError) and only then renames; network errors
     # are OSErrors.
+    log = pooch.get_logger()
+    level = log.level
+    log.setLevel("WARNING")  # one line on what became of it is enough
     try:
         path = pooch.retrieve(
             url,
@@ -282,4 +296,7 @@ def _download(asset: Asset, url: str) -> Path:
             f"{asset.file} is missing ({asset.content}) and its download from {url} failed "
             f"({type(error).__name__}): put the file in {cache_folder()}"
         ) from error
+    finally:
+        log.setLevel(level)
+    log.info("%s downloaded from %s to %s", asset.file, url, path)
     return Path(path)

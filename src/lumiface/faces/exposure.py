@@ -12,6 +12,7 @@ from lumiface.imaging.mean_gamma import bisect_gamma
 
 _LEVEL = 0.45  # target of the mean luma
 _CELLS = 6  # cells along the longer side within which the light is measured
+_DARK = 0.15  # mean luma of a cell in which a detector may miss faces
 _DARKEST = 1.0 / 1024.0  # lower bound of the values: 0 to any power stays 0
 
 
@@ -27,11 +28,21 @@ def normalize_exposure(rgb: Tensor) -> Tensor:
     whole = luma(rgb)
     rgb = rgb.clamp(_DARKEST, 1.0) ** _exponent(whole)
     height, width = rgb.shape[-2:]
+    mean = F.interpolate(_cells(rgb), (height, width), mode="bilinear", align_corners=False).clamp(0.02, 0.9)
+    return rgb ** (math.log(_LEVEL) / mean.log()).sqrt()
+
+
+def has_dark_parts(rgb: Tensor) -> bool:
+    """Whether any cell of the pictures (B, 3, H, W) is so dark that faces there may be missed."""
+    return rgb.numel() > 0 and float(_cells(rgb).min()) < _DARK
+
+
+def _cells(rgb: Tensor) -> Tensor:
+    """Mean luma (B, 1, h, w) of about square cells, six along the longer side."""
+    height, width = rgb.shape[-2:]
     cell = max(height, width) / _CELLS
     grid = (max(1, round(height / cell)), max(1, round(width / cell)))
-    mean = F.interpolate(luma(rgb), grid, mode="area")
-    mean = F.interpolate(mean, (height, width), mode="bilinear", align_corners=False).clamp(0.02, 0.9)
-    return rgb ** (math.log(_LEVEL) / mean.log()).sqrt()
+    return F.interpolate(luma(rgb), grid, mode="area")
 
 
 def _exponent(light: Tensor) -> Tensor:

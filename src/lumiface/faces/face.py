@@ -52,7 +52,7 @@ def drop_duplicates(faces: list[Face]) -> list[Face]:
     """
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: (-face.score, -face.area, face.box)):
-        overlapping = [other for other in kept if _is_same(face, other)]
+        overlapping = [other for other in kept if is_same(face, other)]
         if not overlapping:
             kept.append(face)
         elif all(other.area < face.area / 3.0 for other in overlapping):
@@ -60,7 +60,8 @@ def drop_duplicates(faces: list[Face]) -> list[Face]:
     return sorted(kept, key=lambda face: (-face.score, -face.area, face.box))
 
 
-def _is_same(one: Face, other: Face) -> bool:
+def is_same(one: Face, other: Face) -> bool:
+    """Whether two boxes are the same face, by the overlap described in `drop_duplicates`."""
     width = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
     height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
     shared = max(0.0, width) * max(0.0, height)

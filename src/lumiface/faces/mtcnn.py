@@ -45,6 +45,26 @@ class ChannelSlopes(nn.PReLU):
         )
 
 
+class HalvingPool(nn.MaxPool2d):
+    """The largest of every 2 x 2, at the rim of what there is; fast on channels_last, as `ChannelSlopes`."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 2, ceil_mode=True)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that MaxPool2d gives it
+        height, width = (side // 2 * 2 for side in input.shape[-2:])
+        if min(height, width) == 0 or not input.is_contiguous(memory_format=torch.channels_last):
+            return F.max_pool2d(input, 2, 2, ceil_mode=True)
+        rows = input.permute(0, 2, 3, 1)
+        halves = torch.maximum(rows[:, 0:height:2], rows[:, 1:height:2])
+        if height < rows.shape[1]:
+            halves = torch.cat([halves, rows[:, height:]], 1)
+        quarters = torch.maximum(halves[:, :, 0:width:2], halves[:, :, 1:width:2])
+        if width < rows.shape[2]:
+            quarters = torch.cat([quarters, halves[:, :, width:]], 2)
+        return quarters.permute(0, 3, 1, 2)
+
+
 class ProposalNet(nn.Module):
     """P-Net: classifies every 12x12 window, two pixels apart, as face or not.
 
@@ -57,7 +77,7 @@ class ProposalNet(nn.Module):
         self.features = nn.Sequential(
             nn.Conv2d(3, 10, 3),
             ChannelSlopes(10),
-            nn.MaxPool2d(2, 2, ceil_mode=True),
+            HalvingPool(),
             nn.Conv2d(10, 16, 3),
             ChannelSlopes(16),
             nn.Conv2d(16, 32, 3),
@@ -68,8 +88,7 @@ class ProposalNet(nn.Module):
         _load(self, "pnet")
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        # Channels innermost: three times as fast on a CPU, the same values.
-        features = self.features(pictures.contiguous(memory_format=torch.channels_last))
+        features = self.features(_innermost(pictures))
         return self.face(features).softmax(1)[:, 1], self.box(features)
 
 
@@ -94,7 +113,7 @@ class RefineNet(nn.Module):
         _load(self, "rnet")
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.dense(_flatten(self.features(crops)))
+        features = self.dense(_flatten(self.features(_innermost(crops))))
         return self.face(features).softmax(1)[:, 1], self.box(features)
 
 
@@ -127,9 +146,14 @@ class OutputNet(nn.Module):
         _load(self, "onet")
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        features = self.dense(_flatten(self.features(crops)))
+        features = self.dense(_flatten(self.features(_innermost(crops))))
         points = self.points(features).unflatten(1, (2, 5)).transpose(1, 2)  # x0..x4, y0..y4 -> (N, 5, 2)
         return self.face(features).softmax(1)[:, 1], self.box(features), points
+
+
+def _innermost(pictures: Tensor) -> Tensor:
+    """Channels innermost in memory: up to three times as fast on a CPU, the same values."""
+    return pictures.contiguous(memory_format=torch.channels_last)
 
 
 def _flatten(features: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from lumiface.faces.warp import warp
 SURE = 0.95
 """Score of a face that needs no search of the other ways up, and of one found by that search."""
 
+_LEAD_QUICK, _LEAD = 0.3, 0.1  # of the upright score over the other turns', after one view and after six
 _WINDOW = 96  # side in pixels of the window in which a face is scored; its box takes half
 _CHUNK = 32  # faces scored at a time
 
@@ -140,23 +141,44 @@ def _of_boxes(
     return UprightFaces(main, [turn_face(face, main, width, height) for face in placed])
 
 
+@torch.inference_mode()
 def _features(rgb: Tensor, faces: list[Face], detector: FaceDetector) -> list[Face]:
     """Each face with score and landmarks of the quarter turn in which it scores most."""
     seen: list[Face] = []
     for start in range(0, len(faces), _CHUNK):
         chunk = faces[start : start + _CHUNK]
         windows = torch.cat([warp(rgb, _window(face), (_WINDOW, _WINDOW)) for face in chunk])
-        both = torch.cat([windows, normalize_exposure(windows)])
-        index = torch.arange(len(both), device=rgb.device)
-        boxes = both.new_tensor([[0.25, 0.25, 0.75, 0.75]]).mul(_WINDOW).expand(len(both), 4)
-        scores, points = detector.score_turns(both, index, boxes)
-        scores, points = scores.view(8, -1), points.view(8, -1, 5, 2).cpu()  # by turn and exposure
-        for i, (face, best) in enumerate(zip(chunk, scores.argmax(0).tolist(), strict=True)):
+        scores, points = _scored(windows, detector, quick=True)
+        # Many faces are upright beyond doubt at the first look, most after all views; the others get even
+        # light, too.
+        unsure = _unsure(scores, _LEAD_QUICK)
+        scores[:, unsure], points[:, unsure] = _scored(windows[unsure], detector, quick=False)
+        unsure = unsure[_unsure(scores[:, unsure], _LEAD)]
+        lit_scores, lit_points = _scored(normalize_exposure(windows[unsure]), detector, quick=False)
+        all_scores = torch.cat([scores[:, unsure], lit_scores])
+        best = all_scores.argmax(0)
+        points[0, unsure] = torch.cat([points[:, unsure], lit_points])[best, torch.arange(len(best))]
+        scores[0, unsure] = all_scores.amax(0)
+        for face, score, there in zip(chunk, scores[0].tolist(), points[0], strict=True):
             back = _window(face)
-            landmarks = (points[best, i].double() / _WINDOW) @ back[:, :2].T + back[:, 2]
-            pairs = tuple((x, y) for x, y in landmarks.tolist())
-            seen.append(Face(face.box, float(scores[best, i]), pairs))
+            landmarks = (there.double() / _WINDOW) @ back[:, :2].T + back[:, 2]
+            seen.append(Face(face.box, score, tuple((x, y) for x, y in landmarks.tolist())))
     return seen
+
+
+def _unsure(scores: Tensor, lead: float) -> Tensor:
+    """Which of the faces with scores (4, N) are not found certainly and by that lead the right way up."""
+    return ((scores[0] < SURE) | (scores[0] - scores[1:].amax(0) < lead)).nonzero()[:, 0]
+
+
+def _scored(windows: Tensor, detector: FaceDetector, *, quick: bool) -> tuple[Tensor, Tensor]:
+    """Scores (4, N) and points (4, N, 5, 2), on the CPU, of faces in the middle of windows (N, 3, H, W)."""
+    if len(windows) == 0:
+        return torch.zeros(4, 0), torch.zeros(4, 0, 5, 2)
+    index = torch.arange(len(windows), device=windows.device)
+    boxes = windows.new_tensor([[0.25, 0.25, 0.75, 0.75]]).mul(_WINDOW).expand(len(windows), 4)
+    scores, points = detector.score_turns(windows, index, boxes, quick=quick)
+    return scores.cpu(), points.cpu()
 
 
 def _window(face: Face) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from lumiface.core.settings import Settings
+from lumiface.faces.choice import DetectorName
 from lumiface.restoration.tasks import TaskOption
 
 
@@ -47,6 +48,11 @@ class RestoreConfig(Settings):
     )
     faces: Literal["all", "largest", "none"] = Field(default="all", description="which faces to restore")
     min_face: float = Field(default=16.0, ge=12, description="size of the smallest face to detect, pixels")
+    detector: DetectorName = Field(
+        default="auto",
+        description="what finds faces: mtcnn; yunet, faster, a file of 0.3 MB; auto: yunet where its file "
+        "is present, else mtcnn",
+    )
     save_prior: bool = Field(
         default=False,
         description="save the 3D prior as a contact sheet and a turntable GIF (enhance)",

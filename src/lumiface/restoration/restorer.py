@@ -18,7 +18,7 @@ from lumiface.core.errors import SettingError
 from lumiface.core.forks import refuse_gpu
 from lumiface.core.memory import free_memory
 from lumiface.faces.align import face_matrix
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.choice import load_detector
 from lumiface.faces.face import Face
 from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face
@@ -62,6 +62,7 @@ class Restorer:
             Python.
 
     Raises:
+        AssetMissing: the detector asked for needs a file that is missing and cannot be downloaded.
         InputError: there is no such model.
         SettingError: the model was trained for another task, a model is named together with `task="auto"`, or
             there is no such device.
@@ -91,7 +92,7 @@ class Restorer:
         else:
             self.face_restorer = AutoRestorer(self.config, self.device)
         self.enlarge = Background(self.config.background_model, self.device)
-        self.detector = FaceDetector(min_face=self.config.min_face).eval().to(self.device)
+        self.detector = load_detector(self.config.detector, min_face=self.config.min_face).to(self.device)
 
     @overload
     def __call__(

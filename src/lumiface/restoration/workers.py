@@ -137,9 +137,12 @@ _process: tuple[PictureRestorer, FileOptions] | None = None
 
 
 def _start(factory: RestorerFactory, options: FileOptions, threads: int) -> None:
+    import cv2
+
     global _process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the batch; a picture in work is finished
     torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     _process = factory(), options
 
 
