@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from helpers import rand
-from lumiface.imaging.border import frame_mask
+from lumiface.imaging.border import copy_frame, inside_frame
 
 
 def _framed(inner: Tensor, sides: tuple[int, int, int, int], level: float) -> Tensor:
@@ -22,9 +22,11 @@ def _framed(inner: Tensor, sides: tuple[int, int, int, int], level: float) -> Te
 @pytest.mark.parametrize("level", [0.3, 0.55, 0.98])
 def test_it_is_found_to_the_pixel(sides: tuple[int, int, int, int], level: float) -> None:
     inner = 0.25 * rand(1, 3, 48, 60)
-    mask = frame_mask(_framed(inner, sides, level))
-    assert mask is not None
-    assert torch.equal(mask, F.pad(torch.zeros(1, 1, 48, 60), sides, value=1.0).bool())
+    picture = _framed(inner, sides, level)
+    left, _, top, _ = sides
+    assert inside_frame(picture) == (top, left, top + 48, left + 60)
+    framed = copy_frame(picture, torch.zeros_like(picture))
+    assert torch.equal(framed, picture * F.pad(torch.zeros(1, 1, 48, 60), sides, value=1.0))
 
 
 def _head_before_a_wall() -> Tensor:
@@ -47,4 +49,7 @@ def _head_before_a_wall() -> Tensor:
     ids=["none", "one colour", "a sky that fades", "black", "a head before a wall", "one pixel", "two rows"],
 )
 def test_what_is_no_frame(picture: Tensor) -> None:
-    assert frame_mask(picture) is None
+    assert inside_frame(picture) is None
+    untouched = torch.zeros_like(picture)
+    assert copy_frame(picture, untouched) is untouched
+    assert not untouched.any()

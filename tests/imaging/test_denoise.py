@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lumiface.imaging.denoise import denoise_shadows, noise_level
+from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.filters import box_mean, guided_filter
+from lumiface.imaging.noise_level import noise_level
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.03, 0.08])

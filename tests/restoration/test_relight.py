@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers import psnr
 from lumiface.imaging.color import luma
-from lumiface.restoration.light.relight import relight, transfer_light
+from lumiface.restoration.light import relight as relight_module
+from lumiface.restoration.light.relight import relight
 from lumiface.restoration.light.tone_curve import ToneCurve
+from lumiface.restoration.light.transfer import transfer_light
 
 
 def test_the_identity_changes_nothing(astronaut: Tensor) -> None:
@@ -125,3 +128,35 @@ def test_a_face_under_a_red_lamp_does_not_turn_pink(astronaut: Tensor) -> None:
     bright = lit[0, 0] > 0.3
     assert float((lit[0, 1] / lit[0, 0])[bright].mean()) < 0.25
     assert float((lit[0, 0] > 0.99).float().mean()) < 0.01
+
+
+@pytest.mark.parametrize("side", [300, 900])
+def test_tiles_are_the_whole_also_in_the_place_of_the_denoised(
+    side: int, astronaut: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a small picture and of one whose brightness is found on cells of two pixels."""
+    picture = (
+        torch.nn.functional.interpolate(astronaut[..., :300], size=(side, side + 7), mode="bilinear") ** 2.5
+    )
+    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
+    noisy, curve = (picture + 0.02 * noise).clamp(0, 1), ToneCurve(8.0, 0.45)
+    monkeypatch.setattr(relight_module, "_ROWS", 5000)
+    monkeypatch.setattr(relight_module, "_COLUMNS", 5000)
+    expected = relight(noisy, curve, picture)
+    assert float((expected - noisy).abs().max()) > 0.2
+    monkeypatch.setattr(relight_module, "_ROWS", 64)
+    monkeypatch.setattr(relight_module, "_COLUMNS", 100)
+    torch.testing.assert_close(relight(noisy, curve, picture), expected, atol=2e-5, rtol=0)
+    lit = relight(noisy, curve, picture, in_place=True)
+    assert lit is picture
+    torch.testing.assert_close(lit, expected, atol=2e-5, rtol=0)
+    assert relight(noisy, curve, noisy, in_place=True) is not noisy
+
+
+def test_brightness_found_on_cells_is_that_of_every_pixel(
+    astronaut: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = torch.nn.functional.interpolate(astronaut, size=(900, 900), mode="bicubic").clamp(0, 1) ** 2
+    on_cells = relight(picture, ToneCurve(6.0, 0.5))
+    monkeypatch.setattr(relight_module, "_CELLS", 1000)  # windows that are never so many cells
+    assert psnr(on_cells, relight(picture, ToneCurve(6.0, 0.5))) > 55.0

@@ -10,14 +10,15 @@ from lumiface.imaging.light import strongest
 _EVEN = 3.0 / 255.0  # within this of its colour a strip counts as even
 _STEP, _EDGE = 16.0 / 255.0, 0.6  # the step behind a strip, along so much of it: a sky fades, a wall goes on
 _WIDEST = 0.3  # of the picture
+_AT_ONCE = 16  # rows that are compared together
 _LEAST_LIGHT = 0.2  # darker strips are as dark after relighting anyway
 
 
-def frame_mask(rgb: Tensor) -> Tensor | None:
-    """Where a picture (1, 3, H, W) in [0, 1] has a frame.
+def inside_frame(rgb: Tensor) -> tuple[int, int, int, int] | None:
+    """What a frame leaves of a picture (1, 3, H, W) in [0, 1].
 
     Returns:
-        (1, 1, H, W) bool, True in the frame; None if there is none.
+        top, left, bottom, right of the photograph in its frame; None if there is none.
     """
     height, width = rgb.shape[-2:]
     inside = [0, 0, height, width]  # top, left, bottom, right
@@ -27,26 +28,50 @@ def frame_mask(rgb: Tensor) -> Tensor | None:
         inside = [
             _strip(rows, height),
             _strip(columns, width),
-            height - _strip(rows.flip(2), height),
-            width - _strip(columns.flip(2), width),
+            height - _strip(rows, height, last=True),
+            width - _strip(columns, width, last=True),
         ]
-    if inside == [0, 0, height, width]:
-        return None
-    mask = torch.ones_like(rgb[:, :1], dtype=torch.bool)
-    mask[..., inside[0] : inside[2], inside[1] : inside[3]] = False
-    return mask
+    return None if inside == [0, 0, height, width] else (inside[0], inside[1], inside[2], inside[3])
 
 
-def _strip(rows: Tensor, height: int) -> int:
-    """Number of rows at the top that are of one colour, and end in an edge; 0: no strip."""
-    part = rows[:, :, : int(_WIDEST * height) + 1]
-    if part.shape[2] < 2 or part.shape[3] == 0:
+def copy_frame(rgb: Tensor, target: Tensor) -> Tensor:
+    """The frame of a picture, if it has one, laid over `target`, in place; both (1, 3, H, W)."""
+    inside = inside_frame(rgb)
+    if inside is not None:
+        top, left, bottom, right = inside
+        for rows, columns in (
+            (slice(top), slice(None)),
+            (slice(bottom, None), slice(None)),
+            (slice(top, bottom), slice(left)),
+            (slice(top, bottom), slice(right, None)),
+        ):
+            target[..., rows, columns] = rgb[..., rows, columns]
+    return target
+
+
+def _strip(rows: Tensor, height: int, *, last: bool = False) -> int:
+    """Number of rows at the top, or the bottom, that are of one colour, and end in an edge; 0: no strip."""
+    count = int(_WIDEST * height) + 1
+    part = rows[:, :, -count:] if last else rows[:, :, :count]
+    length = part.shape[2]
+    if length < 2 or part.shape[3] == 0:
         return 0
-    colour = part[:, :, :1].median(dim=3, keepdim=True).values
-    distance = (part - colour).abs().amax(dim=1)[0]  # (rows, length)
-    other = torch.nonzero((distance > _EVEN).any(dim=1))
-    count = int(other[0]) if len(other) else 0
-    if count < 2 or float(strongest(colour)) < _LEAST_LIGHT:
+
+    def distance(first: int, end: int) -> Tensor:
+        """(rows, length): of rows counted from the border, from the colour of the first."""
+        piece = part[:, :, length - end : length - first].flip(2) if last else part[:, :, first:end]
+        return (piece - colour).abs_().amax(dim=1)[0]
+
+    colour = (part[:, :, -1:] if last else part[:, :, :1]).median(dim=3, keepdim=True).values
+    if float(strongest(colour)) < _LEAST_LIGHT:
         return 0
-    steps = (distance[count : count + 2] > _STEP).float().mean(dim=1)
+    count = 0
+    for first in range(0, length, _AT_ONCE):
+        other = torch.nonzero((distance(first, min(length, first + _AT_ONCE)) > _EVEN).any(dim=1))
+        if len(other):
+            count = first + int(other[0])
+            break
+    if count < 2:
+        return 0
+    steps = (distance(count, min(length, count + 2)) > _STEP).float().mean(dim=1)
     return count if float(steps.max()) >= _EDGE else 0

@@ -12,7 +12,7 @@ from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures
 from lumiface.restoration.face_restorer import FaceRestorer, Log
-from lumiface.restoration.light.relight import transfer_light
+from lumiface.restoration.light.transfer import transfer_light
 from lumiface.restoration.restored import RestoredFace
 
 

@@ -16,7 +16,7 @@ from lumiface.faces.measure import FaceMeasures, exposure_weight, face_whiteness
 from lumiface.registry import Refinable, load_model, trained_on_camera, working_sizes
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.light.preserve import give_least_light, preserve_chroma, preserve_illumination
-from lumiface.restoration.light.relight import give_light, transfer_light
+from lumiface.restoration.light.transfer import give_light, transfer_light
 from lumiface.restoration.prior_view import render_prior_views
 from lumiface.restoration.restored import FaceReport, RestoredFace
 from lumiface.restoration.tasks import TOO_DARK, FaceTask, FaceTaskName, is_blurred, own_detail

@@ -27,7 +27,7 @@ from lumiface.faces.align import crop_face, face_matrix, invert, native_side
 from lumiface.faces.detect import FaceDetector
 from lumiface.faces.find import find_faces
 from lumiface.imaging.color import luma
-from lumiface.imaging.denoise import noise_level
+from lumiface.imaging.noise_level import noise_level
 from lumiface.imaging.quantize import from_uint8, to_uint8
 
 Reason = Literal["bright", "black", "no face", "small", "cut off", "bright face", "blurred", "duplicate"]
@@ -142,7 +142,7 @@ def sharpness(face: Tensor) -> float:
     """Sharpness of a face: its fine structure relative to its brightness; 0 for none.
 
     `(var(∇²y) - 5σ²) / mean(y)²`, y the luma of the face reduced to 128 x 128, ∇² the Laplacian of the four
-    neighbours, σ the noise of the face (`denoise.noise_level`): noise alone contributes 20σ² at the full
+    neighbours, σ the noise of the face (`noise_level.noise_level`): noise alone contributes 20σ² at the full
     size, a quarter of that after the reduction, and would mask any blur in a dark picture. The division by
     the squared mean makes the measure independent of brightness. Measured on 40 darkened faces of 256
     pixels, with noise of 0 to 2.5 levels: 0.13 (95 % above 0.06), and 0.043, 0.012, 0.005 and 0.002 after a

@@ -15,7 +15,7 @@ from lumiface.imaging.denoise import denoise_shadows
 from lumiface.registry import default_model, load_model, working_sizes
 from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.config import RestoreConfig
-from lumiface.restoration.light.relight import transfer_light
+from lumiface.restoration.light.transfer import transfer_light
 
 Way = Callable[[Tensor], Tensor]
 """A dark, damaged, aligned face (1, 3, S, S) in [0, 1] -> the restored face, of the same shape."""

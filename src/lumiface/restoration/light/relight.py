@@ -1,156 +1,129 @@
-"""Relighting of a whole photograph and of large faces: one gain for all channels, edge-aware, without noise.
+"""Relighting of a whole photograph: one gain for all channels, edge-aware, without noise, tile by tile.
 
 A network restores the faces; what surrounds them must be brightened alike, or the faces look pasted.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.faces.measure import WELL_LIT, face_light, inner_face
+from lumiface.imaging.coarse import CoarsePlanes
 from lumiface.imaging.color import luma
-from lumiface.imaging.denoise import LEAST_LIGHT, desaturate_blacks, gain_mask, reduce_noise
-from lumiface.imaging.filters import box_mean, guided_filter
-from lumiface.imaging.light import brightness, scale_colours, strongest, whiteness
-from lumiface.restoration.light.preserve import LEAST_FACE_LIGHT
-from lumiface.restoration.light.tone_curve import (
-    LARGEST_GAIN,
-    ToneCurve,
-    saturation_between,
-    shadow_end_of,
-    shadow_gain,
-)
-from lumiface.restoration.light.tone_map import ToneMap, uniform_tone
-
-_HEADROOM = (0.6, 0.95)
-"""Strongest channel above which the gain is limited more and more: under a coloured lamp, in white light."""
+from lumiface.imaging.denoise import REDUCE_REACH, desaturate_blacks, gain_mask, reduce_noise
+from lumiface.imaging.filters import box_mean
+from lumiface.imaging.light import scale_colours, strongest
+from lumiface.imaging.noise_level import LEVEL_SIDE, noise_level
+from lumiface.imaging.strips import Overwritten, Tile, bands, tiles
+from lumiface.restoration.light.tone_curve import ToneCurve
+from lumiface.restoration.light.tone_map import Tone, ToneMap, uniform_tone
 
 _DETAIL = 0.03
 """Contrast, in the square root of brightness, below which structure is detail: scaled, not flattened."""
 
+_CELLS = 4
+"""Radius of the filter that separates brightness from detail, in cells of a large picture."""
 
-def relight(rgb: Tensor, tone: ToneMap | ToneCurve, denoised: Tensor | None = None) -> Tensor:
+_ROWS, _COLUMNS = 256, 512  # of a tile: its planes stay in the cache of a core
+
+
+def relight(
+    rgb: Tensor,
+    tone: ToneMap | ToneCurve,
+    denoised: Tensor | None = None,
+    *,
+    in_place: bool = False,
+) -> Tensor:
     """Brighten a whole picture: hues and the contrast of detail are kept, noise does not grow with the light.
 
-    The gain follows the brightness without its detail, smoothed but for edges, so there are no halos.
+    The gain follows the brightness without its detail, smoothed but for edges, so there are no halos. Memory
+    beyond the result is that of a band of rows.
 
     Args:
         rgb: (1, 3, H, W) in [0, 1].
         tone: the curve, or the curve at every place.
         denoised: the denoised picture, used where the tone brightens; elsewhere the picture stays sharp.
+        in_place: the result takes the place of `denoised`, unless that is `rgb` itself.
 
     Returns:
         (1, 3, H, W) in [0, 1]; where the gain is 1, the picture itself.
     """
     tone = uniform_tone(tone) if isinstance(tone, ToneCurve) else tone
     quiet = rgb if denoised is None else denoised
-    light = strongest(quiet)
-    base = _without_detail(light)
-    gain, _ = tone.gains(base, light)
-    smooth = reduce_noise(rgb.lerp(quiet, gain_mask(gain)), gain)
-    gain, saturation = tone.gains(base, strongest(smooth))
-    # Near an edge the mean around a black pixel is not black, so the pixel's own luma bounds it.
-    before = torch.minimum(box_mean(light, 2), luma(smooth))
-    return scale_colours(desaturate_blacks(smooth, before, gain), gain, saturation)
+    lit = quiet if in_place and quiet is not rgb else torch.empty_like(rgb)
+    work = _Relighting(rgb, tone, brightness_lines(quiet))
+    sigma = work.noise(quiet)
+    before = Overwritten(quiet, REDUCE_REACH)
+    height, width = rgb.shape[-2:]
+    for band in bands(height, width, _ROWS, REDUCE_REACH):
+        rows = band.read(quiet)
+        if lit is quiet:
+            rows = before.read(band.origin[0], band.end[0])
+            before.advance(band.bottom)
+        for tile in band.columns(_COLUMNS):
+            tile.place(lit).copy_(work.tile(tile, rows[..., tile.origin[1] : tile.end[1]], sigma))
+    return lit
 
 
-def transfer_light(native: Tensor, small: Tensor, small_lit: Tensor) -> Tensor:
-    """Carry the network's relighting of a downscaled face over to the full-resolution face.
+def brightness_lines(quiet: Tensor) -> CoarsePlanes:
+    """Slope and offset that make of the square root of a pixel's brightness that without its detail.
 
-    Locally the brightness of the relit copy is a linear function of the copy's, with a slope and an offset.
-    Both are smooth, so they are upsampled and applied at full resolution (the idea of the fast guided
-    filter). All channels get one gain: the hue is the photograph's, not the network's.
-
-    Args:
-        native: (1, 3, H, W).
-        small: (1, 3, h, w), the downscaled copy.
-        small_lit: the copy after, of any size; it is reduced to the copy's.
-
-    Returns:
-        (1, 3, H, W) in [0, 1].
-    """
-    size = native.shape[-2:]
-    small_lit = F.interpolate(small_lit, size=small.shape[-2:], mode="area")
-    light, lit = brightness(small), brightness(small_lit)
-    mean_in, mean_out = box_mean(light, 3), box_mean(lit, 3)
-    covariance = box_mean(light * lit, 3) - mean_in * mean_out
-    variance = (box_mean(light * light, 3) - mean_in * mean_in).clamp(min=0.0)
-    # In flat parts the slope falls back to the plain ratio of the means, which cannot invert a structure.
-    ratio = (mean_out / mean_in.clamp(min=LEAST_LIGHT)).clamp(0.0, LARGEST_GAIN)
-    trust = 1e-3 * mean_in.clamp(min=LEAST_LIGHT)
-    slope = box_mean(((covariance + trust * ratio) / (variance + trust)).clamp(0.0, LARGEST_GAIN), 3)
-    offset = box_mean(mean_out - slope * mean_in, 3)
-    # A coloured lamp gives little luma; a face under it is not to become as bright as one in white light.
-    ratio = box_mean(luma(small), 3) / mean_in.clamp(min=LEAST_LIGHT)
-    white = whiteness(ratio)
-    # Under such a lamp the network draws a face in white light, flat and pale: there, only its gain counts.
-    gain = _plain_gain(light, lit)
-    slope, offset = gain + white * (slope - gain), white * offset
-    slope, offset, dark, white = (
-        F.interpolate(part, size=size, mode="bicubic", align_corners=False)
-        for part in (slope, offset, mean_in, white)
-    )
-    quiet = reduce_noise(native, slope.clamp(min=1.0))
-    own = brightness(quiet)
-    target = (slope * own + offset).clamp(0.0, 1.0)
-    white = white.clamp(0.0, 1.0)
-    target = torch.where(target > own, torch.maximum(target * (0.7 + 0.3 * white), own), target)
-    gain = (target / own.clamp(min=LEAST_LIGHT)).clamp(max=LARGEST_GAIN)
-    gain = shadow_gain(gain, own, shadow_end_of(light[_skin(light) > 0]))
-    gain = _unclipped(gain, strongest(quiet), _HEADROOM[0] + (_HEADROOM[1] - _HEADROOM[0]) * white)
-    return scale_colours(desaturate_blacks(quiet, dark, gain), gain, _saturation(small, small_lit))
-
-
-def _plain_gain(light: Tensor, lit: Tensor) -> Tensor:
-    """One gain for a whole face, that of the means of its skin, to no more than the least normal light."""
-    skin = _skin(light)
-    before, after = ((plane * skin).sum() / skin.sum() for plane in (light, lit))
-    return (after.clamp(max=LEAST_FACE_LIGHT) / before.clamp(min=LEAST_LIGHT)).clamp(1.0, LARGEST_GAIN)
-
-
-def give_light(quiet: Tensor) -> Tensor:
-    """A face too dark to read, lit by one gain for all of its pixels, as far as the largest gain goes.
-
-    There is no fall of the gain towards black, where all of such a face lies; it has colour only where it is
-    not black.
+    They are those of a guided filter (`filters.guided_filter`) of a hundredth of the picture; in the square
+    root noise is about even. In a large picture the windows are made of cells, whose means are exact, and
+    slope and offset, which vary slowly, are found for the cells only.
 
     Args:
-        quiet: (1, 3, S, S) in [0, 1], an aligned face without its noise.
-
-    Returns:
-        (1, 3, S, S) in [0, 1].
+        quiet: (1, 3, H, W) in [0, 1].
     """
-    gain = min(WELL_LIT[1] / max(face_light(quiet), LEAST_LIGHT), LARGEST_GAIN)
-    gains = torch.full_like(quiet[:, :1], max(gain, 1.0))
-    return desaturate_blacks(scale_colours(quiet, gains), box_mean(luma(quiet), 2), gains)
+    height, width = quiet.shape[-2:]
+    radius = max(2, round(0.01 * min(height, width)))
+    cell = max(1, (2 * radius + 1) // (2 * _CELLS + 1))
+    means: list[Tensor] = []
+    for strip in bands(height, width, cell * max(1, _ROWS // cell)):
+        root = strongest(strip.read(quiet)).sqrt()
+        both = torch.cat([root, root.square()], 1)
+        means.append(F.avg_pool2d(both, cell, ceil_mode=True) if cell > 1 else both)
+    mean, square = box_mean(torch.cat(means, -2), radius if cell == 1 else _CELLS).split(1, 1)
+    variance = square - mean * mean
+    slope = variance / (variance.clamp(min=0.0) + _DETAIL**2)
+    lines = box_mean(torch.cat([slope, mean - slope * mean], 1), radius if cell == 1 else _CELLS)
+    return CoarsePlanes(lines, (float(cell), float(cell)))
 
 
-def _unclipped(gain: Tensor, strong: Tensor, headroom: Tensor) -> Tensor:
-    """The gain, limited where it would bring the strongest channel near white: a face under a red lamp cannot
-    have the luma of one in white light, and would turn flat and pink."""
-    lit = strong * gain
-    room = 1.0 - headroom
-    soft = headroom + room * (1.0 - (-(lit - headroom) / room).exp())
-    limited = torch.where(lit > headroom, soft, lit) / strong.clamp(min=LEAST_LIGHT)
-    return torch.where(gain > 1.0, limited.clamp(min=1.0), gain)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Relighting:
+    """The work on one tile with a halo of `REDUCE_REACH`; `quiet`: the denoised tile, with the halo."""
 
+    rgb: Tensor
+    tone: ToneMap
+    lines: CoarsePlanes
 
-def _saturation(small: Tensor, small_lit: Tensor) -> float:
-    """The network's change of saturation of the skin, within bounds, as `fit_curve` measures it."""
-    gain = luma(small_lit) / luma(small).clamp(min=LEAST_LIGHT)
-    plain = scale_colours(small, gain)
-    weights = _skin(small).flatten()
-    return saturation_between(plain.flatten(2)[0].T, small_lit.flatten(2)[0].T, weights)
+    def noise(self, quiet: Tensor) -> float:
+        """The noise level of the picture as `reduce_noise` sees it; `quiet`: the whole."""
+        height, width = (min(side, LEVEL_SIDE) for side in quiet.shape[-2:])
+        light = quiet.new_empty(1, 1, height, width)
+        for tile in tiles(height, width, (_ROWS, _COLUMNS)):
+            tile = replace(tile, height=quiet.shape[-2], width=quiet.shape[-1])
+            tile.place(light).copy_(luma(self._mix(tile, tile.read(quiet))[0]))
+        return noise_level(light)
 
+    def tile(self, tile: Tile, quiet: Tensor, sigma: float) -> Tensor:
+        """The relit tile, without the halo."""
+        mixed, tone, light = self._mix(tile, quiet)
+        smooth = tile.inner(reduce_noise(mixed, tone.gain(light), sigma))
+        tone = tone.part(tile.inner)
+        gain = tone.gain(strongest(smooth))
+        # Near an edge the mean around a black pixel is not black, so the pixel's own luma bounds it.
+        before = torch.minimum(tile.inner(box_mean(light, 2)), luma(smooth))
+        return scale_colours(desaturate_blacks(smooth, before, gain), gain, tone.saturation_of(gain))
 
-def _skin(aligned: Tensor) -> Tensor:
-    return inner_face(aligned.shape[-1], aligned.device)
-
-
-def _without_detail(light: Tensor) -> Tensor:
-    """(1, 1, H, W) -> the same smoothed by a guided filter in its square root, where noise is about even."""
-    root = light.sqrt()
-    radius = max(2, round(0.01 * min(light.shape[-2:])))
-    return guided_filter(root, root, radius, _DETAIL**2).clamp(0.0, 1.0).square()
+    def _mix(self, tile: Tile, quiet: Tensor) -> tuple[Tensor, Tone, Tensor]:
+        """The picture, denoised where it is brightened; its tone; strongest channel of `quiet`."""
+        light = strongest(quiet)
+        slope, offset = self.lines.at(tile).split(1, 1)
+        base = (slope * light.sqrt() + offset).clamp_(0.0, 1.0).square_()
+        tone = self.tone.at(base, tile)
+        return tile.read(self.rgb).lerp(quiet, gain_mask(tone.gain(light))), tone, light

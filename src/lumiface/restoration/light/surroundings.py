@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from lumiface.faces.face import Face
-from lumiface.imaging.border import frame_mask
+from lumiface.imaging.border import copy_frame
 from lumiface.restoration.light.relight import relight
 from lumiface.restoration.light.tone_curve import fallback_curve
 from lumiface.restoration.light.tone_map import ToneMap, tone_of_faces, uniform_tone
@@ -19,7 +18,7 @@ def tone_of_surroundings(
 
     Args:
         rgb: (1, 3, H, W).
-        quiet: the same without its noise.
+        quiet: the same without its noise; the result takes its place, unless it is `rgb` itself.
         faces: without any, shadows are lifted a little.
         patches: each face restored, (1, 3, S, S).
         kept: 0 to 1, how much of its own light each face kept.
@@ -34,11 +33,10 @@ def light_surroundings(rgb: Tensor, quiet: Tensor, tone: ToneMap) -> Tensor:
 
     Args:
         rgb: (1, 3, H, W).
-        quiet: the same without its noise.
+        quiet: the same without its noise; overwritten.
         tone: see `tone_of_surroundings`.
 
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    lit, frame = relight(rgb, tone, quiet), frame_mask(rgb)
-    return lit if frame is None else torch.where(frame, rgb, lit)
+    return copy_frame(rgb, relight(rgb, tone, quiet, in_place=True))

@@ -75,10 +75,10 @@ def curve_gain(light: Tensor, largest: Tensor, power: Tensor | float) -> Tensor:
     It is the least of the two parts; an L4 norm of their inverses makes the transition smooth.
     """
     light = light.clamp(LEAST_LIGHT, 1.0)
-    floor, rise = largest**-_KNEE, light ** ((1.0 - power) * _KNEE)
-    smooth = (floor + rise) ** (-1.0 / _KNEE)
+    # Roots and squares take a tenth of the time of powers.
+    floor, rise = largest.square().square().reciprocal(), light ** ((1.0 - power) * _KNEE)
     # At white the norm would be below 1: divided by what it is there.
-    return (smooth * (floor + 1.0) ** (1.0 / _KNEE)).clamp(min=1.0)
+    return ((floor + 1.0) / (floor + rise)).sqrt().sqrt().clamp(min=1.0)
 
 
 def shadow_gain(gain: Tensor, light: Tensor, shadow_end: Tensor | float) -> Tensor:

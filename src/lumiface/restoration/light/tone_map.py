@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,9 @@ from torch import Tensor
 from lumiface.faces.align import crop_face, face_matrix, invert, native_side
 from lumiface.faces.face import Face
 from lumiface.faces.measure import inner_face
+from lumiface.imaging.coarse import CoarsePlanes
 from lumiface.imaging.light import strongest
+from lumiface.imaging.strips import Tile, whole
 from lumiface.restoration.light.tone_curve import ToneCurve, curve_gain, fit_curve, shadow_gain
 
 _CELLS = 64  # the parameters are blended on a grid of this many cells along the longer side
@@ -34,20 +36,55 @@ class ToneMap:
     parameters: Tensor
 
     def gains(self, base: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
-        """Gain and saturation of every pixel, both (1, 1, H, W).
+        """Gain and saturation of every pixel of a whole picture, both (1, 1, H, W).
 
         Args:
-            base: (1, 1, H, W) strongest channel in [0, 1] without fine detail: decides the gain, so that the
-                contrast of the detail is kept.
-            own: (1, 1, H, W) strongest channel of the pixels: what is black by itself stays so.
+            base, own: as of `at` and `Tone.gain`.
         """
-        size = base.shape[-2:]
-        maps = F.interpolate(self.parameters.to(base), size=size, mode="bilinear", align_corners=False)
-        log_largest, power, saturation, shadow_end = maps.split(1, dim=1)
-        gain = curve_gain(base, log_largest.exp(), power)
-        gain = shadow_gain(gain, torch.minimum(base, own), shadow_end)
-        # Where the gain is 1, saturation does not change either.
-        return gain, 1.0 + (saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)
+        tone = self.at(base, whole(*base.shape[-2:]))
+        gain = tone.gain(own)
+        return gain, tone.saturation_of(gain)
+
+    def at(self, base: Tensor, tile: Tile) -> Tone:
+        """The tone of a tile with its halo.
+
+        Args:
+            base: (1, 1, h, w) strongest channel in [0, 1] without fine detail: decides the gain, so that the
+                contrast of the detail is kept.
+        """
+        cells = self.parameters.to(base)
+        size = (tile.height / cells.shape[-2], tile.width / cells.shape[-1])
+        log_largest, power, saturation, shadow_end = CoarsePlanes(cells, size).at(tile).split(1, dim=1)
+        return Tone(curve_gain(base, log_largest.exp(), power), saturation, base, shadow_end)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tone:
+    """The tone of every pixel of a part of a picture; all (1, 1, h, w).
+
+    Attributes:
+        full: the gain without its fall towards black.
+        saturation: the factor on colour where the gain is large.
+        base: what decided the gain.
+        shadow_end: see `ToneCurve`.
+    """
+
+    full: Tensor
+    saturation: Tensor
+    base: Tensor
+    shadow_end: Tensor
+
+    def gain(self, own: Tensor) -> Tensor:
+        """The gain; `own`: strongest channel of the pixels: what is black by itself stays so."""
+        return shadow_gain(self.full, torch.minimum(self.base, own), self.shadow_end)
+
+    def saturation_of(self, gain: Tensor) -> Tensor:
+        """The factor on colour; where the gain is 1, saturation does not change either."""
+        return 1.0 + (self.saturation - 1.0) * ((gain - 1.0).abs() * 2.0).clamp(max=1.0)
+
+    def part(self, cut: Callable[[Tensor], Tensor]) -> Tone:
+        """Of a part of the planes."""
+        return Tone(cut(self.full), cut(self.saturation), cut(self.base), cut(self.shadow_end))
 
 
 def uniform_tone(curve: ToneCurve) -> ToneMap:
@@ -84,8 +121,8 @@ def tone_of_faces(
 
 def _brightest(rgb: Tensor) -> float:
     """The brightness that a hundredth of a picture exceeds."""
-    light = strongest(rgb).flatten()
-    return float(light[:: max(1, len(light) // 100_000)].quantile(0.99))
+    step = max(1, math.isqrt(rgb.shape[-2] * rgb.shape[-1] // 100_000))
+    return float(strongest(rgb[..., ::step, ::step]).quantile(0.99))
 
 
 def _blend(curves: Sequence[ToneCurve], faces: Sequence[Face], height: int, width: int) -> Tensor:

@@ -1,0 +1,112 @@
+"""The noise of a photograph, estimated from its second differences."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from lumiface.imaging.color import luma
+from lumiface.imaging.filters import box_mean
+from lumiface.imaging.strips import strips
+
+ROUNDING_NOISE = 1.0 / 255.0 / 12.0**0.5
+"""Standard deviation of the error of rounding to 8 bits."""
+
+LIGHT_RADIUS = 4
+"""Radius of the windows whose mean luma counts as the light of a pixel."""
+
+_MASK_NORM = 6.0  # of Immerkaer's mask, the second difference along one axis of that along the other
+_BINS = 10
+_LARGEST = 0.06
+_FEWEST = 100  # responses from which noise is estimated
+_SAMPLES = 300_000  # pixels of a large picture that are looked at
+
+
+def local_light(rgb: Tensor) -> Tensor:
+    """(1, 3, H, W) -> (1, 1, H, W): the mean luma around each pixel, which decides its noise."""
+    return box_mean(luma(rgb), LIGHT_RADIUS)
+
+
+class NoiseByLight:
+    """The noise level as a function of brightness: the sRGB curve amplifies it in dark parts.
+
+    Of a picture of more than a megapixel, every second, third … pixel of every such row is looked at.
+
+    Args:
+        rgb: (1, 3, H, W) in [0, 1].
+        brightest: light up to which the noise is measured; above, it counts as that of the brightest bin.
+
+    Attributes:
+        levels: (bins,), the standard deviation by light, at least the rounding noise.
+    """
+
+    def __init__(self, rgb: Tensor, brightest: float) -> None:
+        edges = torch.linspace(0.0, brightest, _BINS + 1, device=rgb.device).square() / brightest
+        self._edges = edges[1:-1].contiguous()  # finer where darker
+        step = _step(rgb)
+        response, light = _responses(rgb, step), _light_on_grid(rgb, step)
+        light = light.expand_as(response)
+        found: list[Tensor] = []
+        for low, high in pairwise(edges.tolist()):
+            members = response[(light >= low) & (light < high)]
+            level = _deviation(members) if len(members) >= _FEWEST else response.new_tensor(0.0)
+            found.append(level.clamp(ROUNDING_NOISE, _LARGEST))
+        self.levels = torch.stack(found)
+
+    def __call__(self, light: Tensor) -> Tensor:
+        """The standard deviation of pixels of this light, of any shape."""
+        return self.levels[torch.bucketize(light, self._edges)]
+
+
+def noise_level(light: Tensor) -> float:
+    """Standard deviation of a picture's noise, estimated from its second difference along both axes.
+
+    Immerkaer's mask (1996) with the median instead of the mean, which is robust to edges; at least the
+    rounding noise of 8 bits. A large picture is judged by its first 2048 rows and columns.
+
+    Args:
+        light: (1, 1, H, W) in [0, 1].
+    """
+    corner = light[..., :LEVEL_SIDE, :LEVEL_SIDE]
+    response = _responses(corner, _step(corner))
+    return max(float(_deviation(response)), ROUNDING_NOISE) if response.numel() else ROUNDING_NOISE
+
+
+LEVEL_SIDE = 2048
+"""Rows and columns that `noise_level` looks at."""
+
+
+def _step(planes: Tensor) -> int:
+    return max(1, math.isqrt(planes.shape[-2] * planes.shape[-1] // _SAMPLES))
+
+
+def _deviation(response: Tensor) -> Tensor:
+    """The standard deviation of noise with these responses (any shape), from about 100,000 of them.
+
+    0.6745 is the median of |N(0, 1)|.
+    """
+    flat = response.flatten()
+    return flat[:: max(1, len(flat) // 100_000)].median() / 0.6745 / _MASK_NORM
+
+
+def _responses(planes: Tensor, step: int) -> Tensor:
+    """Absolute response to the mask at every `step`-th inner pixel; (1, C, h, w), empty under 3 pixels."""
+    if min(planes.shape[-2:]) < 3:
+        return planes[..., :0, :0]
+    rows = planes[..., :-2:step, :] - 2.0 * planes[..., 1:-1:step, :] + planes[..., 2::step, :]
+    return (rows[..., :-2:step] - 2.0 * rows[..., 1:-1:step] + rows[..., 2::step]).abs_()
+
+
+def _light_on_grid(rgb: Tensor, step: int) -> Tensor:
+    """`local_light` where `_responses` looks, (1, 1, h, w)."""
+    height, width = rgb.shape[-2:]
+    rows: list[Tensor] = [rgb[:, :1, :0, 1 : max(1, width - 1) : step]]
+    for strip in strips(height, width, LIGHT_RADIUS):
+        light = strip.inner(local_light(strip.read(rgb)))
+        first = max(1, strip.top)
+        first += (1 - first) % step
+        rows.append(light[..., first - strip.top : height - 1 - strip.top : step, 1 : width - 1 : step])
+    return torch.cat(rows, -2)
