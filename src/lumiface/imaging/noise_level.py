@@ -6,10 +6,12 @@ import math
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.imaging.color import luma
 from lumiface.imaging.filters import box_mean
+from lumiface.imaging.light import smoothstep
 from lumiface.imaging.strips import strips
 
 ROUNDING_NOISE = 1.0 / 255.0 / 12.0**0.5
@@ -23,6 +25,9 @@ _BINS = 10
 _LARGEST = 0.06
 _FEWEST = 100  # responses from which noise is estimated
 _SAMPLES = 300_000  # pixels of a large picture that are looked at
+_STRUCTURE = 0.6 / 255.0  # what half size shows of a dark picture without noise
+_WINDOW, _WINDOWS = 256, 4  # sides of the windows of a large picture, and how many in a row and column
+_LONGEST = 4096  # of a long and narrow picture
 
 
 def local_light(rgb: Tensor) -> Tensor:
@@ -48,13 +53,23 @@ class NoiseByLight:
         self._edges = edges[1:-1].contiguous()  # finer where darker
         step = _step(rgb)
         response, light = _responses(rgb, step), _light_on_grid(rgb, step)
+        fine = self._levels(response, light, edges)
+        half = F.avg_pool2d(_samples(rgb), 2)
+        coarse = [
+            self._levels(_responses(part, 1), _inner_light(part), edges)
+            for part in (half, F.avg_pool2d(half, 2))
+        ]
+        self.levels = torch.maximum(fine, _compressed(*coarse)).clamp(ROUNDING_NOISE, _LARGEST)
+
+    @staticmethod
+    def _levels(response: Tensor, light: Tensor, edges: Tensor) -> Tensor:
+        """The standard deviation by light, 0 where there are too few pixels."""
         light = light.expand_as(response)
         found: list[Tensor] = []
         for low, high in pairwise(edges.tolist()):
             members = response[(light >= low) & (light < high)]
-            level = _deviation(members) if len(members) >= _FEWEST else response.new_tensor(0.0)
-            found.append(level.clamp(ROUNDING_NOISE, _LARGEST))
-        self.levels = torch.stack(found)
+            found.append(_deviation(members) if len(members) >= _FEWEST else response.new_tensor(0.0))
+        return torch.stack(found)
 
     def __call__(self, light: Tensor) -> Tensor:
         """The standard deviation of pixels of this light, of any shape."""
@@ -77,6 +92,33 @@ def noise_level(light: Tensor) -> float:
 
 LEVEL_SIDE = 2048
 """Rows and columns that `noise_level` looks at."""
+
+
+def _compressed(half: Tensor, quarter: Tensor) -> Tensor:
+    """Noise whose finest part JPEG has taken, from what is left of it at half and quarter size.
+
+    White noise falls by half with each size, so twice what half size shows is what there was. Texture does
+    not fall, or grows. Measured on 16 dark faces with white noise of 2.4, 4.4 and 8.3 levels, which quality
+    88 leaves as 1.9, 2.9 and 5.9: full size shows 0.5, 0.7 and 3.2, half size 0.9, 1.5 and 2.9, quarter size
+    0.9, 1.2 and 1.8. Of dark pictures without noise half size shows up to 0.65, of dark grass and gravel 3.2
+    and 2.2, and quarter size 3.8 and 3.4.
+    """
+    falls = smoothstep((half / quarter.clamp(min=1e-6) - 1.0) / 0.25)
+    return falls * 2.0 * (half.square() - _STRUCTURE**2).clamp(min=0.0).sqrt()
+
+
+def _samples(rgb: Tensor) -> Tensor:
+    """(B, 3, h, w): the picture, or windows of a large one, evenly spread."""
+    height, width = rgb.shape[-2:]
+    if height * width <= _WINDOWS**2 * _WINDOW**2 or min(height, width) < _WINDOW:
+        return rgb[..., :_LONGEST, :_LONGEST]
+    tops, lefts = (torch.linspace(0, side - _WINDOW, _WINDOWS).int().tolist() for side in (height, width))
+    return torch.cat([rgb[..., y : y + _WINDOW, x : x + _WINDOW] for y in tops for x in lefts])
+
+
+def _inner_light(rgb: Tensor) -> Tensor:
+    """`local_light` of the inner pixels, where all of `_responses` are."""
+    return local_light(rgb)[..., 1:-1, 1:-1]
 
 
 def _step(planes: Tensor) -> int:
