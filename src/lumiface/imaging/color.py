@@ -5,10 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lumiface.imaging.strips import strips
+
 
 def luma(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) → (B, 1, H, W): BT.601 luma, full range, `0.299 R + 0.587 G + 0.114 B`, in [0, 1]."""
     return _weighted_sum(rgb, 0.299, 0.587, 0.114)
+
+
+def is_grey(rgb: Tensor) -> bool:
+    """Whether the channels of (B, 3, H, W) are equal; a picture in colour is known by its first rows."""
+    return all(
+        torch.equal(part[:, :1].expand_as(part), part)
+        for part in (strip.place(rgb) for strip in strips(rgb.shape[-2], rgb.shape[-1]))
+    )
 
 
 def luma_limited(rgb: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from lumiface.imaging.io import (
     raster_of_picture,
     read_picture,
 )
-from lumiface.imaging.quantize import to_samples
+from lumiface.imaging.quantize import from_samples, to_samples
 
 Same = TypeVar("Same", bytes, Image.Image, npt.NDArray[Any])
 """Kinds that come back as they are."""
@@ -146,12 +146,13 @@ def _of_array(array: npt.NDArray[Any]) -> Picture:
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind != "f" and (kind != "u" or size > 2):
         raise InputError(f"an array of {array.dtype} has no known range; {_ARRAYS}")
+    array = array.reshape(*array.shape[:2], -1)
+    if kind == "u":
+        return picture_of_planes(from_samples(array), ImageInfo(bits=8 * size))
     samples = array.astype(np.float32)  # a copy
-    if kind == "f":
-        _check_range(samples)
-    planes = torch.from_numpy(samples.reshape(*samples.shape[:2], -1)).permute(2, 0, 1)[None]
-    planes = planes.clamp(0.0, 1.0) if kind == "f" else planes / float(np.iinfo(array.dtype).max)
-    return picture_of_planes(planes, ImageInfo(bits=16 if kind == "u" and size == 2 else 8))
+    _check_range(samples)
+    planes = torch.from_numpy(samples).clamp_(0.0, 1.0).permute(2, 0, 1)[None].contiguous()
+    return picture_of_planes(planes, ImageInfo())
 
 
 def _check_range(samples: npt.NDArray[np.float32]) -> None:

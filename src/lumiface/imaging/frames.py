@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lumiface.core.errors import OutputError
@@ -58,9 +59,9 @@ def read_pictures(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) -
     """
     path = Path(path)
     rasters = decode_all(read_bytes(path), str(path), max_megapixels)
-    return PictureFile(
-        rasters.format, rasters.count, (picture_of_raster(raster, path) for raster in rasters.pictures)
-    )
+    # `map` holds no raster while its picture is worked on.
+    pictures = map(partial(picture_of_raster, path=path), rasters.pictures)
+    return PictureFile(rasters.format, rasters.count, pictures)
 
 
 def holds_all(source: PictureFile, target: Path) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,12 @@ from lumiface.core.files import read_bytes, write_bytes
 from lumiface.imaging.codec.decode import decode, decode_avif, is_avif
 from lumiface.imaging.codec.encode import encode
 from lumiface.imaging.codec.formats import FORMAT_OF_SUFFIX, WRITABLE, Format
+from lumiface.imaging.codec.icc import Space
 from lumiface.imaging.codec.raster import NO_METADATA, Metadata, Raster, Timing
 from lumiface.imaging.color import luma
-from lumiface.imaging.color_profile import read_colours, write_colours
-from lumiface.imaging.quantize import reduce_to_uint8, to_samples
+from lumiface.imaging.color_profile import from_srgb, read_colours, space_to_write
+from lumiface.imaging.quantize import from_samples, reduce_to_uint8, to_samples
+from lumiface.imaging.strips import Tile, strips
 from lumiface.imaging.transparency import fill_hidden, visible_alpha
 
 PICTURE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
@@ -121,8 +124,7 @@ def format_of_path(path: Path) -> Format:
 def picture_of_raster(raster: Raster, path: Path | None) -> Picture:
     """Decoded samples → sRGB in [0, 1], with nothing hidden under transparency."""
     bits = raster.samples.dtype.itemsize * 8
-    planes = torch.from_numpy(raster.samples.astype(np.float32)).permute(2, 0, 1)[None] / float(2**bits - 1)
-    rgb, alpha, grey = _split(planes)
+    rgb, alpha, grey = _split(from_samples(raster.samples))
     rgb, icc, remarks = read_colours(rgb, raster, grey=grey)
     info = ImageInfo(
         raster.format,
@@ -160,25 +162,34 @@ def raster_of_picture(picture: Picture, format_: Format, path: Path) -> Raster:
         OutputError: alpha and colour differ in size.
     """
     info, can = picture.info, WRITABLE.get(format_)
-    rgb = luma(picture.rgb).expand(-1, 3, -1, -1) if info.grey else picture.rgb
     wide = info.bits == 16 and can is not None and can.wide
     # These write grey as three equal channels, to which a profile of grey does not fit.
     holds_grey = format_ in ("JPEG", "PNG") or (
         format_ == "TIFF" and not (wide and picture.alpha is not None)
     )
-    rgb, icc = write_colours(
-        rgb, info.icc if can and can.icc else None, grey=info.grey, holds_grey=holds_grey
-    )
-    planes = rgb[:, 1:2] if info.grey else rgb
-    if picture.alpha is not None:
-        if picture.alpha.shape[-2:] != picture.rgb.shape[-2:]:
-            sizes = f"{tuple(picture.alpha.shape[-2:])} against {tuple(picture.rgb.shape[-2:])}"
-            raise OutputError(
-                f"{path}: alpha and colour differ in size, {sizes}; resize the alpha channel, too"
-            )
-        planes = torch.cat((planes, picture.alpha), dim=1)
-    samples = to_samples(planes[0], np.uint16 if wide else np.uint8)
+    profile = info.icc if can and can.icc else None
+    space, icc = space_to_write(profile, grey=info.grey, holds_grey=holds_grey)
+    if picture.alpha is not None and picture.alpha.shape[-2:] != picture.rgb.shape[-2:]:
+        sizes = f"{tuple(picture.alpha.shape[-2:])} against {tuple(picture.rgb.shape[-2:])}"
+        raise OutputError(f"{path}: alpha and colour differ in size, {sizes}; resize the alpha channel, too")
+    dtype = np.uint16 if wide else np.uint8
+    height, width = picture.rgb.shape[-2:]
+    channels = (1 if info.grey else 3) + (picture.alpha is not None)
+    samples: npt.NDArray[Any] = np.empty((height, width, channels), dtype)
+    for strip in strips(height, width):
+        samples[strip.top : strip.bottom] = to_samples(_planes_to_write(picture, strip, space)[0], dtype)
     return Raster(samples, format_, info.exif, icc, metadata=info.metadata, timing=info.timing)
+
+
+def _planes_to_write(picture: Picture, strip: Tile, space: Space | None) -> Tensor:
+    """The planes of a strip of a picture as its file has them: (1, C, h, w), in its colour space."""
+    rgb = strip.place(picture.rgb)
+    if picture.info.grey:
+        rgb = luma(rgb).expand(-1, 3, -1, -1)
+    if space is not None:
+        rgb = from_srgb(rgb, space)
+    planes = rgb[:, 1:2] if picture.info.grey else rgb
+    return planes if picture.alpha is None else torch.cat((planes, strip.place(picture.alpha)), dim=1)
 
 
 def decode_rgb8(data: bytes, name: str, *, max_megapixels: float = MAX_MEGAPIXELS) -> npt.NDArray[np.uint8]:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lumiface.imaging.strips import strips
+
 
 def to_uint8(rgb: Tensor) -> Tensor:
     """[0, 1] → 0..255, clipped, rounding half up (not half to even, as `round` does). Any shape."""
@@ -27,9 +29,25 @@ def from_uint8(picture: npt.NDArray[np.uint8]) -> Tensor:
 
 def to_samples(planes: Tensor, dtype: type[np.unsignedinteger[Any]]) -> npt.NDArray[np.unsignedinteger[Any]]:
     """(C, H, W) in [0, 1] → (H, W, C) integers of `dtype`, clipped, rounding half up."""
-    scaled = planes.detach().float() * float(np.iinfo(dtype).max)
-    clipped = scaled.add_(0.5).floor_().clamp_(0.0, float(np.iinfo(dtype).max))
-    return np.ascontiguousarray(clipped.permute(1, 2, 0).cpu().numpy().astype(dtype))
+    channels, height, width = planes.shape
+    samples = np.empty((height, width, channels), dtype)
+    most = float(np.iinfo(dtype).max)
+    for strip in strips(height, width):
+        scaled = strip.place(planes).detach().float() * most
+        clipped = scaled.add_(0.5).floor_().clamp_(0.0, most)
+        samples[strip.top : strip.bottom] = clipped.permute(1, 2, 0).cpu().numpy()
+    return samples
+
+
+def from_samples(samples: npt.NDArray[np.unsignedinteger[Any]]) -> Tensor:
+    """(H, W, C) integers → (1, C, H, W) float32 in [0, 1]: divided by the largest of their type."""
+    height, width, channels = samples.shape
+    planes = torch.empty(1, channels, height, width)
+    most = float(np.iinfo(samples.dtype).max)
+    for strip in strips(height, width):
+        values = torch.from_numpy(samples[strip.top : strip.bottom].astype(np.float32))
+        torch.div(values.permute(2, 0, 1)[None], most, out=strip.place(planes))
+    return planes
 
 
 def quantize(pictures: Tensor) -> Tensor:

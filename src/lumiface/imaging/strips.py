@@ -102,7 +102,7 @@ def in_strips(function: Callable[..., Tensor], *pictures: Tensor, out: Tensor | 
         out: takes the result; it may be one of the pictures. None: a new picture like the first.
     """
     out = torch.empty_like(pictures[0]) if out is None else out
-    for strip in strips(*out.shape[-2:]):
+    for strip in strips(out.shape[-2], out.shape[-1]):
         strip.place(out).copy_(function(*(strip.place(picture) for picture in pictures)))
     return out
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.core.errors import InputError, SettingError
+from lumiface.imaging.color import is_grey
 from lumiface.imaging.io import Picture
 from lumiface.registry import find_weights, list_models, load_model, read_metadata
 
@@ -105,7 +106,7 @@ def enlarge_by_tiles(upscaler: Upscaler, rgb: Tensor, scale: int, tile: int = TI
     """
     height, width = rgb.shape[-2:]
     reach = -(-upscaler.reach // 4) * 4  # tiles begin on the grid of the network's layers
-    grey = torch.equal(rgb.amax(dim=1), rgb.amin(dim=1))
+    grey = is_grey(rgb)
     result = rgb.new_empty(len(rgb), 3, height * scale, width * scale)
     step = tile // scale
     for top in range(0, height, step):

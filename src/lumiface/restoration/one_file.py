@@ -126,14 +126,19 @@ def _restore(job: Job, restorer: PictureRestorer, options: FileOptions, outcome:
     file = read_pictures(job.source, max_megapixels=options.max_megapixels)
     result = ResultFile(job, options.planned, file, options.quality)
     first: int | None = None
-    for number, picture in enumerate(file.pictures, start=1):
+    number = 0  # not by `enumerate`, which holds the picture
+    for picture in file.pictures:
+        number += 1
         # The frames of an animation are of one size, whatever the faces in each ask for.
         restored = restorer(picture, options.boxes, first if file.kind == "frames" else None)
-        result.add(restored)
         if options.shown and (first is None or file.kind == "pages"):
             name = job.source.name if first is None else f"{job.source.name}, page {number}"
             outcome.draw(partial(restored_row, name, picture, restored))
         first = first or restored.scale
+        # A large one is held once while it is made into samples, and not while they are encoded.
+        del picture
+        result.add(restored)
+        del restored
         if result.is_full:
             break
     result.write()

@@ -23,10 +23,11 @@ from lumiface.faces.face import Face
 from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face
 from lumiface.faces.upright import UprightFaces, find_upright
-from lumiface.imaging.color import luma
+from lumiface.imaging.color import is_grey, luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.exchange import Same, open_any
 from lumiface.imaging.io import Picture
+from lumiface.imaging.strips import in_strips
 from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.background import Background, replace_pixels
 from lumiface.restoration.config import RestoreConfig
@@ -163,7 +164,7 @@ class Restorer:
         task = self.face_restorer.main_task(measures)
         wanted = wanted or self.config.scale or self.face_restorer.scale(measures)
         scale = self._limit_scale(picture, wanted, notes)
-        grey = picture.info.grey or bool((rgb.amax(dim=1) - rgb.amin(dim=1)).max() == 0.0)
+        grey = picture.info.grey or is_grey(rgb)
         relights = config.background == "light" and config.strength > 0.0
         self._warn_of_memory(picture, scale, relights=relights)
         if config.strength == 0.0:
@@ -175,7 +176,7 @@ class Restorer:
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
         canvas = self.paint(rgb, denoised, faces, restored, scale)
         if grey and not config.colour:
-            canvas = luma(canvas).expand(-1, 3, -1, -1)
+            in_strips(lambda part: luma(part).expand_as(part), canvas, out=canvas)
         priors = [face.prior for face in restored if face.prior is not None]
         if config.save_prior and faces and not priors:
             notes.append("no 3D prior to save: the model has none")
@@ -224,7 +225,11 @@ class Restorer:
                 canvas, done.patch, face_matrix(face), scale=scale, match=match, in_place=True
             )
             canvas = pasted.canvas
-        return canvas if enlarged is None else enlarged.lerp(canvas, config.strength)
+        if enlarged is None:
+            return canvas
+        return in_strips(
+            lambda before, after: before.lerp(after, config.strength), enlarged, canvas, out=canvas
+        )
 
     def _warn_of_memory(self, picture: Picture, scale: int, *, relights: bool) -> None:
         """Once for all pages or frames of a file."""

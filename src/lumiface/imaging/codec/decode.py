@@ -208,8 +208,10 @@ def _frames(
             if picture.tell() != index:
                 picture.seek(index)
             check_size(picture.size, label, max_megapixels)
-            raster = _raster(picture, data, label, format_, index, animated)
-        yield raster
+            made = [_raster(picture, data, label, format_, index, animated)]
+        if index == indices[-1]:
+            picture.close()  # Pillow's copy of the pixels
+        yield made.pop()  # so that nothing here holds them while the caller works on them
 
 
 def _raster(

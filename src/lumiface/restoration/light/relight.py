@@ -27,7 +27,7 @@ _DETAIL = 0.03
 _CELLS = 4
 """Radius of the filter that separates brightness from detail, in cells of a large picture."""
 
-_ROWS, _COLUMNS = 256, 512  # of a tile: its planes stay in the cache of a core
+_ROWS, _COLUMNS = 128, 512  # of a tile: its planes stay in the cache of a core
 
 
 def relight(
@@ -82,7 +82,7 @@ def brightness_lines(quiet: Tensor) -> CoarsePlanes:
     radius = max(2, round(0.01 * min(height, width)))
     cell = max(1, (2 * radius + 1) // (2 * _CELLS + 1))
     means: list[Tensor] = []
-    for strip in bands(height, width, cell * max(1, _ROWS // cell)):
+    for strip in bands(height, width, cell * max(1, 64 // cell)):
         root = strongest(strip.read(quiet)).sqrt()
         both = torch.cat([root, root.square()], 1)
         means.append(F.avg_pool2d(both, cell, ceil_mode=True) if cell > 1 else both)
