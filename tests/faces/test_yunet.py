@@ -180,3 +180,16 @@ def test_auto_takes_yunet_where_it_is(file: Path, tmp_path: Path, monkeypatch: p
     assert type(load_detector("auto")) is FaceDetector
     with pytest.raises((InputError, AssetMissing), match="yunet"):
         load_detector("yunet")
+
+
+@pytest.mark.parametrize("name", ["face_013.png", "face_092.png", "face_098.jpg"])
+def test_a_face_that_fills_a_damaged_photograph_is_found(
+    name: str, shared_data: Find, detector: YuNetDetector
+) -> None:
+    """At full size YuNet's box of these was wrong or missing."""
+    with tarfile.open(shared_data("real-degraded.tar")) as tar:
+        data = tar.extractfile(name)
+        assert data is not None
+        rgb = from_uint8(decode_rgb8(data.read(), name))
+    (face,) = find_faces(rgb, detector)
+    assert 250 < face.side < 350
