@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from pathlib import Path
 
 import torch
@@ -13,6 +15,16 @@ _CGROUPS = (
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
 """Limit and use of a container, in version 2 and 1 of Linux's control groups."""
+
+
+def release_memory() -> None:
+    """Give freed memory back to the system, where the C library keeps it for later (glibc).
+
+    After many small tensors it keeps some hundred megabytes, which a large picture needs.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def free_memory(device: torch.device) -> float | None:

@@ -20,7 +20,7 @@ ROUNDING_NOISE = 1.0 / 255.0 / 12.0**0.5
 LIGHT_RADIUS = 4
 """Radius of the windows whose mean luma counts as the light of a pixel."""
 
-_MASK_NORM = 6.0  # of Immerkaer's mask, the second difference along one axis of that along the other
+_MASK, _MASK_NORM = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0)), 6.0  # Immerkaer's, and its norm
 _BINS = 10
 _LARGEST = 0.06
 _FEWEST = 100  # responses from which noise is estimated
@@ -138,8 +138,12 @@ def _responses(planes: Tensor, step: int) -> Tensor:
     """Absolute response to the mask at every `step`-th inner pixel; (1, C, h, w), empty under 3 pixels."""
     if min(planes.shape[-2:]) < 3:
         return planes[..., :0, :0]
-    rows = planes[..., :-2:step, :] - 2.0 * planes[..., 1:-1:step, :] + planes[..., 2::step, :]
-    return (rows[..., :-2:step] - 2.0 * rows[..., 1:-1:step] + rows[..., 2::step]).abs_()
+    height, width = planes.shape[-2:]
+    total = torch.zeros_like(planes[..., 1 : height - 1 : step, 1 : width - 1 : step])
+    for y, row in enumerate(_MASK):
+        for x, weight in enumerate(row):
+            total.add_(planes[..., y : height - 2 + y : step, x : width - 2 + x : step], alpha=weight)
+    return total.abs_()
 
 
 def _light_on_grid(rgb: Tensor, step: int) -> Tensor:
@@ -150,5 +154,6 @@ def _light_on_grid(rgb: Tensor, step: int) -> Tensor:
         light = strip.inner(local_light(strip.read(rgb)))
         first = max(1, strip.top)
         first += (1 - first) % step
-        rows.append(light[..., first - strip.top : height - 1 - strip.top : step, 1 : width - 1 : step])
+        on_grid = light[..., first - strip.top : height - 1 - strip.top : step, 1 : width - 1 : step]
+        rows.append(on_grid.clone())  # not a view, which would hold the strip
     return torch.cat(rows, -2)

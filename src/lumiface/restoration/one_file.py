@@ -126,9 +126,9 @@ def _restore(job: Job, restorer: PictureRestorer, options: FileOptions, outcome:
     file = read_pictures(job.source, max_megapixels=options.max_megapixels)
     result = ResultFile(job, options.planned, file, options.quality)
     first: int | None = None
-    number = 0  # not by `enumerate`, which holds the picture
+    number = 0
     for picture in file.pictures:
-        number += 1
+        number += 1  # noqa: SIM113 `enumerate` would hold the picture
         # The frames of an animation are of one size, whatever the faces in each ask for.
         restored = restorer(picture, options.boxes, first if file.kind == "frames" else None)
         if options.shown and (first is None or file.kind == "pages"):

@@ -16,7 +16,7 @@ from torch import Tensor
 from lumiface.core.device import choose_device
 from lumiface.core.errors import SettingError
 from lumiface.core.forks import refuse_gpu
-from lumiface.core.memory import free_memory
+from lumiface.core.memory import free_memory, release_memory
 from lumiface.faces.align import face_matrix
 from lumiface.faces.choice import load_detector
 from lumiface.faces.face import Face
@@ -172,6 +172,7 @@ class Restorer:
 
         if not faces and not found.rotated:
             notes.append(NO_FACE if config.faces != "none" else "faces not restored, as requested")
+        release_memory()
         denoised = cache(lambda: denoise_shadows(rgb))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
         canvas = self.paint(rgb, denoised, faces, restored, scale)
@@ -202,7 +203,7 @@ class Restorer:
         """The photograph (1, 3, H, W) enlarged and relit, with the restored faces pasted in.
 
         Args:
-            denoised: returns the photograph without its noise.
+            denoised: returns the photograph without its noise, which is overwritten.
             tone: the light around the faces; by default what was done to them.
         """
         config = self.config
@@ -218,6 +219,7 @@ class Restorer:
                 patches = [face.patch for face in restored]
                 kept = [face.report.own_light for face in restored]
                 tone = tone_of_surroundings(rgb, denoised(), faces, patches, kept)
+            release_memory()
             canvas = self.enlarge(light_surroundings(rgb, denoised(), tone), scale)
         for face, done in changed:
             match = config.background == "light"
