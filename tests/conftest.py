@@ -14,6 +14,7 @@ from torch import Tensor
 from helpers import SHARED_DIR, Find, finder
 
 torch.set_num_threads(1)
+os.environ.setdefault("LUMIFACE_RUNTIME", "torch")  # `auto` would try the engines of this machine
 # As in continuous integration: losses and metrics find their weights beside the checkout, if they are there.
 if (SHARED_DIR / "weights").is_dir():
     os.environ.setdefault("LUMIFACE_ASSETS", str(SHARED_DIR / "weights"))

@@ -12,6 +12,7 @@ from lumiface.cli.compare import compare
 from lumiface.cli.degrade import degrade
 from lumiface.cli.demo import demo
 from lumiface.cli.evaluate import evaluate
+from lumiface.cli.export import export
 from lumiface.cli.figure import figure
 from lumiface.cli.models import models
 from lumiface.cli.pack import pack_faces
@@ -64,6 +65,7 @@ app.command(no_args_is_help=True)(degrade)
 app.command(no_args_is_help=True)(prepare_meshes)
 app.command(no_args_is_help=True)(pack_faces)
 app.add_typer(models, name="models")
+app.command(no_args_is_help=True)(export)
 app.command(no_args_is_help=True)(sample)
 app.command()(demo)
 app.add_typer(figure, name="figure")

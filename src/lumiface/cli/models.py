@@ -78,7 +78,7 @@ def _ready_to_use() -> Any:
 
 def _trained() -> Any:
     from lumiface.figures.console_tables import amount
-    from lumiface.registry import read_metadata, shipped_weights
+    from lumiface.registry import read_licence, read_metadata, shipped_weights
 
     if not shipped_weights():
         return None
@@ -88,7 +88,9 @@ def _trained() -> Any:
         parameters, scale = _size(facts["method"], facts["config"])
         score = facts["score"] or {"name": ""}
         shown = f"{score['value']:.2f} dB" if score["name"] == "psnr_y" else "–"
-        table.add_row(name, facts["method"], amount(parameters), f"x{scale}", shown, _licence(path))
+        table.add_row(
+            name, facts["method"], amount(parameters), f"x{scale}", shown, read_licence(path) or "–"
+        )
     return table
 
 
@@ -240,14 +242,3 @@ def _cost(name: str, config: dict[str, Any]) -> dict[str, Any]:
             "settings": configure(name, config).model_dump(mode="json"),
         },
     }
-
-
-def _licence(weights: Path) -> str:
-    """The card's line "Licence: ...", without the word."""
-    card = weights.with_suffix(".md")
-    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
-    for line in lines:
-        word, colon, licence = line.strip(" -*").partition(":")
-        if colon and word.strip("* ").lower() in ("licence", "license"):
-            return licence.strip(" *")
-    return "see its card" if lines else "–"

@@ -74,6 +74,8 @@ def restore(
         float, typer.Option(help="larger inputs are refused before they are decoded")
     ] = 200.0,
     max_output_megapixels: Annotated[float | None, typer.Option()] = None,
+    runtime: Annotated[str | None, typer.Option()] = None,
+    precision: Annotated[str | None, typer.Option()] = None,
 ) -> None:
     """Restore dark, small or degraded photographs of people.
 
@@ -100,6 +102,8 @@ def restore(
         "detector": detector,
         "save_prior": save_prior,
         "max_output_megapixels": max_output_megapixels,
+        "runtime": runtime,
+        "precision": precision,
     }
     batch: dict[str, Any] = {
         "overwrite": overwrite,

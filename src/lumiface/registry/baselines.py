@@ -173,7 +173,7 @@ CLASSICAL = (
         "Keys: Cubic Convolution Interpolation (IEEE TASSP 1981)",
         Bicubic,
         BicubicConfig,
-        onnx=False,
+        torch_only="nothing is learned",
     ),
     _classical("gamma", "Mean gamma: a power that brings the mean to 0.5", "", GammaEnhancer, GammaConfig),
     _classical(
@@ -183,7 +183,7 @@ CLASSICAL = (
         CLAHEEnhancer,
         CLAHEConfig,
         dtypes=(torch.float32,),
-        onnx=False,
+        torch_only="it is computed by OpenCV",
     ),
     _classical(
         "lime",

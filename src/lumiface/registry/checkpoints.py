@@ -195,6 +195,21 @@ def read_metadata(name_or_path: str | Path) -> dict[str, Any]:
     return read_metadata_file(path)
 
 
+def read_licence(weights: Path) -> str:
+    """The line "Licence: ..." of a model's card, without the word; empty where there is no card.
+
+    Args:
+        weights: the model's file; the card is beside it.
+    """
+    card = weights.with_suffix(".md")
+    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
+    for line in lines:
+        word, colon, licence = line.strip(" -*").partition(":")
+        if colon and word.strip("* ").lower() in ("licence", "license"):
+            return licence.strip(" *")
+    return "see its card" if lines else ""
+
+
 def _safetensors(folder: str) -> dict[str, Path]:
     root = Path(str(resources.files("lumiface"))) / folder
     return {file.stem: file for file in sorted(root.glob("*.safetensors"))}

@@ -79,7 +79,12 @@ METHOD_SPECS = (
         recipe=None,
         recipe_config=None,
         capabilities=Capabilities(
-            SAME_SIZE, 8, (torch.float32,), tiling=False, aligned_face=True, onnx=False
+            SAME_SIZE,
+            8,
+            (torch.float32,),
+            tiling=False,
+            aligned_face=True,
+            torch_only="its 3D prior is sampled in many random steps",
         ),
         presets={"prior3d-paper": PAPER, "prior3d-small": SMALL},
         components=("prior3d-lifter", "prior3d-prior", "prior3d-enhancer"),
@@ -99,7 +104,7 @@ METHOD_SPECS = (
             (torch.float32,),
             tiling=False,
             aligned_face=True,
-            onnx=False,
+            torch_only="its fidelity is set for each picture, and its latents are optimised by gradients",
             sizes=_generator_sizes,
         ),
         presets={f"fusion-bfr-{size}": settings for size, settings in RESTORERS.items()},

@@ -57,7 +57,7 @@ class Capabilities:
         dtypes: floating types supported in inference.
         tiling: whether a picture may be cut into tiles (never if the network uses global statistics).
         aligned_face: whether the network needs an upright, aligned face.
-        onnx: whether it exports to ONNX, at a size fixed at export.
+        torch_only: why torch alone runs it and it is not exported, in a few words; empty: it is.
         sizes: working sizes of a network with a given configuration, where its checkpoint says none.
     """
 
@@ -66,7 +66,7 @@ class Capabilities:
     dtypes: tuple[torch.dtype, ...]
     tiling: bool
     aligned_face: bool
-    onnx: bool = True
+    torch_only: str = ""
     sizes: Callable[[Any], WorkingSizes] | None = None
 
     def sizes_of(self, config: Any) -> WorkingSizes:

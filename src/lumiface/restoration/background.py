@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import Tensor
 from lumiface.core.errors import InputError, SettingError
 from lumiface.imaging.color import is_grey
 from lumiface.imaging.io import Picture
-from lumiface.registry import find_weights, list_models, load_model, read_metadata
+from lumiface.registry import list_models, read_metadata
+from lumiface.runtimes import Precision, Runtime, load_network
 
 BICUBIC = "bicubic"
 """Instead of a model's name: no network."""
@@ -51,16 +53,24 @@ class Background:
         model: None: the shipped networks; "bicubic": none; else a name of `list_models()`, a file written by
             `lumiface train`, or a file that spandrel reads (Real-ESRGAN and others).
         device: where the networks run.
+        runtime, precision: as of `load_network`; networks of other projects run by torch.
 
     Raises:
         InputError: there is no such model, or the file cannot be read.
-        SettingError: the network does not enlarge photographs, or spandrel is not installed.
+        SettingError: the network does not enlarge photographs, spandrel is not installed, or there is no
+            such runtime on this machine.
     """
 
-    def __init__(self, model: str | None, device: torch.device) -> None:
-        self.device = device
+    def __init__(
+        self,
+        model: str | None,
+        device: torch.device,
+        runtime: Runtime = "auto",
+        precision: Precision = "float32",
+    ) -> None:
+        self._load = partial(load_upscaler, device=device, runtime=runtime, precision=precision)
         self._bicubic = model == BICUBIC
-        self._named = None if model is None or self._bicubic else load_upscaler(model, device)
+        self._named = None if model is None or self._bicubic else self._load(model)
         self._shipped: dict[int, Upscaler] = {}
 
     @torch.inference_mode()
@@ -79,7 +89,7 @@ class Background:
         if self._named is not None:
             return self._named
         if scale not in self._shipped:
-            self._shipped[scale] = load_upscaler(SHIPPED[scale], self.device)
+            self._shipped[scale] = self._load(SHIPPED[scale])
         return self._shipped[scale]
 
 
@@ -124,7 +134,12 @@ def enlarge_by_tiles(upscaler: Upscaler, rgb: Tensor, scale: int, tile: int = TI
     return result
 
 
-def load_upscaler(model: str, device: torch.device | str = "cpu") -> Upscaler:
+def load_upscaler(
+    model: str,
+    device: torch.device | str = "cpu",
+    runtime: Runtime = "auto",
+    precision: Precision = "float32",
+) -> Upscaler:
     """A network that enlarges photographs, by name or file.
 
     Raises:
@@ -143,7 +158,7 @@ def load_upscaler(model: str, device: torch.device | str = "cpu") -> Upscaler:
         raise SettingError(
             f"--background-model {model} was not trained to enlarge photographs; name another, or {BICUBIC}"
         )
-    network: Any = load_model(find_weights(model), device).to(memory_format=torch.channels_last)
+    network: Any = load_network(model, device, runtime, precision)
     return Upscaler(network, network.config.scale, getattr(network, "reach", FOREIGN_REACH))
 
 

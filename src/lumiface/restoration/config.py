@@ -9,6 +9,7 @@ from pydantic import Field
 from lumiface.core.settings import Settings
 from lumiface.faces.choice import DetectorName
 from lumiface.restoration.tasks import TaskOption
+from lumiface.runtimes import Precision, Runtime
 
 
 class RestoreConfig(Settings):
@@ -56,6 +57,16 @@ class RestoreConfig(Settings):
     save_prior: bool = Field(
         default=False,
         description="save the 3D prior as a contact sheet and a turntable GIF (enhance)",
+    )
+    runtime: Runtime = Field(
+        default="auto",
+        description="what runs the networks on the CPU: torch, onnx (ONNX Runtime) or openvino; auto: the "
+        "fastest of those installed, tried once for each model",
+    )
+    precision: Precision = Field(
+        default="float32",
+        description="bf16: faster on processors that have it, with --runtime openvino or auto; differs by at "
+        "most 4 of 255 levels",
     )
     max_output_megapixels: float = Field(
         default=50.0,

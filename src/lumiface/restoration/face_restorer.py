@@ -13,13 +13,14 @@ from lumiface.degradations.resample import resize
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight, face_whiteness, is_readable
-from lumiface.registry import Refinable, load_model, trained_on_camera, working_sizes
+from lumiface.registry import Refinable, trained_on_camera, working_sizes
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.light.preserve import give_least_light, preserve_chroma, preserve_illumination
 from lumiface.restoration.light.transfer import give_light, transfer_light
 from lumiface.restoration.prior_view import render_prior_views
 from lumiface.restoration.restored import FaceReport, RestoredFace
 from lumiface.restoration.tasks import TOO_DARK, FaceTask, FaceTaskName, is_blurred, own_detail
+from lumiface.runtimes import load_network
 
 BATCH = 16
 
@@ -63,7 +64,7 @@ class FaceRestorer:
         requested = config.generative_options
         if requested and not task.generative and config.task != "auto":
             raise SettingError(f"--{requested[0]} is for --task blind, not for {task.name}")
-        self.network: Any = load_model(model, device)
+        self.network: Any = load_network(model, device, config.runtime, config.precision)
         self.sizes = working_sizes(model)
         self.refinable = self.network if task.generative and isinstance(self.network, Refinable) else None
         if config.fidelity is not None and self.refinable is not None:

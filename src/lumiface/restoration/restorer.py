@@ -38,6 +38,7 @@ from lumiface.restoration.memory import memory_line
 from lumiface.restoration.restored import Restored, RestoredFace, hand_back
 from lumiface.restoration.tasks import resolve_task
 from lumiface.restoration.turned import rotated_report, turn_picture, turn_report, turned_notes
+from lumiface.runtimes import Runtime
 
 NO_FACE = (
     "no face found, neither as it is nor brightened nor turned: only light given; name a face with --box"
@@ -55,6 +56,7 @@ class Restorer:
             model for the task; without a task either, each face gets what it lacks (`task="auto"`).
         config: options; see `RestoreConfig`.
         device: where the networks run: "cpu", "cuda", "cuda:1", "mps", or "auto": a GPU if there is one.
+        runtime: what runs the networks on the CPU, instead of the one of `config`.
 
     Attributes:
         face_restorer: the task and its network, or what chooses them for each face (`task="auto"`).
@@ -66,7 +68,7 @@ class Restorer:
         AssetMissing: the detector asked for needs a file that is missing and cannot be downloaded.
         InputError: there is no such model.
         SettingError: the model was trained for another task, a model is named together with `task="auto"`, or
-            there is no such device.
+            there is no such device or runtime on this machine.
     """
 
     def __init__(
@@ -74,8 +76,12 @@ class Restorer:
         model: str | None = None,
         config: RestoreConfig | None = None,
         device: str | torch.device = "cpu",
+        *,
+        runtime: Runtime | None = None,
     ) -> None:
         self.config = config or RestoreConfig()
+        if runtime is not None:
+            self.config = self.config.model_copy(update={"runtime": runtime})
         if self.config.task is None and model is None:
             chosen = "blind" if self.config.generative_options else "auto"
             self.config = self.config.model_copy(update={"task": chosen})
@@ -92,7 +98,9 @@ class Restorer:
             raise SettingError(f"--task auto chooses the model itself; leave out {model}, or name a task")
         else:
             self.face_restorer = AutoRestorer(self.config, self.device)
-        self.enlarge = Background(self.config.background_model, self.device)
+        self.enlarge = Background(
+            self.config.background_model, self.device, self.config.runtime, self.config.precision
+        )
         self.detector = load_detector(self.config.detector, min_face=self.config.min_face).to(self.device)
 
     @overload

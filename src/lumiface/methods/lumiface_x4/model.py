@@ -128,6 +128,8 @@ class LumifaceX4(nn.Module):
         "widen": "upsample",
         "lit": "lit_proj",
     }
+    # Runtimes that compute in bf16 keep these in float32: an error in them changes the light of all pixels.
+    float32_layers: ClassVar[tuple[str, ...]] = ("illumination",)
 
     def __init__(self, config: LumifaceX4Config) -> None:
         super().__init__()
