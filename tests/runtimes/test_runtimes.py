@@ -124,8 +124,12 @@ def test_no_warning_where_no_engine_was_named(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_combinations_that_do_not_exist(runtime: Any, precision: Any, device: str, said: str) -> None:
+    need("onnx")
     with pytest.raises(SettingError, match=said):
         load_network("srcnn", device, runtime, precision)
+    if device == "cpu":  # before any photograph, though `auto` loads its networks when they are needed
+        with pytest.raises(SettingError, match=said):
+            Restorer(config=RestoreConfig(runtime=runtime, precision=precision))
 
 
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

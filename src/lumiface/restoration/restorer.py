@@ -38,7 +38,7 @@ from lumiface.restoration.memory import memory_line
 from lumiface.restoration.restored import Restored, RestoredFace, hand_back
 from lumiface.restoration.tasks import resolve_task
 from lumiface.restoration.turned import rotated_report, turn_picture, turn_report, turned_notes
-from lumiface.runtimes import Runtime
+from lumiface.runtimes import Runtime, check_runtime
 
 NO_FACE = (
     "no face found, neither as it is nor brightened nor turned: only light given; name a face with --box"
@@ -86,6 +86,7 @@ class Restorer:
             chosen = "blind" if self.config.generative_options else "auto"
             self.config = self.config.model_copy(update={"task": chosen})
         self.device = choose_device(device)
+        check_runtime(self.config.runtime, self.config.precision, self.device)
         self.log: Log | None = None
         self.warn: Log = _warn
         self._warned_of: Path | None = None

@@ -6,7 +6,7 @@ OpenVINO), the comparison with torch, the choice of the fastest engine, and the 
 
 from __future__ import annotations
 
-from lumiface.runtimes.load import load_network
+from lumiface.runtimes.load import check_runtime, load_network
 from lumiface.runtimes.names import PRECISIONS, RUNTIMES, Precision, Runtime
 
-__all__ = ["PRECISIONS", "RUNTIMES", "Precision", "Runtime", "load_network"]
+__all__ = ["PRECISIONS", "RUNTIMES", "Precision", "Runtime", "check_runtime", "load_network"]
