@@ -59,3 +59,14 @@ def memory_line(picture: Picture, scale: int, free: float | None, *, relights: b
         f"{name}: {width}×{height} pixels at scale {scale} need about {need / GB:.1f} GB of memory{known}; "
         f"less with {' or '.join(mends)}"
     )
+
+
+def limit_scale(picture: Picture, requested: int, most: float, notes: list[str]) -> int:
+    """The requested scale, halved until the result has at most `most` megapixels; a note says so."""
+    height, width = picture.rgb.shape[-2:]
+    scale = requested
+    while scale > 1 and height * width * scale**2 > most * 1e6:
+        scale //= 2
+    if scale != requested:
+        notes.append(f"enlarged x{scale} instead of x{requested}, which would exceed {most:g} megapixels")
+    return scale

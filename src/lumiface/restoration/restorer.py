@@ -34,7 +34,7 @@ from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceRestorer, Log
 from lumiface.restoration.light.surroundings import light_surroundings, tone_of_surroundings
 from lumiface.restoration.light.tone_map import ToneMap
-from lumiface.restoration.memory import memory_line
+from lumiface.restoration.memory import limit_scale, memory_line
 from lumiface.restoration.restored import Restored, RestoredFace, hand_back
 from lumiface.restoration.tasks import resolve_task
 from lumiface.restoration.turned import rotated_report, turn_picture, turn_report, turned_notes
@@ -172,7 +172,7 @@ class Restorer:
         notes += self.face_restorer.notes(measures)
         task = self.face_restorer.main_task(measures)
         wanted = wanted or self.config.scale or self.face_restorer.scale(measures)
-        scale = self._limit_scale(picture, wanted, notes)
+        scale = limit_scale(picture, wanted, config.max_output_megapixels, notes)
         grey = picture.info.grey or is_grey(rgb)
         relights = config.background == "light" and config.strength > 0.0
         self._warn_of_memory(picture, scale, relights=relights)
@@ -249,19 +249,6 @@ class Restorer:
         if line is not None and (source is None or source != self._warned_of):
             self._warned_of = source
             self.warn(line)
-
-    def _limit_scale(self, picture: Picture, requested: int, notes: list[str]) -> int:
-        """The requested scale, halved until the result fits `max_output_megapixels`."""
-        height, width = picture.rgb.shape[-2:]
-        scale = requested
-        while scale > 1 and height * width * scale**2 > self.config.max_output_megapixels * 1e6:
-            scale //= 2
-        if scale != requested:
-            notes.append(
-                f"enlarged x{scale} instead of x{requested}, which would exceed "
-                f"{self.config.max_output_megapixels:g} megapixels"
-            )
-        return scale
 
 
 def _warn(line: str) -> None:
