@@ -48,7 +48,7 @@ def _background(args: argparse.Namespace, height: int, width: int) -> Tensor:
 def _places(height: int, width: int, faces: int) -> list[tuple[int, int, int]]:
     """Top, left and side of every face: in rows of five, each on its own part of the picture."""
     rows = -(-faces // len(SIDES))
-    shrink = min(1.0, 2.4 / rows)
+    shrink = min(1.0, 4.0 / rows)
     places: list[tuple[int, int, int]] = []
     for number in range(faces):
         row, column = divmod(number, len(SIDES))

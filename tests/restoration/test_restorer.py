@@ -151,7 +151,7 @@ def test_noise_is_not_removed_where_no_face_needs_it(
 ) -> None:
     calls: list[torch.Size] = []
 
-    def spy(rgb: Tensor) -> Tensor:
+    def spy(rgb: Tensor, out: Tensor | None = None) -> Tensor:
         calls.append(rgb.shape)
         return rgb
 

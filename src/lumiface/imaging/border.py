@@ -24,12 +24,12 @@ def inside_frame(rgb: Tensor) -> tuple[int, int, int, int] | None:
     inside = [0, 0, height, width]  # top, left, bottom, right
     for _ in range(2):  # a side strip is seen along its whole length once those across it are known
         top, left, bottom, right = inside
-        rows, columns = rgb[..., left:right], rgb[..., top:bottom, :].transpose(2, 3)
+        rows, columns = int(_WIDEST * height) + 1, int(_WIDEST * width) + 1
         inside = [
-            _strip(rows, height),
-            _strip(columns, width),
-            height - _strip(rows, height, last=True),
-            width - _strip(columns, width, last=True),
+            _strip(rgb[..., :rows, left:right]),
+            _strip(rgb[..., top:bottom, :columns].transpose(2, 3)),
+            height - _strip(rgb[..., -rows:, left:right], last=True),
+            width - _strip(rgb[..., top:bottom, -columns:].transpose(2, 3), last=True),
         ]
     return None if inside == [0, 0, height, width] else (inside[0], inside[1], inside[2], inside[3])
 
@@ -49,10 +49,8 @@ def copy_frame(rgb: Tensor, target: Tensor) -> Tensor:
     return target
 
 
-def _strip(rows: Tensor, height: int, *, last: bool = False) -> int:
+def _strip(part: Tensor, *, last: bool = False) -> int:
     """Number of rows at the top, or the bottom, that are of one colour, and end in an edge; 0: no strip."""
-    count = int(_WIDEST * height) + 1
-    part = rows[:, :, -count:] if last else rows[:, :, :count]
     length = part.shape[2]
     if length < 2 or part.shape[3] == 0:
         return 0

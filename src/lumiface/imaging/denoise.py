@@ -27,7 +27,7 @@ TILE = (128, 512)
 """Rows and columns of a tile: its planes stay in the cache of a core."""
 
 
-def denoise_shadows(rgb: Tensor) -> Tensor:
+def denoise_shadows(rgb: Tensor, out: Tensor | None = None) -> Tensor:
     """Non-local means (Buades, Coll and Morel 2005) in the dark parts of a noisy picture.
 
     Each pixel becomes the weighted mean of the pixels around it; weights fall with the difference of their
@@ -35,15 +35,16 @@ def denoise_shadows(rgb: Tensor) -> Tensor:
     or without dark parts, is returned unchanged. Memory beyond the result is that of a tile.
 
     Args:
-        rgb: (1, 3, H, W) in [0, 1].
+        rgb: (1, 3, H, W) in [0, 1]; what can be read by parts is enough (`eight_bits.EightBits`).
+        out: holds the same picture, and takes the result; not `rgb` itself.
     """
     height, width = rgb.shape[-2:]
     noise = NoiseByLight(rgb, SHADOWS[1])
     if float(noise.levels.max()) < 1.5 * ROUNDING_NOISE:
-        return rgb
+        return rgb if out is None else out
     # A search window of 7 x 7 pixels; of 5 x 5 in large pictures, whose noise is finer.
     radius = 3 if height * width < LARGE else 2
-    quiet = torch.empty_like(rgb)
+    quiet = torch.empty_like(rgb) if out is None else out
     for tile in tiles(height, width, TILE, max(radius + 1, LIGHT_RADIUS)):
         tile.place(quiet).copy_(_denoise_tile(rgb, tile, noise, radius))
     return quiet

@@ -65,11 +65,15 @@ class ImageInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """One upright picture: `rgb` (1, 3, H, W) and `alpha` (1, 1, H, W) or None, float32 in [0, 1]."""
+    """One upright picture: `rgb` (1, 3, H, W) and `alpha` (1, 1, H, W) or None, float32 in [0, 1].
+
+    `spare`: no one needs it after the work on it, which may overwrite its values.
+    """
 
     rgb: Tensor
     alpha: Tensor | None = None
     info: ImageInfo = ImageInfo()
+    spare: bool = False
 
 
 def read_picture(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:

@@ -54,16 +54,17 @@ class NoiseByLight:
         step = _step(rgb)
         response, light = _responses(rgb, step), _light_on_grid(rgb, step)
         fine = self._levels(response, light, edges)
-        half = F.avg_pool2d(_samples(rgb), 2)
+        half = _halved(_samples(rgb))
         coarse = [
-            self._levels(_responses(part, 1), _inner_light(part), edges)
-            for part in (half, F.avg_pool2d(half, 2))
+            self._levels(_responses(part, 1), _inner_light(part), edges) for part in (half, _halved(half))
         ]
         self.levels = torch.maximum(fine, _compressed(*coarse)).clamp(ROUNDING_NOISE, _LARGEST)
 
     @staticmethod
     def _levels(response: Tensor, light: Tensor, edges: Tensor) -> Tensor:
         """The standard deviation by light, 0 where there are too few pixels."""
+        if response.numel() == 0:  # of less than three rows or columns
+            return response.new_zeros(len(edges) - 1)
         light = light.expand_as(response)
         found: list[Tensor] = []
         for low, high in pairwise(edges.tolist()):
@@ -114,6 +115,11 @@ def _samples(rgb: Tensor) -> Tensor:
         return rgb[..., :_LONGEST, :_LONGEST]
     tops, lefts = (torch.linspace(0, side - _WINDOW, _WINDOWS).int().tolist() for side in (height, width))
     return torch.cat([rgb[..., y : y + _WINDOW, x : x + _WINDOW] for y in tops for x in lefts])
+
+
+def _halved(rgb: Tensor) -> Tensor:
+    """At half size; a picture of one row or column has none, and no noise is seen in it anyway."""
+    return F.avg_pool2d(rgb, 2) if min(rgb.shape[-2:]) > 1 else rgb
 
 
 def _inner_light(rgb: Tensor) -> Tensor:

@@ -13,41 +13,37 @@ LARGE = 4 * GB
 """From here on something is said, however much is free."""
 
 _ANYHOW = 0.9 * GB
-_RELIT, _KEPT = 200.0, 100.0  # bytes per pixel of the photograph, relit or with its background kept
+_PICTURE = 32.0  # bytes per pixel of the photograph: it, and what is made of it; 20 if it can be overwritten
 _RESULT = 32.0  # bytes per pixel of the result
 _FREE_SHARE = 0.8  # of the free memory, beyond which something is said of any photograph
 _LESS = 0.9  # of the need, below which an option is worth naming
 _CUT = 0.9  # of the free memory, which a photograph that fits may fill
 
 
-def needed_memory(pixels: int, scale: int, *, relights: bool) -> float:
+def needed_memory(pixels: int, scale: int) -> float:
     """The peak of memory in bytes, about.
 
     Args:
         pixels: of the photograph.
         scale: side of the result over that of the photograph.
-        relights: whether the background is relit.
     """
-    return _ANYHOW + max(pixels * (_RELIT if relights else _KEPT), pixels * scale**2 * _RESULT)
+    return _ANYHOW + pixels * max(_PICTURE, scale**2 * _RESULT)
 
 
-def memory_line(picture: Picture, scale: int, free: float | None, *, relights: bool) -> str | None:
+def memory_line(picture: Picture, scale: int, free: float | None) -> str | None:
     """One line on a photograph that needs much memory, and what to do about it; None: nothing to say.
 
     Args:
-        scale, relights: as of `needed_memory`.
+        scale: as of `needed_memory`.
         free: bytes; None: not known.
     """
     height, width = picture.rgb.shape[-2:]
-    need = needed_memory(height * width, scale, relights=relights)
+    need = needed_memory(height * width, scale)
     beyond = need - _ANYHOW  # which is taken by now
     if need < LARGE and (free is None or beyond < _FREE_SHARE * free):
         return None
-    others = {
-        f"--scale {scale // 2}": needed_memory(height * width, scale // 2, relights=relights),
-        "--background keep": needed_memory(height * width, scale, relights=False),
-    }
-    mends = [f"{option} (about {less / GB:.1f} GB)" for option, less in others.items() if less < _LESS * need]
+    less = needed_memory(height * width, scale // 2) if scale > 1 else need
+    mends = [f"--scale {scale // 2} (about {less / GB:.1f} GB)"] if less < _LESS * need else list[str]()
     if free is not None and beyond > _CUT * free:
         most = _CUT * free * height * width / beyond / 1e6
         mends.append(f"a photograph of at most {most:.3g} megapixels")

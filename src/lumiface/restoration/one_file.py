@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -129,6 +129,7 @@ def _restore(job: Job, restorer: PictureRestorer, options: FileOptions, outcome:
     number = 0
     for picture in file.pictures:
         number += 1  # noqa: SIM113 `enumerate` would hold the picture
+        picture = replace(picture, spare=not options.shown)
         # The frames of an animation are of one size, whatever the faces in each ask for.
         restored = restorer(picture, options.boxes, first if file.kind == "frames" else None)
         if options.shown and (first is None or file.kind == "pages"):

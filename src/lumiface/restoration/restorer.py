@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from io import BytesIO
 from os import PathLike
@@ -25,6 +26,7 @@ from lumiface.faces.paste import paste_face
 from lumiface.faces.upright import UprightFaces, find_upright
 from lumiface.imaging.color import is_grey, luma
 from lumiface.imaging.denoise import denoise_shadows
+from lumiface.imaging.eight_bits import as_eight_bits
 from lumiface.imaging.exchange import Same, open_any
 from lumiface.imaging.io import Picture
 from lumiface.imaging.strips import in_strips
@@ -44,6 +46,9 @@ NO_FACE = (
     "no face found, neither as it is nor brightened nor turned: only light given; name a face with --box"
 )
 """What is said of a photograph in which the detector finds no face."""
+
+LARGE_PIXELS = 20_000_000
+"""Photographs from this size on are held in memory once, as far as that is possible."""
 
 Box = tuple[float, float, float, float]
 
@@ -138,9 +143,9 @@ class Restorer:
             raise SettingError(f"scale {scale}: the scales are 1, 2 and 4")
         refuse_gpu(self.device)
         decoded, back = open_any(picture)
-        result = self._restore(decoded, boxes, scale)
         if picture is decoded:
-            return result
+            return self._restore(decoded, boxes, scale)
+        result = self._restore(replace(decoded, spare=True), boxes, scale)
         return hand_back(result, back)
 
     @torch.inference_mode()
@@ -174,15 +179,16 @@ class Restorer:
         wanted = wanted or self.config.scale or self.face_restorer.scale(measures)
         scale = limit_scale(picture, wanted, config.max_output_megapixels, notes)
         grey = picture.info.grey or is_grey(rgb)
-        relights = config.background == "light" and config.strength > 0.0
-        self._warn_of_memory(picture, scale, relights=relights)
+        self._warn_of_memory(picture, scale)
         if config.strength == 0.0:
             return Restored(result(self.enlarge(rgb, scale)), scale, task, [], notes)
 
         if not faces and not found.rotated:
             notes.append(NO_FACE if config.faces != "none" else "faces not restored, as requested")
         release_memory()
-        denoised = cache(lambda: denoise_shadows(rgb))
+        small = as_eight_bits(rgb) if self._may_overwrite(picture) else None
+        rgb, quiet = (rgb, None) if small is None else (small, rgb)
+        denoised = cache(lambda: denoise_shadows(rgb, quiet))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
         canvas = self.paint(rgb, denoised, faces, restored, scale)
         if grey and not config.colour:
@@ -220,7 +226,7 @@ class Restorer:
             pair for pair in zip(faces, restored, strict=True) if pair[1].report.treatment != "unchanged"
         ]
         keep = config.background == "keep" or (bool(faces) and not changed)
-        enlarged = self.enlarge(rgb, scale) if keep or config.strength < 1.0 else None
+        enlarged = self.enlarge(rgb[..., :, :], scale) if keep or config.strength < 1.0 else None
         if keep and enlarged is not None:
             canvas = enlarged.clone()
         else:
@@ -242,10 +248,16 @@ class Restorer:
             lambda before, after: before.lerp(after, config.strength), enlarged, canvas, out=canvas
         )
 
-    def _warn_of_memory(self, picture: Picture, scale: int, *, relights: bool) -> None:
+    def _may_overwrite(self, picture: Picture) -> bool:
+        """Whether the denoised picture may take the place of a large one, of which 8 bits are kept."""
+        height, width = picture.rgb.shape[-2:]
+        needed = self.config.background == "keep" or self.config.strength < 1.0
+        return picture.spare and not needed and picture.info.bits == 8 and height * width >= LARGE_PIXELS
+
+    def _warn_of_memory(self, picture: Picture, scale: int) -> None:
         """Once for all pages or frames of a file."""
         source = picture.info.source
-        line = memory_line(picture, scale, free_memory(self.device), relights=relights)
+        line = memory_line(picture, scale, free_memory(self.device))
         if line is not None and (source is None or source != self._warned_of):
             self._warned_of = source
             self.warn(line)

@@ -17,8 +17,10 @@ ROTATED = "looks rotated: nothing drawn"
 
 def turn_picture(picture: Picture, quarters: int) -> Picture:
     """The picture turned counterclockwise by quarter turns, without loss."""
+    if quarters % 4 == 0:
+        return picture
     alpha = None if picture.alpha is None else turn(picture.alpha, quarters)
-    return Picture(turn(picture.rgb, quarters), alpha, picture.info)
+    return Picture(turn(picture.rgb, quarters), alpha, picture.info, spare=True)
 
 
 def rotated_report(face: Face, measured: FaceMeasures) -> FaceReport:

@@ -24,7 +24,7 @@ def tone_of_surroundings(
         kept: 0 to 1, how much of its own light each face kept.
     """
     if not faces:
-        return uniform_tone(fallback_curve(rgb))
+        return uniform_tone(fallback_curve(rgb[..., :, :]))
     return tone_of_faces(quiet, faces, patches, kept)
 
 
