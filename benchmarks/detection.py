@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import skimage.data
@@ -23,11 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.data.sources import open_source
-from lumiface.faces.detect import FaceDetector
 from lumiface.faces.find import find_faces
 from lumiface.faces.upright import find_upright
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import from_uint8
+
+if TYPE_CHECKING:
+    from lumiface.faces.detectors.detect import FaceDetector
 
 MIN_FACE, MIN_FACE_DARK = 16.0, 20.0
 EXPONENTS = (1, 2, 3, 4, 5)
@@ -86,8 +88,10 @@ def _decoded(data: bytes, name: str) -> Tensor:
 
 def _detector(name: str) -> FaceDetector:
     if name == "mtcnn":
+        from lumiface.faces.find import FaceDetector  # its own place was another at that commit
+
         return FaceDetector(min_face=MIN_FACE).eval()
-    from lumiface.faces.choice import load_detector
+    from lumiface.faces.detectors.choice import load_detector
 
     return load_detector("yunet", min_face=MIN_FACE)
 

@@ -21,7 +21,7 @@ from lumiface.evaluation.bootstrap import bootstrap_interval
 from lumiface.evaluation.folder import score_folder
 from lumiface.evaluation.metric_suite import METRICS
 from lumiface.evaluation.pairing import first_few, pair_by_name
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.imaging.quantize import from_uint8
 from lumiface.metrics import (
     LPIPS,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lumiface.faces.choice import load_detector
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.choice import load_detector
+from lumiface.faces.detectors.detect import FaceDetector
 
 
 @pytest.fixture(scope="session", params=["mtcnn", "yunet"])

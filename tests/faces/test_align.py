@@ -22,7 +22,7 @@ from lumiface.faces.align import (
     native_side,
     similarity_transform,
 )
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
 from lumiface.faces.warp import warp

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from helpers import rand
 from lumiface.core.errors import AssetMissing, SettingError
-from lumiface.faces import mtcnn, nms
 from lumiface.faces.boxes import largest_face_boxes
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors import mtcnn, nms
+from lumiface.faces.detectors.detect import FaceDetector
+from lumiface.faces.detectors.mtcnn import HalvingPool
+from lumiface.faces.detectors.nms import batched_nms
+from lumiface.faces.detectors.pyramid import ImagePyramid
 from lumiface.faces.face import Face, drop_duplicates
-from lumiface.faces.mtcnn import HalvingPool
-from lumiface.faces.nms import batched_nms
-from lumiface.faces.pyramid import ImagePyramid
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import from_uint8
 
@@ -210,7 +210,8 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_needs_no_tensorflow() -> None:
     program = (
         "import sys; sys.modules['tensorflow'] = None;"
-        "from lumiface.faces.detect import FaceDetector; FaceDetector(); assert 'mtcnn' not in sys.modules"
+        "from lumiface.faces.detectors.detect import FaceDetector; FaceDetector();"
+        "assert 'mtcnn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lumiface.degradations.jpeg import jpeg
 from lumiface.faces.align import crop_face, face_matrix
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.effective_resolution import CROP_SIZE, effective_resolution
 from lumiface.faces.find import find_faces
 

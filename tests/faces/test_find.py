@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import native_side
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.exposure import normalize_exposure
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from helpers import SHARED_DIR, Find, finder, rand
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
 from lumiface.faces.turns import quarters_of, turn, turn_face

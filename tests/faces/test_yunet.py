@@ -19,13 +19,13 @@ from torch import Tensor
 from helpers import Find
 from lumiface.core import assets
 from lumiface.core.errors import AssetMissing, InputError, SettingError
-from lumiface.faces import yunet
 from lumiface.faces.align import TEMPLATE, TEMPLATE_BOX, face_matrix, invert
-from lumiface.faces.choice import load_detector
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors import yunet
+from lumiface.faces.detectors.choice import load_detector
+from lumiface.faces.detectors.detect import FaceDetector
+from lumiface.faces.detectors.yunet import YuNetDetector
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
-from lumiface.faces.yunet import YuNetDetector
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import from_uint8
 
@@ -123,7 +123,7 @@ import os, signal, sys, torch
 from pathlib import Path
 import cv2
 from lumiface.core import forks
-from lumiface.faces.yunet import YuNetDetector
+from lumiface.faces.detectors.yunet import YuNetDetector
 cv2.setNumThreads(2)
 detector = YuNetDetector(Path(sys.argv[1]))
 picture = torch.load(sys.argv[2])

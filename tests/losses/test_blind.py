@@ -8,7 +8,7 @@ from torch import Tensor
 
 from helpers import Find, rand
 from lumiface.faces.align import TEMPLATE, crop_face, face_matrix, similarity_transform
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.find import find_faces
 from lumiface.losses import (
     IdentityLoss,

@@ -14,7 +14,7 @@ from lumiface.blocks.mobilefacenet import MobileFaceNet
 from lumiface.core import assets
 from lumiface.core.errors import AssetMissing, SettingError
 from lumiface.data.sources import open_source
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import from_uint8
 from lumiface.metrics.identity import _ARCFACE, Identity, identity_similarity

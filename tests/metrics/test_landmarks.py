@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.metrics import landmark_error, measure_landmark_error
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from lumiface.cli import app
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import crop_face, face_matrix
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.effective_resolution import CROP_SIZE, effective_resolution
 from lumiface.faces.find import find_faces
 from lumiface.faces.measure import FaceMeasures

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.face import Face
 from lumiface.faces.find import find_faces
 from lumiface.faces.warp import warp

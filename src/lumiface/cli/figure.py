@@ -70,7 +70,7 @@ def masks(
     The largest face of the picture, a block mask and a pixel mask, as in LFSRNet's Fig. 5.
     """
     from lumiface.core.errors import InputError
-    from lumiface.faces.detect import FaceDetector
+    from lumiface.faces.detectors.detect import FaceDetector
     from lumiface.faces.find import find_faces
     from lumiface.figures.masks import mask_figure
     from lumiface.imaging.io import Picture, write_picture

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lumiface.core.errors import AssetMissing, InputError
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.metrics.brisque import BRISQUE
 from lumiface.metrics.frechet import FrechetDistance
 from lumiface.metrics.identity import Identity, identity_similarity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 
 
 def largest_face_boxes(pictures: Tensor, detector: FaceDetector, batch: int = 64) -> tuple[Tensor, Tensor]:

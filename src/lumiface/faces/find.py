@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lumiface.core.errors import SettingError
 from lumiface.faces.align import TEMPLATE, TEMPLATE_BOX
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.exposure import has_dark_parts, normalize_exposure
 from lumiface.faces.face import Face, drop_duplicates, is_same
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.exposure import normalize_exposure
 from lumiface.faces.face import Face
 from lumiface.faces.find import Which, find_faces

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lumiface.core.shapes import require_same_pictures
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 
 
 def landmark_error(output_points: Tensor, target_points: Tensor) -> Tensor:

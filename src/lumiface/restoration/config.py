@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from lumiface.core.settings import Settings
-from lumiface.faces.choice import DetectorName
+from lumiface.faces.detectors.choice import DetectorName
 from lumiface.restoration.tasks import TaskOption
 from lumiface.runtimes import Precision, Runtime
 

@@ -19,7 +19,7 @@ from lumiface.core.errors import SettingError
 from lumiface.core.forks import refuse_gpu
 from lumiface.core.memory import free_memory, release_memory
 from lumiface.faces.align import face_matrix
-from lumiface.faces.choice import load_detector
+from lumiface.faces.detectors.choice import load_detector
 from lumiface.faces.face import Face
 from lumiface.faces.measure import measure_face
 from lumiface.faces.paste import paste_face

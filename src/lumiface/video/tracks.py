@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.face import Face, drop_duplicates
 from lumiface.faces.find import Which, find_faces
 from lumiface.faces.upright import SURE

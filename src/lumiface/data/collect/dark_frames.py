@@ -24,7 +24,7 @@ from torch import Tensor
 
 from lumiface.core.settings import Settings
 from lumiface.faces.align import crop_face, face_matrix, invert, native_side
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.find import find_faces
 from lumiface.imaging.color import luma
 from lumiface.imaging.noise_level import noise_level

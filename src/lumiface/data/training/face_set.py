@@ -16,7 +16,7 @@ from lumiface.data.training.cache import cached_tensors
 from lumiface.data.training.face_tensor import read_square_faces
 from lumiface.degradations.resample import resize
 from lumiface.faces.boxes import largest_face_boxes
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 
 CENTRE_BOX = (0.2, 0.2, 0.8, 0.8)
 """Box of the face of an aligned picture, in the unit square, if the detector finds none."""

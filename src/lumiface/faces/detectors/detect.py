@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lumiface.core.errors import SettingError
+from lumiface.faces.detectors.mtcnn import OutputNet, ProposalNet, RefineNet
+from lumiface.faces.detectors.nms import batched_nms
+from lumiface.faces.detectors.pyramid import ImagePyramid
 from lumiface.faces.face import Face, drop_duplicates
-from lumiface.faces.mtcnn import OutputNet, ProposalNet, RefineNet
-from lumiface.faces.nms import batched_nms
-from lumiface.faces.pyramid import ImagePyramid
 
 _WINDOW = 12  # P-Net's window, pixels
 _STRIDE = 2  # between its windows

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.core.errors import SettingError
-from lumiface.faces.detect import FaceDetector
+from lumiface.faces.detectors.detect import FaceDetector
 from lumiface.faces.face import Face, drop_duplicates
 
 _MIN_SCORE = 0.6

@@ -6,8 +6,8 @@ from typing import Literal
 
 from lumiface.core.assets import find_asset
 from lumiface.core.errors import AssetMissing, InputError, SettingError
-from lumiface.faces.detect import FaceDetector
-from lumiface.faces.yunet import YuNetDetector
+from lumiface.faces.detectors.detect import FaceDetector
+from lumiface.faces.detectors.yunet import YuNetDetector
 
 DetectorName = Literal["auto", "mtcnn", "yunet"]
 
