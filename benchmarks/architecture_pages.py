@@ -21,7 +21,7 @@ CONTENTS = {
     "evaluation": "images to scores with intervals",
     "video": "frames, faces followed, steady",
     "restoration": "inference: photographs in, restored photographs out",
-    "runtimes": "networks by ONNX Runtime and OpenVINO; export",
+    "runtimes": "networks at inference by other engines than torch: convert, check, measure, export",
     "registry": "the only door to networks: specs, building, checkpoints",
     "methods": "networks, recipes",
     "data": "training sets, benchmarks",

@@ -194,6 +194,16 @@ def test_a_network_that_is_right_at_one_size_only_is_refused(monkeypatch: pytest
         load_network("srcnn", "cpu", "onnx")
 
 
+def test_what_cannot_be_converted_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    class Transposed(nn.Module):
+        def forward(self, low: Tensor) -> Tensor:
+            return low.mT  # the exporter does not know it, and would print the whole graph
+
+    with pytest.raises(SettingError, match=r"^Transposed cannot be converted to ONNX \(.*\)$"):
+        to_onnx(Transposed())
+    assert capfd.readouterr() == ("", "")
+
+
 def test_parity_of_wrong_outputs_is_infinitely_bad() -> None:
     picture = torch.full((1, 3, 8, 8), 0.5)
     nan = compare(lambda low: low, lambda low: low * torch.nan, [picture])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Generator
@@ -81,13 +83,21 @@ def to_onnx(network: nn.Module) -> bytes:
 
 @contextmanager
 def _silence() -> Generator[None]:
-    """Neither torch's remarks on tracing nor those on its own versions: the result is checked."""
+    """No remarks of torch on tracing, and not the graph that it prints where it fails: the result is checked.
+
+    The graph is written from C++ past Python's streams, so standard output itself is led elsewhere.
+    """
     logger = logging.getLogger("torch.onnx")
     level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    sys.stdout.flush()
+    with open(os.devnull, "wb") as nowhere, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kept = os.dup(1)
+        logger.setLevel(logging.ERROR)
+        os.dup2(nowhere.fileno(), 1)
+        try:
             yield
-    finally:
-        logger.setLevel(level)
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+            logger.setLevel(level)
