@@ -28,6 +28,8 @@ def video(
     faces: Annotated[str | None, typer.Option()] = None,
     min_face: Annotated[float | None, typer.Option()] = None,
     detector: Annotated[str | None, typer.Option()] = None,
+    runtime: Annotated[str | None, typer.Option()] = None,
+    precision: Annotated[str | None, typer.Option()] = None,
     quality: Annotated[
         float, typer.Option(min=0, max=51, help="of the H.264 stream, x264's CRF; smaller is better")
     ] = 16.0,
@@ -56,6 +58,8 @@ def video(
         "faces": faces,
         "min_face": min_face,
         "detector": detector,
+        "runtime": runtime,
+        "precision": precision,
         "max_output_megapixels": max_output_megapixels,
     }
     config = checked(RestoreConfig, options)
