@@ -21,10 +21,10 @@ def export(
         typer.Option(metavar="[onnx|openvino]", help="onnx: one file; openvino: .xml and .bin"),
     ] = "onnx",
 ) -> None:
-    """Export a network to ONNX or OpenVINO, to be used without lumiface.
+    """Export a network to ONNX or OpenVINO.
 
-    The file takes pictures of any size; its metadata say scale, sizes, colour and range. It is run against
-    the network before it appears under its name.
+    It can be used without lumiface. The file takes pictures of any size; its metadata say scale, sizes,
+    colour and range. It is run against the network before it appears under its name.
     """
     from lumiface.core.errors import SettingError
     from lumiface.runtimes.export import FORMATS, export_model
