@@ -27,7 +27,7 @@ from sections import REAL, current_provenance, run_section
 from lumiface.core.files import write_bytes
 from lumiface.data.sources import open_source
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def jobs(args: argparse.Namespace) -> dict[str, Any]:
