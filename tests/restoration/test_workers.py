@@ -82,7 +82,7 @@ def test_how_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     module = "lumiface.restoration.workers"
     monkeypatch.setattr(f"{module}.available_cores", lambda: 8)
     monkeypatch.setattr(f"{module}.free_memory", lambda device: 100 * MEMORY)
-    assert choose_count(None, 1000, cpu) == 8
+    assert choose_count(None, 1000, cpu) == 4
     assert choose_count(None, 3 * LEAST_FILES, cpu) == 3
     assert choose_count(None, 1, cpu) == 1
     assert choose_count(None, 1000, torch.device("cuda")) == 1
@@ -91,7 +91,7 @@ def test_how_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{module}.free_memory", lambda device: 2.5 * MEMORY)
     assert choose_count(None, 1000, cpu) == 2
     monkeypatch.setattr(f"{module}.free_memory", lambda device: None)
-    assert choose_count(None, 1000, cpu) == 8
+    assert choose_count(None, 1000, cpu) == 4
 
 
 def _names(folder: Path) -> list[str]:
