@@ -10,6 +10,7 @@ import typer
 from lumiface.cli.batch_report import report
 from lumiface.cli.batch_run import Place, run_batch
 from lumiface.cli.pipes import Pipes, are_urls, refuse_missing
+from lumiface.cli.shared import Device, Model
 from lumiface.core.errors import SettingError
 
 
@@ -28,10 +29,7 @@ def restore(
             "each input",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="a name listed by `lumiface models`, or a file; default: the best for the task"),
-    ] = None,
+    model: Model = None,
     task: Annotated[str | None, typer.Option()] = None,
     scale: Annotated[int | None, typer.Option()] = None,
     strength: Annotated[float | None, typer.Option()] = None,
@@ -48,7 +46,7 @@ def restore(
         typer.Option(metavar="X,Y,W,H", help="box of a face in pixels; replaces face detection; repeatable"),
     ] = None,
     save_prior: Annotated[bool | None, typer.Option("--save-prior")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    device: Device = "auto",
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="processes for many pictures; default: what cores and memory allow"),

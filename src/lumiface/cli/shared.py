@@ -21,6 +21,12 @@ SkipBad = Annotated[
     typer.Option("--skip-bad", help="leave out pictures that cannot be used; default: list them and stop"),
 ]
 
+Model = Annotated[
+    str | None,
+    typer.Option(help="a name listed by `lumiface models`, or a file; default: the best for the task"),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+
 Config = TypeVar("Config", bound=BaseModel)
 
 

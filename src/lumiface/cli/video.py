@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lumiface.cli.shared import INTERRUPTED, checked, print_error
+from lumiface.cli.shared import INTERRUPTED, Device, Model, checked, print_error
 
 
 def video(
@@ -15,10 +15,7 @@ def video(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="the result: .mp4, .mkv or .mov")
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(help="a name listed by `lumiface models`, or a file; default: the best for the task"),
-    ] = None,
+    model: Model = None,
     task: Annotated[str | None, typer.Option()] = None,
     scale: Annotated[int | None, typer.Option()] = None,
     strength: Annotated[float | None, typer.Option()] = None,
@@ -33,7 +30,7 @@ def video(
     quality: Annotated[
         float, typer.Option(min=0, max=51, help="of the H.264 stream, x264's CRF; smaller is better")
     ] = 16.0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    device: Device = "auto",
     max_output_megapixels: Annotated[float | None, typer.Option()] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an existing result")] = False,
 ) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.imaging.color import luma
-from lumiface.imaging.quantize import to_uint8
+from lumiface.imaging.flow import move_back, optical_flow
 
 _OCCLUDED = 0.02
 """Mean change of RGB between a frame of the reference and the next, moved back, from which a pixel counts as
@@ -54,9 +50,9 @@ def warping_error(frames: Tensor, reference: Tensor) -> float:
         raise ValueError(f"need frames and reference of one shape, got {frames.shape} and {reference.shape}")
     errors: list[float] = []
     for t in range(len(frames) - 1):
-        flow = _flow(reference[t], reference[t + 1])
-        steady = (_moved_back(reference[t + 1], flow) - reference[t]).abs().mean(0) < _OCCLUDED
-        apart = (_moved_back(frames[t + 1], flow) - frames[t]).square().mean(0)
+        flow = optical_flow(reference[t : t + 1], reference[t + 1 : t + 2])
+        steady = (move_back(reference[t + 1 : t + 2], flow)[0] - reference[t]).abs().mean(0) < _OCCLUDED
+        apart = (move_back(frames[t + 1 : t + 2], flow)[0] - frames[t]).square().mean(0)
         if bool(steady.any()):
             errors.append(1e4 * float(apart[steady].double().mean()))
     return float(np.mean(errors)) if errors else 0.0
@@ -65,20 +61,3 @@ def warping_error(frames: Tensor, reference: Tensor) -> float:
 def _check(frames: Tensor, least: int) -> None:
     if frames.dim() != 4 or frames.shape[1] != 3 or len(frames) < least:
         raise ValueError(f"need (T, 3, H, W) with T >= {least}, got {tuple(frames.shape)}")
-
-
-def _flow(one: Tensor, two: Tensor) -> Tensor:
-    """(H, W, 2): for each pixel of `one` (3, H, W) where it lies in `two`, relative to itself, in pixels."""
-    import cv2
-
-    method: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [to_uint8(luma(frame[None]))[0, 0].cpu().numpy() for frame in (one, two)]
-    return torch.from_numpy(np.asarray(method.calc(*grey, None), dtype=np.float32))
-
-
-def _moved_back(frame: Tensor, flow: Tensor) -> Tensor:
-    height, width = frame.shape[-2:]
-    x = (torch.arange(width)[None, :] + flow[..., 0] + 0.5) * (2.0 / width) - 1.0
-    y = (torch.arange(height)[:, None] + flow[..., 1] + 0.5) * (2.0 / height) - 1.0
-    grid = torch.stack([x, y], -1)[None].to(frame)
-    return F.grid_sample(frame[None], grid, mode="bilinear", padding_mode="border", align_corners=False)[0]

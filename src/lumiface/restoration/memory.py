@@ -57,12 +57,18 @@ def memory_line(picture: Picture, scale: int, free: float | None) -> str | None:
     )
 
 
-def limit_scale(picture: Picture, requested: int, most: float, notes: list[str]) -> int:
-    """The requested scale, halved until the result has at most `most` megapixels; a note says so."""
-    height, width = picture.rgb.shape[-2:]
+def fitting_scale(height: int, width: int, requested: int, most: float) -> int:
+    """The requested scale, halved until the result of height x width pixels has at most `most` megapixels."""
     scale = requested
     while scale > 1 and height * width * scale**2 > most * 1e6:
         scale //= 2
+    return scale
+
+
+def limit_scale(picture: Picture, requested: int, most: float, notes: list[str]) -> int:
+    """The scale that fits (`fitting_scale`); a note says so if it is not the requested one."""
+    height, width = picture.rgb.shape[-2:]
+    scale = fitting_scale(height, width, requested, most)
     if scale != requested:
         notes.append(f"enlarged x{scale} instead of x{requested}, which would exceed {most:g} megapixels")
     return scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -80,6 +81,12 @@ class Outcome:
     notes: set[str] = field(default_factory=set[str])
     remarks: list[str] = field(default_factory=list[str])
     row: Tensor | None = None
+
+    def for_another_process(self) -> Outcome:
+        """The same with its faults as texts: a traceback is lost on the way, and not every exception can be
+        sent."""
+        texts = ["".join(traceback.format_exception(fault)) for fault in self.faults]
+        return replace(self, faults=[RuntimeError(text) for text in texts])
 
     def draw(self, row: Callable[[], Tensor]) -> None:
         """Make a row, below those there are; what goes wrong there must not lose the result."""

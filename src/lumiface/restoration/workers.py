@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -152,7 +151,4 @@ def _start(factory: RestorerFactory, options: FileOptions, threads: int) -> None
 def _work(job: Job) -> Outcome:
     assert _process is not None
     restorer, options = _process
-    outcome = restore_file(job, restorer, options)
-    # A traceback is lost on the way to another process, and not every exception can be sent.
-    outcome.faults = [RuntimeError("".join(traceback.format_exception(fault))) for fault in outcome.faults]
-    return outcome
+    return restore_file(job, restorer, options).for_another_process()

@@ -17,6 +17,7 @@ from lumiface.core.files import write_bytes
 from lumiface.faces.find import find_faces
 from lumiface.faces.measure import measure_face
 from lumiface.imaging.quantize import from_uint8
+from lumiface.restoration.memory import fitting_scale
 from lumiface.restoration.restorer import Restorer
 from lumiface.video.encode import SUFFIXES, PartWriter, join_parts
 from lumiface.video.frames import VideoInfo, describe_video, read_frames
@@ -136,9 +137,7 @@ def _choose_scale(source: Path, info: VideoInfo, restorer: Restorer) -> int:
             if faces:
                 wanted = restorer.face_restorer.scale([measure_face(rgb, face) for face in faces])
                 break
-    while wanted > 1 and info.width * info.height * wanted**2 > restorer.config.max_output_megapixels * 1e6:
-        wanted //= 2
-    return wanted
+    return fitting_scale(info.height, info.width, wanted, restorer.config.max_output_megapixels)
 
 
 def _key(source: Path, restorer: Restorer, scale: int, quality: float) -> str:

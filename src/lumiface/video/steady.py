@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.color import luma
 from lumiface.imaging.filters import box_mean
-from lumiface.imaging.quantize import to_uint8
+from lumiface.imaging.flow import move_back, optical_flow
 from lumiface.restoration.light.tone_map import ToneMap
 
 SECONDS = 0.5
@@ -110,17 +107,6 @@ def _mean(before: float, now: float, share: float) -> float:
 
 def _follow(before: Tensor, now: Tensor) -> Tensor:
     """`before` (1, 3, S, S) warped to where its parts are in `now`."""
-    import cv2
-
-    flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    one, two = (to_uint8(luma(patch))[0, 0].cpu().numpy() for patch in (now, before))
-    side = now.shape[-1]
-    if side < 12:  # the flow has no patches of its own on a face that small
+    if now.shape[-1] < 12:  # the flow has no patches of its own on a face that small
         return before
-    moves = torch.from_numpy(np.asarray(flow.calc(one, two, None), dtype=np.float32)).to(now)
-    at = torch.arange(side, device=now.device, dtype=now.dtype)
-    places = torch.stack([at[None, :] + moves[..., 0], at[:, None] + moves[..., 1]], -1)
-    grid = (2.0 * places + 1.0) / side - 1.0
-    return F.grid_sample(
-        before, grid[None], mode="bicubic", padding_mode="border", align_corners=False
-    ).clamp(0.0, 1.0)
+    return move_back(before, optical_flow(now, before), mode="bicubic").clamp(0.0, 1.0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -96,11 +95,7 @@ class _Worker:
 
     def restore(self, job: Job) -> Outcome:
         run = restore_url if isinstance(job.source, Url) else restore_file
-        outcome = run(job, self.restorer, self.options)
-        # A traceback is lost on the way to another process, and not every exception can be sent.
-        lines = ["".join(traceback.format_exception(fault)) for fault in outcome.faults]
-        outcome.faults = [RuntimeError(text) for text in lines]
-        return outcome
+        return run(job, self.restorer, self.options).for_another_process()
 
 
 def _connect(address: str, count: int | None) -> Any:
