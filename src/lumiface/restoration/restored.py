@@ -12,6 +12,7 @@ from lumiface.faces.measure import FaceMeasures
 from lumiface.imaging.io import Picture
 from lumiface.restoration.prior_view import PriorView
 from lumiface.restoration.tasks import FaceTaskName
+from lumiface.restoration.trust import Trust
 
 Kind = TypeVar("Kind")
 
@@ -29,6 +30,7 @@ class FaceReport:
         own_light: 0 to 1, how much of its own light a well-exposed face kept.
         why: the reason in a few words, where the task was chosen for this face or nothing was drawn.
         turned: degrees by which the face lies turned clockwise in the photograph: 0, 90, 180 or 270.
+        trust: how far the restored face can be trusted; None where it was not measured.
     """
 
     box: tuple[float, float, float, float]
@@ -38,6 +40,7 @@ class FaceReport:
     own_light: float
     why: str = ""
     turned: int = 0
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
