@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -53,3 +55,21 @@ def test_what_is_no_frame(picture: Tensor) -> None:
     untouched = torch.zeros_like(picture)
     assert copy_frame(picture, untouched) is untouched
     assert not untouched.any()
+
+
+def test_of_a_large_picture_only_the_rows_at_its_sides_are_read() -> None:
+    class Counted:
+        """Counts the values that are read."""
+
+        def __init__(self, rgb: Tensor) -> None:
+            self.rgb, self.shape, self.most = rgb, rgb.shape, 0
+
+        def __getitem__(self, at: Any) -> Tensor:
+            part = self.rgb[at]
+            self.most = max(self.most, part.numel())
+            return part
+
+    framed = _framed(0.25 * rand(1, 3, 400, 300), (60, 60, 60, 60), 0.9)
+    counted = Counted(framed)
+    assert inside_frame(cast("Tensor", counted)) == (60, 60, 460, 360)
+    assert counted.most <= 3 * 16 * 520

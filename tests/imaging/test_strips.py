@@ -14,7 +14,8 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.filters import box_mean, window_sums
 from lumiface.imaging.noise_level import NoiseByLight, local_light
-from lumiface.imaging.strips import Overwritten, bands, in_strips, tiles, whole
+from lumiface.imaging.strips import Overwritten, Tile, bands, in_strips, tiles, whole
+from lumiface.imaging.tile_threads import each_tile
 
 
 def dark(height: int, width: int) -> Tensor:
@@ -39,6 +40,36 @@ def test_tiles_cover_a_picture_once_and_see_what_is_around_them(halo: int) -> No
         assert torch.equal(tile.read(picture), picture[..., top:bottom, left:right])
     assert torch.equal(count, torch.ones(23, 31))
     assert whole(23, 31).read(picture).shape == picture.shape
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_tiles_are_the_same_by_any_number_of_threads(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(denoise, "TILE", (16, 40))
+    picture, threads = dark(70, 90), torch.get_num_threads()
+    torch.set_num_threads(1)
+    expected = denoise_shadows(picture)
+    try:
+        torch.set_num_threads(count)
+        with torch.inference_mode():  # a mode of the thread that calls, not of those that work
+            assert torch.equal(denoise_shadows(picture.clone()), expected)
+        assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_what_is_wrong_in_a_tile_is_raised_and_the_threads_stay() -> None:
+    def fail(tile: Tile) -> None:
+        if tile.left:
+            raise ValueError(f"column {tile.left}")
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(ValueError, match="column 10"):
+            each_tile(fail, tiles(20, 30, (20, 10)), torch.zeros(1))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_a_filter_sees_what_was_there_before_the_rows_were_replaced() -> None:

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,14 @@ def _openvino(model: bytes | Path, threads: int, precision: Precision, layers: S
     }
     compiled: Any = core.compile_model(graph, "CPU", settings)
     return lambda low: np.array(compiled(low)[0])
+
+
+@cache
+def has_bf16() -> bool:
+    """Whether OpenVINO computes in bf16 on this processor; on others it takes float32 without a word."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _source(model: bytes | Path) -> bytes | str:

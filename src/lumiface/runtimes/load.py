@@ -16,7 +16,7 @@ from lumiface.registry import find_capabilities, find_weights, load_model, read_
 from lumiface.runtimes.cache import converted, digest_of, recall, remember
 from lumiface.runtimes.check import Run, is_faithful
 from lumiface.runtimes.convert import torch_only
-from lumiface.runtimes.engines import EngineNetwork, Network
+from lumiface.runtimes.engines import EngineNetwork, Network, has_bf16
 from lumiface.runtimes.names import (
     ENGINES,
     RUNTIMES,
@@ -55,8 +55,8 @@ def load_network(
         runtime: the engine; "auto": the fastest of those installed by a short trial, whose result is kept for
             this machine and file. A network that torch alone can run is run by torch; where an engine was
             named, a warning says so.
-        precision: "bf16" is faster on processors that have it. A network whose outputs would differ from
-            those of torch by more than 4/255, or by less than 45 dB, runs in float32.
+        precision: "bf16" is faster on processors that have it; on others, and where a network's outputs would
+            differ from those of torch by more than 4/255, or by less than 45 dB, it runs in float32.
 
     Raises:
         InputError, AssetMissing: as of `load_model`.
@@ -165,7 +165,7 @@ def _start(model: str, network: nn.Module, engine: Engine, precision: Precision)
     """
     digest = digest_of(model)
     least = find_capabilities(read_metadata(find_weights(model))["method"]).min_size
-    tried: tuple[Precision, ...] = ("float32",) if precision == "float32" else ("bf16", "float32")
+    tried: tuple[Precision, ...] = ("bf16", "float32") if precision == "bf16" and has_bf16() else ("float32",)
     for exact in tried:
         for fresh in (False, True):  # a converted model that does not fit was another network's
             started = _try_engine(network, converted(network, digest, fresh=fresh), engine, exact)

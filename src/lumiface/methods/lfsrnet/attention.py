@@ -91,33 +91,35 @@ class AxisAttention(nn.Module):
         self.register_buffer("position_index", _relative_positions(side), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        features = features + self._attend(self.norm_attention(features))
-        return features + self.ffn(self.norm_ffn(features))
-
-    def _attend(self, features: Tensor) -> Tensor:
         if self.shift:
             features = torch.roll(features, (-self.shift, -self.shift), dims=(1, 2))
         _, height, width, _ = features.shape
-        rows, columns = height // self.side, width // self.side
-        layout = "b (y p) (x q)" if self.axis == "block" else "b (p y) (q x)"
-        split = {"p": self.side, "q": self.side}
-        q, k, v = rearrange(
-            self.qkv(features),
-            f"{layout} (three h c) -> three (b y x) h (p q) c",
-            three=3,
-            h=self.heads,
-            **split,
-        )
-        # Explicit: with a learned bias, torch's fused attention falls back to a slower path than this.
-        bias = self.position_bias[:, self.position_index]  # (heads, side², side²)
-        affinity = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + bias  # (b·y·x, heads, side², side²)
-        mixed = affinity.softmax(dim=-1) @ v  # (b·y·x, heads, side², C / heads)
-        merged = rearrange(
-            mixed, f"(b y x) h (p q) c -> {layout} (h c)", y=rows, x=columns, **split
-        )  # (B, H, W, C)
+        layout = "b (y p) (x q) c" if self.axis == "block" else "b (p y) (q x) c"
+        sizes = {"p": self.side, "q": self.side, "y": height // self.side, "x": width // self.side}
+        # All layers but the attention see single pixels, so they work in groups, too: of what is copied
+        # between the two orders there is C, where queries, keys and values would be 3C.
+        tokens = rearrange(features, f"{layout} -> (b y x) (p q) c", **sizes)
+        tokens = tokens + self._attend(self.norm_attention(tokens))
+        tokens = tokens + self.ffn(self.norm_ffn(tokens))
+        features = rearrange(tokens, f"(b y x) (p q) c -> {layout}", **sizes)
         if self.shift:
-            merged = torch.roll(merged, (self.shift, self.shift), dims=(1, 2))
-        return self.project(merged)
+            features = torch.roll(features, (self.shift, self.shift), dims=(1, 2))
+        return features
+
+    def _attend(self, tokens: Tensor) -> Tensor:
+        """(groups, side², C), of pixels of a group among themselves."""
+        # Three products: a view of a third of one of 3C would be copied by each engine.
+        q, k, v = (
+            rearrange(F.linear(tokens, weight, bias), "n t (h c) -> n h t c", h=self.heads)
+            for weight, bias in zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
+        )  # (groups, heads, side², C / heads)
+        bias = self.position_bias[:, self.position_index]  # (heads, side², side²)
+        if self.training:  # torch's fused attention has no gradient of a bias, and its substitute is slower
+            affinity = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + bias  # (groups, heads, side², side²)
+            mixed = affinity.softmax(dim=-1) @ v
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
+        return self.project(rearrange(mixed, "n h t c -> n t (h c)"))
 
 
 class MaxViTBlock(nn.Module):

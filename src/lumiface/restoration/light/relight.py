@@ -6,6 +6,7 @@ A network restores the faces; what surrounds them must be brightened alike, or t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from lumiface.imaging.filters import box_mean
 from lumiface.imaging.light import scale_colours, strongest
 from lumiface.imaging.noise_level import LEVEL_SIDE, noise_level
 from lumiface.imaging.strips import Overwritten, Tile, bands, tiles
+from lumiface.imaging.tile_threads import each_tile
 from lumiface.restoration.light.tone_curve import ToneCurve
 from lumiface.restoration.light.tone_map import Tone, ToneMap, uniform_tone
 
@@ -63,8 +65,7 @@ def relight(
         if lit is quiet:
             rows = before.read(band.origin[0], band.end[0])
             before.advance(band.bottom)
-        for tile in band.columns(_COLUMNS):
-            tile.place(lit).copy_(work.tile(tile, rows[..., tile.origin[1] : tile.end[1]], sigma))
+        each_tile(partial(work.write, lit, rows, sigma), band.columns(_COLUMNS), lit)
     return lit
 
 
@@ -105,10 +106,17 @@ class _Relighting:
         """The noise level of the picture as `reduce_noise` sees it; `quiet`: the whole."""
         height, width = (min(side, LEVEL_SIDE) for side in quiet.shape[-2:])
         light = quiet.new_empty(1, 1, height, width)
-        for tile in tiles(height, width, (_ROWS, _COLUMNS)):
+
+        def write(tile: Tile) -> None:
             tile = replace(tile, height=quiet.shape[-2], width=quiet.shape[-1])
             tile.place(light).copy_(luma(self._mix(tile, tile.read(quiet))[0]))
+
+        each_tile(write, tiles(height, width, (_ROWS, _COLUMNS)), light)
         return noise_level(light)
+
+    def write(self, lit: Tensor, rows: Tensor, sigma: float, tile: Tile) -> None:
+        """The tile of a band into its place in `lit`; `rows`: the band of `quiet`, with the halo."""
+        tile.place(lit).copy_(self.tile(tile, rows[..., tile.origin[1] : tile.end[1]], sigma))
 
     def tile(self, tile: Tile, quiet: Tensor, sigma: float) -> Tensor:
         """The relit tile, without the halo."""

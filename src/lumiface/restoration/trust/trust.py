@@ -8,8 +8,8 @@ from typing import Any, Literal
 from torch import Tensor
 
 Verdict = Literal["good", "care", "doubt"]
-"""good: nothing speaks against the face; care: a limit is passed or parts are invented; doubt: the identity is
-below the threshold."""
+"""good: nothing speaks against the face; care: a limit is passed, or the strength was lowered; doubt: the
+identity is below the threshold, or cannot be told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
