@@ -61,7 +61,7 @@ def photo_12mp(args: argparse.Namespace) -> dict[str, Any]:
     """Whole runs, and the steps of one."""
     with tempfile.TemporaryDirectory() as folder:
         path = _photograph(args, Path(folder), 12)
-        rounds = [_run(path) for _ in range(ROUNDS)]
+        rounds = [run_restore(path) for _ in range(ROUNDS)]
         steps = _steps(path)
     found = {key: median(one[key] for one in rounds) for key in rounds[0]}
     found |= {"faces": FACES[12], "cpu_s_of_steps": steps, "seconds_all": [one["s"] for one in rounds]}
@@ -78,7 +78,7 @@ def strips(args: argparse.Namespace) -> dict[str, Any]:
                 {
                     "megapixels": megapixels,
                     "faces": faces,
-                    **_run(_photograph(args, Path(folder), megapixels)),
+                    **run_restore(_photograph(args, Path(folder), megapixels)),
                 }
             )
             print(json.dumps(rows[-1]), flush=True)
@@ -93,12 +93,15 @@ def _photograph(args: argparse.Namespace, folder: Path, megapixels: int) -> Path
     return path
 
 
-def _run(path: Path) -> dict[str, Any]:
-    """Seconds, CPU-seconds and peak of memory of `lumiface restore`."""
-    command = [sys.executable, "-c", RUN, "restore", str(path), "-o", str(path.with_suffix(".png.jpg"))]
+def run_restore(path: Path) -> dict[str, Any]:
+    """Seconds, CPU-seconds and peak of memory of `lumiface restore` of a file or a folder."""
+    out = path.with_name(f"{path.stem}-out") if path.is_dir() else path.with_suffix(".out.jpg")
+    command = [sys.executable, "-c", RUN, "restore", str(path), "-o", str(out)]
     begun = perf_counter()
     done = subprocess.run([*command, "--overwrite"], capture_output=True, text=True, check=False)
     seconds = perf_counter() - begun
+    if done.returncode:
+        raise SystemExit(done.stderr)
     cpu, peak = json.loads(done.stderr.splitlines()[-1])
     return {"s": round(seconds, 2), "cpu_s": round(cpu, 2), "peak_mib": round(peak)}
 

@@ -15,7 +15,7 @@ from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.filters import box_mean, window_sums
 from lumiface.imaging.noise_level import NoiseByLight, local_light
 from lumiface.imaging.strips import Overwritten, Tile, bands, in_strips, tiles, whole
-from lumiface.imaging.tile_threads import each_tile
+from lumiface.imaging.threads import in_threads
 
 
 def dark(height: int, width: int) -> Tensor:
@@ -66,7 +66,7 @@ def test_what_is_wrong_in_a_tile_is_raised_and_the_threads_stay() -> None:
     try:
         torch.set_num_threads(2)
         with pytest.raises(ValueError, match="column 10"):
-            each_tile(fail, tiles(20, 30, (20, 10)), torch.zeros(1))
+            in_threads(fail, tiles(20, 30, (20, 10)), torch.device("cpu"))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)

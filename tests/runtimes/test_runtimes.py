@@ -186,6 +186,19 @@ def test_a_cached_model_of_another_network_is_converted_anew(folder: Path) -> No
         assert path.read_bytes() != wrong
 
 
+def test_outputs_are_compared_with_torch_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    need("onnx")
+    load_network("srcnn", "cpu", "onnx")
+    monkeypatch.setattr(load, "is_faithful", lambda *_args: pytest.fail("compared again"))
+    assert isinstance(load_network("srcnn", "cpu", "onnx"), EngineNetwork)
+
+
+def test_other_code_of_a_network_is_another_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cache.digest_of("srcnn")
+    monkeypatch.setattr(cache, "_digest_of_code", lambda: "changed")
+    assert cache.digest_of("srcnn") != before
+
+
 def test_a_network_that_is_right_at_one_size_only_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     need("onnx")
     shift = nn.Conv2d(3, 3, 1)

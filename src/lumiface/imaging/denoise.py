@@ -10,7 +10,7 @@ from lumiface.imaging.color import luma
 from lumiface.imaging.filters import guided_filter, window_sums
 from lumiface.imaging.noise_level import LIGHT_RADIUS, ROUNDING_NOISE, NoiseByLight, local_light, noise_level
 from lumiface.imaging.strips import Tile, tiles
-from lumiface.imaging.tile_threads import each_tile
+from lumiface.imaging.threads import in_threads
 
 LEAST_LIGHT = 1.5 / 255.0
 """Lower bound of the values that gains are computed from: an 8-bit picture carries no information below."""
@@ -50,7 +50,7 @@ def denoise_shadows(rgb: Tensor, out: Tensor | None = None) -> Tensor:
     def write(tile: Tile) -> None:
         tile.place(quiet).copy_(_denoise_tile(rgb, tile, noise, radius))
 
-    each_tile(write, tiles(height, width, TILE, max(radius + 1, LIGHT_RADIUS)), quiet)
+    in_threads(write, tiles(height, width, TILE, max(radius + 1, LIGHT_RADIUS)), quiet.device)
     return quiet
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -30,6 +30,7 @@ from lumiface.imaging.eight_bits import as_eight_bits
 from lumiface.imaging.exchange import Same, open_any
 from lumiface.imaging.io import Picture
 from lumiface.imaging.strips import in_strips
+from lumiface.imaging.threads import in_threads
 from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.background import Background, replace_pixels
 from lumiface.restoration.config import RestoreConfig
@@ -173,7 +174,7 @@ class Restorer:
 
         notes: list[str] = []
         rgb = picture.rgb.to(self.device)
-        measures = [measure_face(rgb, face) for face in faces]
+        measures = in_threads(partial(measure_face, rgb), faces, rgb.device)
         notes += self.face_restorer.notes(measures)
         task = self.face_restorer.main_task(measures)
         wanted = wanted or self.config.scale or self.face_restorer.scale(measures)

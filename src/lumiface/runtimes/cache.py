@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,27 @@ from lumiface.registry import find_weights
 from lumiface.runtimes.convert import to_onnx
 from lumiface.runtimes.names import ENGINES, Engine, Precision, engine_version
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when converted models or records change in what they are."""
+
+_CODE = ("methods", "blocks")
+"""Rooms whose code makes networks of weights."""
 
 
 def digest_of(model: str) -> str:
-    """Identifies the weights of a model and the version of torch that converts them."""
+    """Identifies the weights of a model, the code of its network, and the version of torch."""
     weights = find_weights(model).read_bytes()
-    return hashlib.sha256(weights + f"{torch.__version__} {FORMAT}".encode()).hexdigest()[:20]
+    made = f"{torch.__version__} {FORMAT} {_digest_of_code()}"
+    return hashlib.sha256(weights + made.encode()).hexdigest()[:20]
+
+
+@cache
+def _digest_of_code() -> str:
+    package = Path(__file__).parents[1]
+    found = hashlib.sha256()
+    for path in sorted(path for room in _CODE for path in (package / room).rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def converted(network: nn.Module, digest: str, *, fresh: bool = False) -> bytes:
@@ -67,6 +81,22 @@ def remember(digest: str, precision: Precision, engine: Engine, milliseconds: di
     }
     _store(_record(digest, precision), (json.dumps(facts, indent=1) + "\n").encode())
     return engine
+
+
+def was_checked(model: bytes, digest: str, engine: Engine, precision: Precision) -> bool:
+    """Whether the outputs of a converted model by an engine were found to be torch's, on this machine."""
+    return _check_mark(model, digest, engine, precision).is_file()
+
+
+def mark_checked(model: bytes, digest: str, engine: Engine, precision: Precision) -> None:
+    """Record that they are."""
+    _store(_check_mark(model, digest, engine, precision), b"")
+
+
+def _check_mark(model: bytes, digest: str, engine: Engine, precision: Precision) -> Path:
+    content = hashlib.sha256(model).hexdigest()[:12]  # whatever became of the file since
+    record = _record(digest, precision)
+    return record.with_name(f"{record.stem}-{engine}-{content}.checked")
 
 
 def _record(digest: str, precision: Precision) -> Path:

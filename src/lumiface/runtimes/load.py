@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lumiface.core.device import choose_device
 from lumiface.core.errors import SettingError
 from lumiface.registry import find_capabilities, find_weights, load_model, read_metadata
-from lumiface.runtimes.cache import converted, digest_of, recall, remember
+from lumiface.runtimes.cache import converted, digest_of, mark_checked, recall, remember, was_checked
 from lumiface.runtimes.check import Run, is_faithful
 from lumiface.runtimes.convert import torch_only
 from lumiface.runtimes.engines import EngineNetwork, Network, has_bf16
@@ -158,7 +158,7 @@ def measure(networks: Mapping[Engine, Run], picture: Tensor) -> dict[Engine, flo
 
 
 def _start(model: str, network: nn.Module, engine: Engine, precision: Precision) -> EngineNetwork:
-    """The network by an engine, compared with torch before it is used.
+    """The network by an engine, compared with torch before it is used for the first time on this machine.
 
     Raises:
         SettingError: it cannot be converted, or the engine's outputs are not torch's.
@@ -167,9 +167,15 @@ def _start(model: str, network: nn.Module, engine: Engine, precision: Precision)
     least = find_capabilities(read_metadata(find_weights(model))["method"]).min_size
     tried: tuple[Precision, ...] = ("bf16", "float32") if precision == "bf16" and has_bf16() else ("float32",)
     for exact in tried:
-        for fresh in (False, True):  # a converted model that does not fit was another network's
-            started = _try_engine(network, converted(network, digest, fresh=fresh), engine, exact)
-            if started is not None and is_faithful(network, started, exact, least):
+        for fresh in (False, True):  # a converted model that does not fit was damaged
+            model_file = converted(network, digest, fresh=fresh)
+            started = _try_engine(network, model_file, engine, exact)
+            if started is None:
+                continue
+            if was_checked(model_file, digest, engine, exact):
+                return started
+            if is_faithful(network, started, exact, least):
+                mark_checked(model_file, digest, engine, exact)
                 return started
             if exact == "bf16":
                 break

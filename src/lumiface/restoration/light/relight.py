@@ -19,7 +19,7 @@ from lumiface.imaging.filters import box_mean
 from lumiface.imaging.light import scale_colours, strongest
 from lumiface.imaging.noise_level import LEVEL_SIDE, noise_level
 from lumiface.imaging.strips import Overwritten, Tile, bands, tiles
-from lumiface.imaging.tile_threads import each_tile
+from lumiface.imaging.threads import in_threads
 from lumiface.restoration.light.tone_curve import ToneCurve
 from lumiface.restoration.light.tone_map import Tone, ToneMap, uniform_tone
 
@@ -65,7 +65,7 @@ def relight(
         if lit is quiet:
             rows = before.read(band.origin[0], band.end[0])
             before.advance(band.bottom)
-        each_tile(partial(work.write, lit, rows, sigma), band.columns(_COLUMNS), lit)
+        in_threads(partial(work.write, lit, rows, sigma), band.columns(_COLUMNS), lit.device)
     return lit
 
 
@@ -111,7 +111,7 @@ class _Relighting:
             tile = replace(tile, height=quiet.shape[-2], width=quiet.shape[-1])
             tile.place(light).copy_(luma(self._mix(tile, tile.read(quiet))[0]))
 
-        each_tile(write, tiles(height, width, (_ROWS, _COLUMNS)), light)
+        in_threads(write, tiles(height, width, (_ROWS, _COLUMNS)), light.device)
         return noise_level(light)
 
     def write(self, lit: Tensor, rows: Tensor, sigma: float, tile: Tile) -> None:
