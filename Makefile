@@ -4,6 +4,7 @@
 #   make test      checks of style, types and imports, then the tests
 #   make test-all  the same with the slow tests
 #   make bench     the tables of scores; LUMIFACE_DATA names the folder of the test sets
+#   make bench-speed  speeds of networks, detection, photographs, folders and video
 #   make tables    the papers' tables, from what is measured and, where something is not, by training it
 #   make ablation  the 3D prior's enhancer and its seven variants, trained with the same budget
 #   make clean     remove the environment and what runs and builds leave behind
@@ -17,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 CORE := .venv/.installed-core
 DEV := .venv/.installed-dev
 
-.PHONY: demo test test-all check bench tables ablation clean
+.PHONY: demo test test-all check bench bench-speed tables ablation clean
 .DELETE_ON_ERROR:
 
 demo: $(CORE)
@@ -43,6 +44,17 @@ bench: $(DEV)
 	done
 	$(BIN)/python benchmarks/zoo_pages.py
 	$(BIN)/python benchmarks/grid.py lfsrnet-base --data "$(LUMIFACE_DATA)/faces256-london.tar"
+
+# About an hour on two cores; nothing else should run meanwhile.
+bench-speed: $(DEV)
+	@test -n "$(LUMIFACE_DATA)" || { echo "set LUMIFACE_DATA to the folder of the test sets (*.tar)"; exit 2; }
+	for section in "speed.py detection" "runtimes.py faces_per_s" "runtimes.py ratios" "runtimes.py floors" \
+	  "curves.py loop" "curves.py curves" "big_pictures.py photo_12mp" "big_pictures.py strips" \
+	  "folders.py jobs" "folders.py cluster" "video.py video"; do \
+	  $(BIN)/python benchmarks/$$section --data-root "$(LUMIFACE_DATA)" \
+	    --json benchmarks/results/speed.json || exit 1; \
+	done
+	$(BIN)/python benchmarks/speed_pages.py
 
 tables: $(DEV)
 	@test -n "$(LUMIFACE_DATA)" || { echo "set LUMIFACE_DATA to the folder of the test sets (*.tar)"; exit 2; }
