@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lumiface.registry import list_models, load_model
+    from lumiface.restoration.provenance.read import read_provenance
     from lumiface.restoration.restore import restore
     from lumiface.restoration.restorer import Restorer
 
 __version__ = "0.1.0"
 
-__all__ = ["Restorer", "__version__", "list_models", "load_model", "restore"]
+__all__ = ["Restorer", "__version__", "list_models", "load_model", "read_provenance", "restore"]
 
 _HOMES = {
     "restore": "lumiface.restoration.restore",
     "Restorer": "lumiface.restoration.restorer",
     "load_model": "lumiface.registry",
     "list_models": "lumiface.registry",
+    "read_provenance": "lumiface.restoration.provenance.read",
 }
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from lumiface.imaging import denoise, strips
 from lumiface.imaging.io import Picture, read_picture, write_picture
 from lumiface.imaging.quantize import quantize
-from lumiface.restoration import restorer as restorer_module
+from lumiface.restoration import memory as memory_module
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.light import relight
 from lumiface.restoration.restorer import Restorer
@@ -51,7 +51,7 @@ def test_a_spare_photograph_is_overwritten_by_the_same_result(
     restorer: Restorer, night: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = restorer(night)
-    monkeypatch.setattr(restorer_module, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(memory_module, "LARGE_PIXELS", 0)
     before = night.rgb.clone()
     assert torch.equal(restorer(night).picture.rgb, expected.picture.rgb)
     assert torch.equal(night.rgb, before)  # the caller's own
@@ -67,7 +67,7 @@ def test_a_spare_photograph_is_overwritten_by_the_same_result(
 def test_a_file_is_read_again_after_its_photograph_was_overwritten(
     restorer: Restorer, night: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restorer_module, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(memory_module, "LARGE_PIXELS", 0)
     write_picture(night, tmp_path / "a.png")
     once = restorer(tmp_path / "a.png").picture.rgb
     assert torch.equal(read_picture(tmp_path / "a.png").rgb, night.rgb)

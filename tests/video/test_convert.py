@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+import lumiface
 from clips import Inverting, colours, write_video
 from lumiface.core.errors import LumifaceError, OutputError, SettingError
 from lumiface.video import convert
@@ -55,6 +56,21 @@ def test_pictures_change_and_times_and_sound_do_not(tmp_path: Path, suffix: str)
         apart = np.abs(rgb.astype(int) - (255 - colours(index, (96, 128)).astype(int)))
         assert apart[:, [16, 40, 88, 112]].max() <= 6
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["in.mp4", target.name])
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_the_result_says_that_it_was_restored(tmp_path: Path, suffix: str) -> None:
+    source, results = write_video(tmp_path / "in.mp4", [colours(i) for i in range(3)]), list[Any]()
+    for number, restorer in enumerate((Inverting(2), Inverting(1), Inverting(1, mark=False))):
+        target = tmp_path / f"{number}{suffix}"
+        restore_video(source, target, restorer)
+        results.append(lumiface.read_provenance(target))
+        source = target
+    first, again, unmarked = results
+    assert (first["scale"], first["actions"]) == (2, ["c2pa.adjustedColor", "c2pa.resized"])
+    assert first["settings"] == {"faces": "none", "scale": 2}
+    assert [entry["scale"] for entry in again["history"]] == [2]
+    assert unmarked == again  # that of its input stays
 
 
 def test_an_odd_size_gets_its_last_pixels_again(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from lumiface.core.files import read_bytes, write_bytes
 from lumiface.imaging.codec.decode import decode_all
 from lumiface.imaging.codec.encode import encode, encode_animation
 from lumiface.imaging.codec.formats import WRITABLE, Format, plural_of
-from lumiface.imaging.codec.raster import Raster
+from lumiface.imaging.codec.raster import Metadata, Raster
 from lumiface.imaging.codec.tiff import encode_page, join_pages
 from lumiface.imaging.io import (
     MAX_MEGAPIXELS,
@@ -99,8 +99,11 @@ class PictureWriter:
             offset = _TIFF_HEADER + sum(map(len, self._pages))
             self._pages.append(encode_page(raster, offset, len(self._pages)))
 
-    def close(self) -> None:
+    def close(self, metadata: Metadata | None = None) -> None:
         """Write the file.
+
+        Args:
+            metadata: of an animation, in place of those of its first frame.
 
         Raises:
             OutputError: it cannot be encoded or written.
@@ -111,7 +114,9 @@ class PictureWriter:
             elif len(self._frames) == 1:
                 data = encode(self._frames[0], self.quality)
             else:
-                data = encode_animation(self._frames, self.quality)
+                first, *rest = self._frames
+                first = replace(first, metadata=metadata or first.metadata)
+                data = encode_animation([first, *rest], self.quality)
         except (ValueError, OSError) as fault:
             raise OutputError(f"{self.path}: {fault}") from fault
         write_bytes(self.path, data)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lumiface.faces.face import Face
-from lumiface.faces.measure import FaceMeasures
+from lumiface.faces.measure import FaceMeasures, is_readable
 from lumiface.registry import default_model
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.damaged_restorer import DamagedRestorer
@@ -54,6 +54,20 @@ class AutoRestorer:
             return 1
         largest = max(face.side for face in measures)
         return FACE_TASKS["joint"].scale if largest <= self.available["joint"].trusted else 1
+
+    def models(self, measures: list[FaceMeasures]) -> list[str]:
+        """The networks that these faces go through."""
+        choices = self.choose([face for face in measures if is_readable(face)])
+        tasks = {choice.task for choice in choices} | {"blind" for choice in choices if choice.both}
+        return [default_model(task.training_task) for name, task in FACE_TASKS.items() if name in tasks]
+
+    def possible_models(self) -> list[str]:
+        """The networks that faces can go through: those of joint and of blind."""
+        return [
+            default_model(FACE_TASKS[name].training_task)
+            for name in ("joint", "blind")
+            if name in self.available
+        ]
 
     def notes(self, measures: list[FaceMeasures]) -> list[str]:
         """Remarks for the user: the choices."""

@@ -68,6 +68,10 @@ class RestoreConfig(Settings):
         description="bf16: faster on processors that have it, with --runtime openvino or auto; differs by at "
         "most 4 of 255 levels",
     )
+    mark: bool = Field(
+        default=True,
+        description="write into the result's metadata that it was restored, by what and with which settings",
+    )
     max_output_megapixels: float = Field(
         default=50.0,
         gt=0,

@@ -79,6 +79,14 @@ class FaceRestorer:
         """How many times larger the photograph becomes unless another scale is requested."""
         return self.task.scale
 
+    def models(self, measures: list[FaceMeasures]) -> list[str]:
+        """The networks that these faces go through."""
+        return [self.model] if any(map(self._needs_network, measures)) else []
+
+    def possible_models(self) -> list[str]:
+        """The networks that faces can go through."""
+        return [self.model]
+
     def notes(self, measures: list[FaceMeasures]) -> list[str]:
         """Remarks for the user: how many faces are too dark to read."""
         count = sum(not is_readable(measured) for measured in measures)
@@ -201,13 +209,14 @@ class FaceRestorer:
             output = preserve_chroma(crop, output)
         # Faces with more detail than the network gives keep their own and are only relit.
         if self._native_side(measured) <= self.sizes.trusted:
-            return output, FaceReport(face.box, face.score, measured, "restored", own_light)
+            return output, FaceReport(face.box, face.score, measured, "restored", own_light, drawn=True)
         relit = transfer_light(crop_face(denoised(), matrix, size), crop, output)
-        if size <= MEAN_UP_TO * output.shape[-1]:
+        mixed = size <= MEAN_UP_TO * output.shape[-1]
+        if mixed:
             # Under a coloured lamp the network draws a face in white light.
             relit = relit.lerp(resize(output, (size, size)), 0.5 * face_whiteness(crop))
         patch = relit.lerp(crop_face(rgb, matrix, size), own_light)
-        return patch, FaceReport(face.box, face.score, measured, "relit", own_light)
+        return patch, FaceReport(face.box, face.score, measured, "relit", own_light, drawn=mixed)
 
 
 def unchanged_face(

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from lumiface.core.memory import GB
 from lumiface.imaging.io import Picture
+from lumiface.restoration.config import RestoreConfig
 
 LARGE = 4 * GB
 """From here on something is said, however much is free."""
+
+LARGE_PIXELS = 20_000_000
+"""Photographs from this size on are held in memory once, as far as that is possible."""
 
 _ANYHOW = 0.9 * GB
 _PICTURE = 32.0  # bytes per pixel of the photograph: it, and what is made of it; 20 if it can be overwritten
@@ -55,6 +59,13 @@ def memory_line(picture: Picture, scale: int, free: float | None) -> str | None:
         f"{name}: {width}×{height} pixels at scale {scale} need about {need / GB:.1f} GB of memory{known}; "
         f"less with {' or '.join(mends)}"
     )
+
+
+def may_overwrite(picture: Picture, config: RestoreConfig) -> bool:
+    """Whether the denoised picture may take the place of a large one, of which 8 bits are kept."""
+    height, width = picture.rgb.shape[-2:]
+    needed = config.background == "keep" or config.strength < 1.0
+    return picture.spare and not needed and picture.info.bits == 8 and height * width >= LARGE_PIXELS
 
 
 def fitting_scale(height: int, width: int, requested: int, most: float) -> int:

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO, overload
 import torch
 
 from lumiface.imaging.exchange import Same, open_any
-from lumiface.imaging.io import Picture, write_picture
+from lumiface.imaging.io import Picture, format_of_path, write_picture
 from lumiface.restoration.config import RestoreConfig
-from lumiface.restoration.restored import Restored, hand_back
+from lumiface.restoration.restored import Restored, hand_back, unmarked_notes
 from lumiface.restoration.restorer import Restorer
 
 Target = str | PathLike[str] | None
@@ -65,4 +65,5 @@ def restore(
     result = Restorer(model, config, device)(decoded)
     if target is not None:
         write_picture(result.picture, Path(target))
+        result.notes.extend(unmarked_notes(result.picture, format_of_path(Path(target))))
     return result if source is decoded else hand_back(result, back)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Generic, Literal, TypeVar
 
 from torch import Tensor
 
 from lumiface.faces.measure import FaceMeasures
+from lumiface.imaging.codec.formats import WRITABLE, Format, sniff
 from lumiface.imaging.io import Picture
 from lumiface.restoration.prior_view import PriorView
 from lumiface.restoration.tasks import FaceTaskName
@@ -31,6 +33,7 @@ class FaceReport:
         why: the reason in a few words, where the task was chosen for this face or nothing was drawn.
         turned: degrees by which the face lies turned clockwise in the photograph: 0, 90, 180 or 270.
         trust: how far the restored face can be trusted; None where it was not measured.
+        drawn: the network's own pixels are in the result, all of them or mixed with those of the photograph.
     """
 
     box: tuple[float, float, float, float]
@@ -41,6 +44,7 @@ class FaceReport:
     why: str = ""
     turned: int = 0
     trust: Trust | None = None
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +80,19 @@ class Restored(Generic[Kind]):
     priors: list[PriorView] = field(default_factory=list)
 
 
+def unmarked_notes(picture: Picture, format_: Format | None) -> list[str]:
+    """The remark on a file whose format has no place for what `restoration.provenance` says of the result."""
+    lost = picture.info.metadata.note is not None and format_ is not None and not WRITABLE[format_].note
+    return (
+        [f"{format_} has no place for metadata: the result does not say that it was restored"] if lost else []
+    )
+
+
 def hand_back(result: Restored[Picture], back: Callable[[Picture], Kind]) -> Restored[Kind]:
     """The result with its picture as another kind; what that kind does not carry goes to the notes."""
+    made = back(result.picture)
     notes = [*result.notes, *result.picture.info.remarks]
-    return Restored(back(result.picture), result.scale, result.task, result.faces, notes, result.priors)
+    data = made.getvalue() if isinstance(made, BytesIO) else made
+    if isinstance(data, bytes):
+        notes += unmarked_notes(result.picture, sniff(data[:64]))
+    return Restored(made, result.scale, result.task, result.faces, notes, result.priors)

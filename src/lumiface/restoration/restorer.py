@@ -37,7 +37,8 @@ from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceRestorer, Log
 from lumiface.restoration.light.surroundings import light_surroundings, tone_of_surroundings
 from lumiface.restoration.light.tone_map import ToneMap
-from lumiface.restoration.memory import limit_scale, memory_line
+from lumiface.restoration.memory import limit_scale, may_overwrite, memory_line
+from lumiface.restoration.provenance.mark import mark_result
 from lumiface.restoration.restored import Restored, RestoredFace, hand_back
 from lumiface.restoration.tasks import resolve_task
 from lumiface.restoration.turned import rotated_report, turn_picture, turn_report, turned_notes
@@ -47,9 +48,6 @@ NO_FACE = (
     "no face found, neither as it is nor brightened nor turned: only light given; name a face with --box"
 )
 """What is said of a photograph in which the detector finds no face."""
-
-LARGE_PIXELS = 20_000_000
-"""Photographs from this size on are held in memory once, as far as that is possible."""
 
 Box = tuple[float, float, float, float]
 
@@ -161,7 +159,8 @@ class Restorer:
                 min_face=config.min_face,
                 boxes=list(boxes) or None,
             )
-        return self._restore_upright(turn_picture(picture, found.quarters), found, scale)
+        result = self._restore_upright(turn_picture(picture, found.quarters), found, scale)
+        return mark_result(result, picture, self)
 
     def _restore_upright(
         self, picture: Picture, found: UprightFaces, wanted: int | None
@@ -187,7 +186,7 @@ class Restorer:
         if not faces and not found.rotated:
             notes.append(NO_FACE if config.faces != "none" else "faces not restored, as requested")
         release_memory()
-        small = as_eight_bits(rgb) if self._may_overwrite(picture) else None
+        small = as_eight_bits(rgb) if may_overwrite(picture, config) else None
         rgb, quiet = (rgb, None) if small is None else (small, rgb)
         denoised = cache(lambda: denoise_shadows(rgb, quiet))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
@@ -248,12 +247,6 @@ class Restorer:
         return in_strips(
             lambda before, after: before.lerp(after, config.strength), enlarged, canvas, out=canvas
         )
-
-    def _may_overwrite(self, picture: Picture) -> bool:
-        """Whether the denoised picture may take the place of a large one, of which 8 bits are kept."""
-        height, width = picture.rgb.shape[-2:]
-        needed = self.config.background == "keep" or self.config.strength < 1.0
-        return picture.spare and not needed and picture.info.bits == 8 and height * width >= LARGE_PIXELS
 
     def _warn_of_memory(self, picture: Picture, scale: int) -> None:
         """Once for all pages or frames of a file."""

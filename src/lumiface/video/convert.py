@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from lumiface import __version__
@@ -18,6 +19,7 @@ from lumiface.faces.find import find_faces
 from lumiface.faces.measure import measure_face
 from lumiface.imaging.quantize import from_uint8
 from lumiface.restoration.memory import fitting_scale
+from lumiface.restoration.provenance.mark import video_comment
 from lumiface.restoration.restorer import Restorer
 from lumiface.video.encode import SUFFIXES, PartWriter, join_parts
 from lumiface.video.frames import VideoInfo, describe_video, read_frames
@@ -108,7 +110,8 @@ def restore_video(
         part.path = folder / f"{done:08d}-{count}.nut"
         part.close()
         done += count
-    left = join_parts([path for path, _ in _parts(folder)], source, target)
+    comment = partial(video_comment, maker=restorer, scale=scale)
+    left = join_parts([path for path, _ in _parts(folder)], source, target, comment)
     shutil.rmtree(folder)
     return VideoSummary(target, done, resumed, scale, left)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,13 @@ class PartWriter:
             ) from error
 
 
-def join_parts(parts: Sequence[Path], source: Path, target: Path) -> list[str]:
+def join_parts(
+    parts: Sequence[Path], source: Path, target: Path, comment: Callable[[str | None], str | None]
+) -> list[str]:
     """Write the parts one after the other, with sound, subtitles and metadata of the source, unchanged.
+
+    Args:
+        comment: the comment of the source -> that of the result.
 
     Returns:
         what of the source the container cannot hold, one line each.
@@ -109,6 +114,7 @@ def join_parts(parts: Sequence[Path], source: Path, target: Path) -> list[str]:
             joined.metadata.update(
                 {key: value for key, value in original.metadata.items() if key not in _OF_THE_FILE}
             )
+            _set_comment(joined.metadata, comment)
             copies: dict[int, Any] = {}
             for stream in original.streams:
                 if stream.type == "video":
@@ -135,6 +141,14 @@ def join_parts(parts: Sequence[Path], source: Path, target: Path) -> list[str]:
 
 _OF_THE_FILE = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 """Metadata that describe the file and not the film."""
+
+
+def _set_comment(metadata: dict[str, str], change: Callable[[str | None], str | None]) -> None:
+    """Matroska writes its names in capitals."""
+    name = next((key for key in metadata if key.lower() == "comment"), "comment")
+    comment = change(metadata.get(name))
+    if comment is not None:
+        metadata[name] = comment
 
 
 def _mux_in_order(

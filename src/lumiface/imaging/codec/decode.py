@@ -27,12 +27,12 @@ from PIL import (
 from lumiface.core.errors import InputError
 from lumiface.imaging.codec.colour_tags import numbers_of_file, profile_by_numbers
 from lumiface.imaging.codec.formats import Format, plural_of, sniff, suffix_of, unread_kind
-from lumiface.imaging.codec.heif import decode_heif
+from lumiface.imaging.codec.heif import decode_heif, metadata_of_heif
 from lumiface.imaging.codec.image import raster_of_image
-from lumiface.imaging.codec.metadata import exif_of_raw
+from lumiface.imaging.codec.metadata import exif_of_raw, metadata_of
 from lumiface.imaging.codec.pixels import bits_of, samples_16, unsigned
 from lumiface.imaging.codec.quiet import quiet_stderr
-from lumiface.imaging.codec.raster import Raster, Timing
+from lumiface.imaging.codec.raster import Metadata, Raster, Timing
 from lumiface.imaging.codec.raw import decode_raw
 from lumiface.imaging.codec.samples import check_size
 
@@ -107,6 +107,28 @@ def decode_all(data: bytes, name: str, max_megapixels: float) -> Rasters:
     with _readable(name, format_):
         indices = _indices(picture)
     return Rasters(format_, len(indices), _frames(picture, data, name, format_, indices, max_megapixels))
+
+
+def decode_metadata(data: bytes, name: str) -> Iterator[Metadata]:
+    """The metadata of a file's picture, of a TIFF that of each page; no pixels are decoded. Of camera RAW,
+    whose metadata are EXIF, nothing.
+
+    Raises:
+        InputError: not an image, damaged, or of a kind whose library is not installed.
+    """
+    format_ = sniff(data, name) if data else None
+    if format_ is None:
+        raise _unknown(data, name)
+    if format_ == "RAW":
+        return
+    with _readable(name, format_):
+        if format_ == "HEIF":
+            yield metadata_of_heif(data)
+            return
+        picture = _OPENERS[format_](io.BytesIO(data), name)
+        for index in range(int(getattr(picture, "n_frames", 1)) if format_ == "TIFF" else 1):
+            picture.seek(index)
+            yield metadata_of(picture)
 
 
 def is_avif(data: bytes) -> bool:

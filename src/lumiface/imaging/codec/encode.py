@@ -12,7 +12,7 @@ from PIL import Image, features
 from lumiface.imaging.codec.exif import with_size
 from lumiface.imaging.codec.formats import WRITABLE, Format
 from lumiface.imaging.codec.heif import encode_heif, has_heif
-from lumiface.imaging.codec.metadata import iptc_segment, updated_xmp
+from lumiface.imaging.codec.metadata import comment_with_note, iptc_segment, updated_xmp
 from lumiface.imaging.codec.png import encode_png_16, text_chunks
 from lumiface.imaging.codec.raster import Raster, Timing
 from lumiface.imaging.codec.tiff import encode_tiff
@@ -131,15 +131,18 @@ def _metadata(raster: Raster) -> dict[str, Any]:
         case "PNG":
             options["pnginfo"] = text_chunks(raster)
         case "JPEG":
+            comment = metadata.comment
             if xmp and len(xmp) < _LONGEST_SEGMENT:
                 options["xmp"] = xmp
-            if metadata.comment and len(metadata.comment) < _LONGEST_SEGMENT:
-                options["comment"] = metadata.comment
+            else:
+                comment = comment_with_note(metadata)
+            if comment and len(comment) < _LONGEST_SEGMENT:
+                options["comment"] = comment
             if metadata.iptc:
                 options["extra"] = iptc_segment(metadata.iptc)
         case "GIF":
-            if metadata.comment:
-                options["comment"] = metadata.comment
+            if comment := comment_with_note(metadata):
+                options["comment"] = comment
         case _:
             if can.xmp and xmp:
                 options["xmp"] = xmp

@@ -38,6 +38,11 @@ class Abilities:
     text: Literal["comment", "texts", ""] = ""
     dpi: bool = False
 
+    @property
+    def note(self) -> bool:
+        """Whether a line of text about the picture has a place anywhere."""
+        return self.xmp or bool(self.text)
+
 
 WRITABLE: dict[Format, Abilities] = {
     "JPEG": Abilities(".jpg", alpha=False, iptc=True, text="comment", dpi=True),

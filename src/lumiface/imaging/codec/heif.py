@@ -78,6 +78,16 @@ def decode_heif(data: bytes, name: str, max_megapixels: float) -> Raster:
     )
 
 
+def metadata_of_heif(data: bytes) -> Metadata:
+    """The metadata of the main picture, which is not decoded.
+
+    Raises:
+        ImportError: pillow-heif is not installed.
+    """
+    file = _library().open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    return Metadata(xmp=cast("bytes | None", file.info.get("xmp")) or None)
+
+
 def encode_heif(raster: Raster, quality: int) -> bytes:
     """HEIC without chroma subsampling; 16 bits are stored as 10.
 

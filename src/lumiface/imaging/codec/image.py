@@ -62,6 +62,7 @@ def image_of_raster(raster: Raster) -> Image.Image:
         "comment": metadata.comment,
         "dpi": metadata.dpi,
         **dict(metadata.text),
+        **dict([metadata.note] if metadata.note else []),
     }
     image.info.update({name: value for name, value in info.items() if value is not None})
     return image

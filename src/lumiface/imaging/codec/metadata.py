@@ -93,6 +93,14 @@ def updated_xmp(xmp: bytes | None, width: int, height: int) -> bytes | None:
     return xmp
 
 
+def comment_with_note(metadata: Metadata) -> bytes | None:
+    """The comment with the note as its last line."""
+    if metadata.note is None:
+        return metadata.comment
+    line = ": ".join(metadata.note).encode()
+    return metadata.comment.rstrip(b"\0\n") + b"\n" + line if metadata.comment else line
+
+
 def iptc_segment(iptc: bytes) -> bytes:
     """APP13 of a JPEG with Photoshop's image resource of IPTC records; empty if they are too long for one."""
     resource = b"8BIM" + struct.pack(">HHI", PHOTOSHOP_IPTC, 0, len(iptc)) + iptc

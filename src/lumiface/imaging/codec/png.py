@@ -44,7 +44,7 @@ def text_chunks(raster: Raster) -> PngInfo:
     """The texts of the metadata, among them XMP and a JPEG's or GIF's comment."""
     height, width = raster.samples.shape[:2]
     metadata, chunks = raster.metadata, PngInfo()
-    texts = dict(metadata.text)
+    texts = dict(metadata.text) | dict([metadata.note] if metadata.note else [])
     if metadata.comment and "Comment" not in texts:
         texts["Comment"] = metadata.comment.decode("utf-8", "replace").rstrip("\0")
     for key, value in texts.items():

@@ -23,6 +23,8 @@ class Metadata:
         comment: the comment of a JPEG or GIF.
         text: names and texts of a PNG.
         dpi: pixels per inch, horizontal and vertical.
+        note: keyword and text: a text of a PNG, a line "keyword: text" in the comment of a GIF, or of a JPEG
+            whose XMP is absent or too long.
     """
 
     xmp: bytes | None = None
@@ -30,6 +32,7 @@ class Metadata:
     comment: bytes | None = None
     text: tuple[tuple[str, str], ...] = ()
     dpi: tuple[float, float] | None = None
+    note: tuple[str, str] | None = None
 
 
 NO_METADATA = Metadata()

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from lumiface.core.errors import InputError
 from lumiface.imaging.codec.formats import WRITABLE
+from lumiface.imaging.codec.raster import Metadata
 from lumiface.imaging.frames import MAX_ANIMATION_MEGAPIXELS, PictureFile, PictureWriter, holds_all
 from lumiface.imaging.io import Picture, format_of_path
 from lumiface.restoration.files.jobs import Job
 from lumiface.restoration.files.picture_files import holds_alpha, name_with_alpha
 from lumiface.restoration.prior_view import PriorView, save_prior
+from lumiface.restoration.provenance.mark import without_mark
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +45,7 @@ class ResultFile:
         self._writer: PictureWriter | None = None
         self._priors: list[PriorView] = []
         self._added = 0
+        self._marked: Metadata | None = None  # of the first picture that was changed
 
     @property
     def is_full(self) -> bool:
@@ -60,6 +63,8 @@ class ResultFile:
             self._writer = self._open(picture)
             self._priors = restored.priors
         self._writer.add(picture)
+        if self._marked is None and picture.info.metadata.note is not None:
+            self._marked = picture.info.metadata
         self._added += 1
         self.faces.update(face.treatment for face in restored.faces)
         self.notes.update(restored.notes)
@@ -74,7 +79,7 @@ class ResultFile:
         """
         if self._writer is None:
             raise InputError(f"{self._job.source} holds no picture; check the file")
-        self._writer.close()
+        self._writer.close(self._marked)
         if self._priors:
             save_prior(self._priors, self.target)
 
@@ -104,7 +109,7 @@ class ResultFile:
 def _lost(picture: Picture, target: Path) -> str:
     """What of the input's properties the format of the result cannot hold, in words; empty if nothing."""
     info, format_ = picture.info, format_of_path(target)
-    can, metadata = WRITABLE[format_], info.metadata
+    can, metadata = WRITABLE[format_], without_mark(info.metadata)
     on_or_off = format_ == "GIF" != info.format
     properties = {
         "partial transparency (it is on or off)": on_or_off and _is_partial(picture.alpha),
@@ -116,6 +121,7 @@ def _lost(picture: Picture, target: Path) -> str:
         "texts": bool(metadata.text) and can.text != "texts",
         "comment": bool(metadata.comment) and not can.text,
         "DPI": metadata.dpi is not None and not can.dpi,
+        "that it was restored": info.metadata.note is not None and not can.note,
     }
     return ", ".join(name for name, lost in properties.items() if lost)
 
