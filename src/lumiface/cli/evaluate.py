@@ -24,12 +24,20 @@ HrSize = Annotated[
 
 
 def evaluate(
-    data: Annotated[
-        list[str],
-        typer.Option(help="faces: folder, tar, picture; or a folder built by `lumiface degrade`; repeatable"),
-    ],
     models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="names or files; none: references only")
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="faces: folder, tar, picture; or a folder built by `lumiface degrade`; repeatable"),
+    ] = None,
+    fairness: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SET",
+            help="instead of a benchmark of networks: what `restore` does to well-lit and darkened faces of "
+            "several groups of people",
+        ),
     ] = None,
     protocol: Protocol = "llf",
     hr_size: HrSize = None,
@@ -67,6 +75,11 @@ def evaluate(
     from lumiface.figures.console_tables import score_table
 
     _check(protocol)
+    if fairness is not None:
+        _fairness(fairness, models, data, limit, device, json_file)
+        return
+    if not data:
+        raise SettingError("--data is missing: name the faces, or a set of several groups by --fairness")
     if threads is not None:
         torch.set_num_threads(threads)
     with progress_bar("evaluating") as progress:
@@ -93,6 +106,46 @@ def evaluate(
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     if json_file is not None:
         write_bytes(json_file, (json.dumps(table, indent=2, allow_nan=False) + "\n").encode())
+
+
+def _fairness(
+    path: Path,
+    models: list[str] | None,
+    data: list[str] | None,
+    limit: int | None,
+    device: str,
+    json_file: Path | None,
+) -> None:
+    """The default restoration, by group; `limit` is that of each group."""
+    import json
+
+    import torch
+    from rich.console import Console
+
+    from lumiface.cli.progress import progress_bar
+    from lumiface.core.device import choose_device
+    from lumiface.core.files import write_bytes
+    from lumiface.evaluation.fairness import SEED, first_of_each, measure_fairness, read_groups, summarise
+    from lumiface.evaluation.provenance import data_name, provenance
+    from lumiface.figures.console_tables import fairness_table
+    from lumiface.restoration.config import RestoreConfig
+    from lumiface.restoration.restorer import Restorer
+
+    if models or data:
+        raise SettingError("--fairness measures `restore` on its own set: leave out --data and the models")
+    source, groups = first_of_each(*read_groups(path), limit)
+    restorer = Restorer(config=RestoreConfig(scale=1), device=choose_device(device))
+    with progress_bar("fairness") as progress:
+        scores = measure_fairness(
+            source, groups, restorer, lambda done, all_: progress(done, all_, path.name)
+        )
+    summary = summarise(scores) | {
+        "protocol": {"data": data_name(path), "scale": 1, "darkening": "llf at full size", "seed": SEED},
+        "provenance": provenance(torch.device("cpu"), 1),
+    }
+    Console().print(fairness_table(summary, f"restore on {path.name}, {len(source)} faces"))
+    if json_file is not None:
+        write_bytes(json_file, (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
 
 
 def _check(protocol: str) -> None:

@@ -1,4 +1,4 @@
-"""Bootstrap confidence intervals of means."""
+"""Bootstrap confidence intervals of means, and of the gap between the means of groups."""
 
 from __future__ import annotations
 
@@ -25,14 +25,37 @@ def bootstrap_interval(values: Values | Sequence[float], *, seed: int) -> Interv
         seed: of the resampling; equal values and seeds give equal intervals.
     """
     values = np.asarray(values, np.float64)
-    count = len(values)
-    if count == 0 or not np.isfinite(values).all():
+    if len(values) == 0 or not np.isfinite(values).all():
         return None
+    return _percentiles(_resampled_means(values, np.random.default_rng(seed)))
+
+
+def bootstrap_gap(groups: Sequence[Values | Sequence[float]], *, seed: int) -> Interval:
+    """95 % interval of the difference between the largest and the smallest mean of several groups.
+
+    Each group is resampled by itself. The difference is never negative, so the interval of groups that do not
+    differ lies above 0, too: it tells how large the gap may be, not whether there is one.
+
+    Args:
+        groups: one score per image, of each group; finite, at least one.
+        seed: of the resampling.
+    """
     rng = np.random.default_rng(seed)
+    means = np.stack([_resampled_means(np.asarray(values, np.float64), rng) for values in groups])
+    return _percentiles(means.max(axis=0) - means.min(axis=0))
+
+
+def _resampled_means(values: Values, rng: np.random.Generator) -> Values:
+    count = len(values)
     rows = max(1, _BLOCK // count)
-    means = [
-        values[rng.integers(count, size=(min(rows, RESAMPLES - done), count))].mean(axis=1)
-        for done in range(0, RESAMPLES, rows)
-    ]
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
+    return np.concatenate(
+        [
+            values[rng.integers(count, size=(min(rows, RESAMPLES - done), count))].mean(axis=1)
+            for done in range(0, RESAMPLES, rows)
+        ]
+    )
+
+
+def _percentiles(means: Values) -> Interval:
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)

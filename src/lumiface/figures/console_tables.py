@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -46,6 +46,58 @@ def score_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
             f"{row['ms_per_face']:.1f}",
             amount(row["params"]) if row["params"] else "–",
         )
+    return table
+
+
+FAIRNESS_CAPTION = (
+    "Well-lit faces as they are, and the same darkened as in LLF, restored at their size. luma, chroma: "
+    "change of the mean; most: of any face, without its sign; same: equal in every pixel. Identity: cosine "
+    "of EdgeFace embeddings with the original. Gap: largest minus smallest mean of a group, and its 95 % "
+    "interval."
+)
+
+
+def fairness_table(summary: Mapping[str, Any], title: str) -> Table:
+    """One row per group and one for the gaps, from `evaluation.fairness.summarise`."""
+    table = Table(title=title, caption=FAIRNESS_CAPTION, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.title_justify = table.caption_justify = "left"
+    table.add_column("group", overflow="fold", min_width=6)
+    for heading in ("faces", "same", "luma\n%", "most\n%", "chroma\n%", "iden-\ntity"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("dark:\nidentity", "PSNR-Y\ndB", "LPIPS"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    digits = {
+        "lit_luma": 2,
+        "lit_chroma": 2,
+        "lit_identity": 4,
+        "dark_identity": 3,
+        "dark_psnr_y": 2,
+        "dark_lpips": 3,
+    }
+
+    def mean(row: Mapping[str, Any], measure: str) -> str:
+        value = row[measure]["mean"]
+        return "–" if value is None else f"{value:.{digits[measure]}f}"
+
+    for group, row in summary["groups"].items():
+        cells = [mean(row, measure) for measure in digits]
+        cells.insert(1, f"{row['largest']:.1f}")
+        table.add_row(group, str(row["pictures"]), str(row["unchanged"]), *cells)
+
+    def gap(measure: str, pick: Callable[[Mapping[str, Any]], float]) -> str:
+        found = summary["gaps"].get(measure)
+        return "–" if found is None else f"{pick(found):.{digits[measure]}f}"
+
+    table.add_section()
+    rows: dict[str, Callable[[Mapping[str, Any]], float]] = {
+        "gap": lambda found: found["gap"],
+        "from": lambda found: found["ci"][0],
+        "to": lambda found: found["ci"][1],
+    }
+    for name, pick in rows.items():
+        cells = [gap(measure, pick) for measure in digits]
+        cells.insert(1, "")
+        table.add_row(name, "", "", *cells)
     return table
 
 
