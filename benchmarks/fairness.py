@@ -2,9 +2,9 @@
 
     python benchmarks/fairness.py after --data-root DATA --json benchmarks/results/trust.json
 
-The set is tones128, 80 faces of each group; what is measured is that of `lumiface evaluate --fairness`. `before`
-and `after` are the code before and after a change of how a face is judged dark (commit in `provenance`). The
-other sections of the file, and the other of the two, stay.
+The set is tones128, 80 faces of each group; the measures are those of `lumiface evaluate --fairness`.
+`before` and `after` are the code before and after a change of how a face is judged dark (commit in
+`provenance`). The other sections of the file, and the other of the two, stay.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from lumiface.faces.measure import (
     WELL_LIT,
     FaceMeasures,
     exposure_weight,
+    face_highlights,
     face_light,
     inner_face,
     is_readable,
@@ -49,6 +50,23 @@ def test_the_weight_rises_smoothly_between_its_bounds() -> None:
     assert exposure_weight(low) == 0.0
     assert exposure_weight((low + high) / 2) == pytest.approx(0.5)
     assert exposure_weight(high) == 1.0
+
+
+def test_dark_skin_in_good_light_is_not_taken_for_darkness() -> None:
+    """It shines; in the dark nothing of a face does."""
+    dim = _portrait(0.28, 0.4)
+    at = (torch.arange(128) + 0.5) / 128
+    shine = ((at[None, :] - 0.5) / 0.3).square() + ((at[:, None] - 0.5) / 0.04).square() < 1.0
+    shining = torch.where(shine, torch.tensor(0.7), dim)
+    assert face_highlights(dim) == pytest.approx(0.28, abs=1e-6)
+    assert face_highlights(shining) == pytest.approx(0.7, abs=1e-6)
+    light = 0.29
+    assert exposure_weight(light, face_highlights(dim)) == exposure_weight(light) < 0.5
+    assert exposure_weight(light, face_highlights(shining)) == 1.0
+    # What is dark as a whole, a face lit from one side, stays dark.
+    assert exposure_weight(0.2, 0.9) == 0.0
+    # What is bright around a face tells nothing.
+    assert face_highlights(_portrait(0.28, 1.0)) == face_highlights(dim)
 
 
 def test_the_inner_face_fits_every_size() -> None:

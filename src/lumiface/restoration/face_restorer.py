@@ -138,7 +138,8 @@ class FaceRestorer:
 
     def _lacks_nothing(self, measured: FaceMeasures) -> bool:
         """Whether a face has its light and more detail than the network gives."""
-        return exposure_weight(measured.light) >= 1.0 and self._native_side(measured) > self.sizes.trusted
+        lit = exposure_weight(measured.light, measured.highlights) >= 1.0
+        return lit and self._native_side(measured) > self.sizes.trusted
 
     def _native_side(self, measured: FaceMeasures) -> float:
         """The size that decides whether a face is restored, and at which input size, pixels.
@@ -196,7 +197,7 @@ class FaceRestorer:
         drawn: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, FaceReport]:
         """The patch to paste and the report; `drawn`: what the network received and returned."""
-        own_light = exposure_weight(measured.light)
+        own_light = exposure_weight(measured.light, measured.highlights)
         matrix, size = face_matrix(face), max(1, round(measured.side))
         if self._lacks_nothing(measured):
             return unchanged_face(rgb, face, measured)

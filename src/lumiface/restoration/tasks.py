@@ -121,7 +121,7 @@ def select_task(face: FaceMeasures, available: Mapping[FaceTaskName, WorkingSize
     joint, blind = available["joint"], available.get("blind")
     if not is_readable(face):
         return TaskChoice("joint", TOO_DARK)
-    dark = exposure_weight(face.light) < VISIBLY_DARK
+    dark = exposure_weight(face.light, face.highlights) < VISIBLY_DARK
     # What both networks restore. Larger faces get the joint network alone: its result is sharper than the
     # blind one's, and as near to the person.
     both = blind is not None and face.side <= REDRAWN_UP_TO * blind.trusted

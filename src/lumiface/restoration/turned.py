@@ -25,7 +25,8 @@ def turn_picture(picture: Picture, quarters: int) -> Picture:
 
 def rotated_report(face: Face, measured: FaceMeasures) -> FaceReport:
     """The report of a face that looks rotated: its own pixels, with the light that its surroundings get."""
-    return FaceReport(face.box, face.score, measured, "relit", exposure_weight(measured.light), ROTATED)
+    kept = exposure_weight(measured.light, measured.highlights)
+    return FaceReport(face.box, face.score, measured, "relit", kept, ROTATED)
 
 
 def turn_report(report: FaceReport, face: Face, quarters: int, width: int, height: int) -> FaceReport:

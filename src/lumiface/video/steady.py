@@ -71,6 +71,7 @@ class Steady:
             detail=min(_mean(before.detail, now.detail, share), max(now.side, 1.0)),
             noise=_mean(before.noise, now.noise, share),
             blocks=_mean(before.blocks, now.blocks, share),
+            highlights=_mean(before.highlights, now.highlights, share),
         )
         return known.measures
 
