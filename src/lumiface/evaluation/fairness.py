@@ -21,7 +21,7 @@ from lumiface.evaluation.metric_suite import MetricSuite
 from lumiface.imaging.color import luma, rgb_to_ycbcr
 from lumiface.imaging.io import Picture
 from lumiface.imaging.quantize import from_uint8, quantize
-from lumiface.restoration.restored import Restored
+from lumiface.restoration.restored import FaceReport, Restored
 
 SEED = 0
 """Of the darkening and of the intervals."""
@@ -47,6 +47,22 @@ class PhotographRestorer(Protocol):
     def __call__(self, picture: Picture) -> Restored[Picture]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class FaceScores:
+    """Of one picture.
+
+    Attributes:
+        values: measure -> value; NaN where there is none.
+        unchanged: every pixel of the well-lit face stayed.
+        lit, dark: the faces of the well-lit and of the darkened picture.
+    """
+
+    values: dict[str, float]
+    unchanged: bool
+    lit: list[FaceReport]
+    dark: list[FaceReport]
+
+
 @dataclass(slots=True)
 class GroupScores:
     """The values of one group, one per picture; NaN where a measure has no value.
@@ -60,6 +76,13 @@ class GroupScores:
     values: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     unchanged: int = 0
     treatments: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, scores: FaceScores) -> None:
+        """Take one picture."""
+        for measure, value in scores.values.items():
+            self.values[measure].append(value)
+        self.unchanged += scores.unchanged
+        self.treatments.update(face.treatment for face in scores.lit)
 
 
 def read_groups(path: Path) -> tuple[PictureSource, list[str]]:
@@ -110,35 +133,50 @@ def measure_fairness(
         groups: of each picture.
         restorer: should keep the size of pictures (`scale=1`).
     """
-    suite = MetricSuite(torch.device("cpu"), with_reference=True, only=_SUITE)
+    suite = fairness_suite()
     scores: dict[str, GroupScores] = {}
     number: Counter[str] = Counter()
     for done, (data, group) in enumerate(zip(source, groups, strict=True), start=1):
-        found = scores.setdefault(group, GroupScores())
-        dark, bright = (
-            from_uint8(pixels.copy())
-            for pixels in build_task_pair(data, f"{number[group]}", LLFSettings(None, 1, SEED), "enhance")
-        )
+        scores.setdefault(group, GroupScores()).add(score_face(suite, data, number[group], restorer))
         number[group] += 1
-        faces = suite.find_faces(bright)
-        result = restorer(Picture(bright))
-        lit = quantize(result.picture.rgb)
-        found.unchanged += torch.equal(lit, bright)
-        found.treatments.update(face.treatment for face in result.faces)
-        shift = _percent(float(luma(lit).mean()), float(luma(bright).mean()))
-        values = {
-            "lit_luma": shift,
-            "lit_luma_absolute": abs(shift),
-            "lit_chroma": _percent(_chroma(lit), max(_chroma(bright), _LEAST_CHROMA)),
-            "lit_identity": _scores(suite, lit, bright, faces)["identity"],
-        }
-        restored = quantize(restorer(Picture(dark)).picture.rgb)
-        values |= {f"dark_{name}": score for name, score in _scores(suite, restored, bright, faces).items()}
-        for measure, value in values.items():
-            found.values[measure].append(value)
         if progress:
             progress(done, len(source))
     return scores
+
+
+def fairness_suite() -> MetricSuite:
+    """The metrics of `score_face`."""
+    return MetricSuite(torch.device("cpu"), with_reference=True, only=_SUITE)
+
+
+def score_face(suite: MetricSuite, data: bytes, number: int, restorer: PhotographRestorer) -> FaceScores:
+    """What a restorer does to one well-lit face, as it is and darkened.
+
+    Args:
+        data: of the image file.
+        number: of the picture in its group; seeds the darkening.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    dark, bright = (
+        from_uint8(pixels.copy())
+        for pixels in build_task_pair(data, f"picture {number}", LLFSettings(None, 1, SEED), "enhance")
+    )
+    faces = suite.find_faces(bright)
+    result = restorer(Picture(bright))
+    lit = quantize(result.picture.rgb)
+    shift = _percent(float(luma(lit).mean()), float(luma(bright).mean()))
+    values = {
+        "lit_luma": shift,
+        "lit_luma_absolute": abs(shift),
+        "lit_chroma": _percent(_chroma(lit), max(_chroma(bright), _LEAST_CHROMA)),
+        "lit_identity": _scores(suite, lit, bright, faces)["identity"],
+    }
+    darkened = restorer(Picture(dark))
+    found = _scores(suite, quantize(darkened.picture.rgb), bright, faces)
+    values |= {f"dark_{name}": score for name, score in found.items()}
+    return FaceScores(values, torch.equal(lit, bright), result.faces, darkened.faces)
 
 
 def summarise(scores: Mapping[str, GroupScores]) -> dict[str, Any]:
