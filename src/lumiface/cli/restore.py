@@ -10,7 +10,7 @@ import typer
 from lumiface.cli.batch_report import report
 from lumiface.cli.batch_run import Place, run_batch
 from lumiface.cli.pipes import Pipes, are_urls, refuse_missing
-from lumiface.cli.shared import NO_MARK, Device, Model
+from lumiface.cli.shared import Device, Model
 from lumiface.core.errors import SettingError
 
 
@@ -72,7 +72,7 @@ def restore(
         float, typer.Option(help="larger inputs are refused before they are decoded")
     ] = 200.0,
     max_output_megapixels: Annotated[float | None, typer.Option()] = None,
-    no_mark: Annotated[bool, typer.Option("--no-mark", help=NO_MARK)] = False,
+    mark: Annotated[bool | None, typer.Option("--mark/--no-mark")] = None,
     runtime: Annotated[str | None, typer.Option()] = None,
     precision: Annotated[str | None, typer.Option()] = None,
 ) -> None:
@@ -101,7 +101,7 @@ def restore(
         "detector": detector,
         "save_prior": save_prior,
         "max_output_megapixels": max_output_megapixels,
-        "mark": False if no_mark else None,
+        "mark": mark,
         "runtime": runtime,
         "precision": precision,
     }

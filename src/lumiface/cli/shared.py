@@ -14,9 +14,6 @@ from typer.core import TyperCommand, TyperGroup
 from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.core.settings import validate
 
-NO_MARK = "do not write into the result's metadata that it was restored"
-"""Help of --no-mark of `restore` and `video`."""
-
 BAD_INPUT, BAD_USAGE, INTERRUPTED = 1, 2, 130
 
 SkipBad = Annotated[

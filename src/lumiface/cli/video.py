@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lumiface.cli.shared import INTERRUPTED, NO_MARK, Device, Model, checked, print_error
+from lumiface.cli.shared import INTERRUPTED, Device, Model, checked, print_error
 
 
 def video(
@@ -27,7 +27,7 @@ def video(
     detector: Annotated[str | None, typer.Option()] = None,
     runtime: Annotated[str | None, typer.Option()] = None,
     precision: Annotated[str | None, typer.Option()] = None,
-    no_mark: Annotated[bool, typer.Option("--no-mark", help=NO_MARK)] = False,
+    mark: Annotated[bool | None, typer.Option("--mark/--no-mark")] = None,
     quality: Annotated[
         float, typer.Option(min=0, max=51, help="of the H.264 stream, x264's CRF; smaller is better")
     ] = 16.0,
@@ -56,7 +56,7 @@ def video(
         "faces": faces,
         "min_face": min_face,
         "detector": detector,
-        "mark": False if no_mark else None,
+        "mark": mark,
         "runtime": runtime,
         "precision": precision,
         "max_output_megapixels": max_output_megapixels,

@@ -140,17 +140,17 @@ def _settings(config: RestoreConfig) -> dict[str, Any]:
 
 
 def _face(face: FaceReport) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "box": [round(edge, 1) for edge in face.box],
         "treatment": face.treatment,
         "own_light": round(face.own_light, 3),
     }
     if face.trust is not None:
-        told["trust"] = {
+        entry["trust"] = {
             key: round(value, 4) if isinstance(value, float) else value
             for key, value in face.trust.as_dict().items()
         }
-    return told
+    return entry
 
 
 def _file_name(model: str) -> str:
