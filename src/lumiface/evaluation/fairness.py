@@ -254,4 +254,4 @@ def _listed_groups(path: Path) -> dict[str, str]:
 
 def _group_by_name(name: str) -> str:
     folder, _, file = name.rpartition("/")
-    return folder.rpartition("/")[2] or file.partition("_")[0]
+    return folder.rpartition("/")[2] or file[: max(0, file.find("_"))]
