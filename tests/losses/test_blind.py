@@ -75,8 +75,17 @@ def test_mrfr_is_the_sum_over_scales_of_full_spectra() -> None:
         (torch.fft.fft2(a, norm="ortho") - torch.fft.fft2(b, norm="ortho")).abs().mean()
         for a, b in zip(one, other, strict=True)
     )
-    torch.testing.assert_close(mrfr_loss(one, other), expected)
-    assert MRFRLoss()(one, other) == mrfr_loss(one, other)
+    torch.testing.assert_close(mrfr_loss(one, other, "scale"), expected)
+    assert MRFRLoss("scale")(one, other) == mrfr_loss(one, other, "scale")
+
+
+def test_mrfr_by_default_divides_by_the_cumulative_number_of_maps() -> None:
+    one, other = [double(1, 3, 8, 8), double(1, 5, 4, 4)], [torch.zeros(1, 3, 8, 8), torch.zeros(1, 5, 4, 4)]
+    other = [maps.double() for maps in other]
+    first, second = (
+        mrfr_loss([a], [b], "scale") for a, b in zip(one, other, strict=True)
+    )  # means over 3 and over 5 maps
+    torch.testing.assert_close(mrfr_loss(one, other), first + second * 5.0 / 8.0)
 
 
 def test_vgg_19_equals_torchvisions_before_the_activations() -> None:

@@ -16,6 +16,7 @@ from lumiface.losses import (
     L1Loss,
     LogMSELoss,
     MaskMode,
+    MaskNorm,
     MSELoss,
     block_mask,
     charbonnier_loss,
@@ -176,12 +177,23 @@ def test_the_loss_is_the_mean_over_the_whole_image() -> None:
     assert FaceMaskLoss(ratio=0.0)(target + 0.5, target, BOXES).item() == 0
 
 
+@pytest.mark.parametrize(
+    ("norm", "expected"), [("picture", 0.5 * 24 / 80), ("mask", 0.5), ("sum", 0.5 * 3 * 12)]
+)
+def test_norms_of_the_face_mask_loss(norm: MaskNorm, expected: float) -> None:
+    target, mask = torch.zeros(2, 3, 8, 5), torch.zeros(2, 1, 8, 5, dtype=torch.bool)
+    mask[:, :, 2:5, :4] = True  # 12 of 40 pixels
+    assert face_mask_loss(target + 0.5, target, mask, norm).item() == pytest.approx(expected)
+    assert face_mask_loss(target + 0.5, target, torch.zeros_like(mask), norm).item() == 0.0
+
+
+@pytest.mark.parametrize("norm", ["picture", "mask", "sum"])
 @pytest.mark.parametrize("mode", ["block", "pixel"])
-def test_gradients_of_the_face_mask_loss(mode: MaskMode) -> None:
+def test_gradients_of_the_face_mask_loss(mode: MaskMode, norm: MaskNorm) -> None:
     output, target = pair(1, 3, 7, 6)
     mask = FaceMaskLoss(mode=mode, seed=2).sample_mask(torch.tensor([[1.0, 1.0, 6.0, 7.0]]), (7, 6))
     assert mask.any()
-    assert torch.autograd.gradcheck(lambda image: face_mask_loss(image, target, mask), output)
+    assert torch.autograd.gradcheck(lambda image: face_mask_loss(image, target, mask, norm), output)
 
 
 @pytest.mark.parametrize("mode", ["block", "pixel"])

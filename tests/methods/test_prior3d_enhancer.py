@@ -11,6 +11,7 @@ from torch import Tensor
 
 from helpers import rand
 from lumiface import losses
+from lumiface.losses.distillation import IntraReading
 from lumiface.methods.prior3d.discriminator import (
     DualDiscriminator,
     adversarial_loss,
@@ -18,6 +19,7 @@ from lumiface.methods.prior3d.discriminator import (
     edge_strength,
 )
 from lumiface.methods.prior3d.enhancer import Enhancer, EnhancerConfig
+from lumiface.methods.prior3d.fusion import PriorFusion
 
 Fusion = Literal["module", "concat"]
 FUSIONS: list[Fusion] = ["module", "concat"]
@@ -126,6 +128,52 @@ def test_intra_is_the_sum_over_positions() -> None:
     assert losses.intra_consistency_loss(s_p, s_u, t_p, t_u).item() == pytest.approx(expected, rel=1e-4)
     same = losses.intra_consistency_loss(t_p, t_u, t_p, t_u)
     assert same < losses.intra_consistency_loss(s_p, s_u, t_p, t_u)
+
+
+READINGS = [IntraReading(temperature=0.05), IntraReading(reduction="sum"), IntraReading(over="channels")]
+
+
+@pytest.mark.parametrize("reading", READINGS, ids=str)
+def test_other_readings_of_intra_act(reading: IntraReading) -> None:
+    """At the size of VGG's features in training, the gradient by the letters of the paper is near nothing."""
+    shape = (1, 64, 32, 32)
+    sets = [[rand(*shape, seed=seed, dtype=torch.float64) - 0.5] for seed in range(4)]
+
+    def gradient(read: IntraReading) -> float:
+        student = sets[0][0].clone().requires_grad_()
+        losses.intra_consistency_loss([student], *sets[1:], read).backward()
+        assert student.grad is not None
+        return float(student.grad.norm())
+
+    assert gradient(reading) > (3.0 if reading.over == "channels" else 15.0) * gradient(IntraReading())
+    if reading.over == "channels":
+        s_p, s_u, t_p, t_u = (features[0][0].flatten(1) for features in sets)
+        maps = [torch.softmax(1 - F.cosine_similarity(a, b, dim=1), 0) for a, b in ((t_p, t_u), (s_p, s_u))]
+        expected = -(maps[0] * maps[1].log()).sum() / 64
+        assert losses.intra_consistency_loss(*sets, reading).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("reading", READINGS, ids=str)
+def test_gradients_of_other_readings(reading: IntraReading) -> None:
+    sets = [features(seed, dtype=torch.float64) for seed in range(4)]
+    layers = tuple(layer.requires_grad_() for layer in (*sets[0], *sets[1]))
+
+    def student_loss(*layers: Tensor) -> Tensor:
+        return losses.intra_consistency_loss(layers[:2], layers[2:], sets[2], sets[3], reading)
+
+    assert torch.autograd.gradcheck(student_loss, layers)
+
+
+def test_a_bypass_keeps_scale_and_offset_of_the_features() -> None:
+    torch.manual_seed(0)
+    features_, rendering, depth = rand(1, 8, 6, 6), rand(1, 3, 6, 6, seed=1), rand(1, 1, 6, 6, seed=2)
+    for bypass, changes in ((False, False), (True, True)):
+        module = PriorFusion(8, bypass=bypass)
+        moved = module(3.0 * features_ + 5.0, rendering, depth) - module(features_, rendering, depth)
+        assert (moved.abs().max().item() > 1.0) == changes
+    assert "module-bypass" in str(EnhancerConfig.model_fields["fusion"].annotation)
+    network = Enhancer(EnhancerConfig(widths=(8, 16, 24), fusion="module-bypass"))
+    assert all(block.bypass for block in network.encode)
 
 
 def test_inter_is_the_difference_of_gram_matrices() -> None:

@@ -23,7 +23,9 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("script", ["zoo_pages", "x4_pages", "table_pages", "architecture_pages", "speed_pages"])
+@pytest.mark.parametrize(
+    "script", ["zoo_pages", "x4_pages", "table_pages", "architecture_pages", "speed_pages"]
+)
 def test_pages_are_up_to_date(script: str) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), "--check"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

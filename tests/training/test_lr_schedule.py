@@ -17,6 +17,9 @@ def test_learning_rate() -> None:
     assert learning_rate(99, cosine) == learning_rate(100, cosine) == 0.5
     assert learning_rate(550, cosine) == pytest.approx(0.5 * (0.01 + 0.99 / 2))  # half way
     assert learning_rate(1000, cosine) == pytest.approx(0.005)
+    higher = cosine.model_copy(update={"lr_end": 0.05})
+    assert learning_rate(1000, higher) == pytest.approx(0.025)
+    assert learning_rate(100, higher) == 0.5
     rates = [learning_rate(step, cosine) for step in range(100, 1001)]
     assert rates == sorted(rates, reverse=True)
     halved = paired_config(steps=1000, warmup=1, lr=0.8, schedule="milestones")

@@ -1,15 +1,18 @@
 """Degradation of unknown kind and strength, for training and testing blind face restoration.
 
-Paper: blind face restoration by feature fusion and embedding optimisation, section 2, after GFPGAN (Wang et
-al., CVPR 2021, equation 9) and DFDNet. The size is kept, the result lies on the 8-bit grid:
+Paper: blind face restoration by feature fusion and embedding optimisation, section 2, which takes the
+degradation of its reference 1, DFDNet (Li et al., ECCV 2020), and prints no ranges. The size is kept, the
+result lies on the 8-bit grid:
 
     I_d = enlarge(JPEG_q((I ⊗ k_σ)↓_r + n_δ))       k Gaussian, isotropic or not; ↓_r with antialiasing
 
-followed, as in GFPGAN's published settings, by a colour shift of some pictures and the removal of all colour
-from others.
+followed by a colour shift of some pictures and the removal of all colour from others.
 
-NOTE(paper): the ranges are those of GFPGAN, which the paper names and does not print. Its r begins at 0.8; a
-picture enlarged by that and reduced again has lost nothing, so r below 1 leaves the size here.
+NOTE(paper): the form is that of both; the ranges, the colour shift and the grey are those of GFPGAN (Wang et
+al., CVPR 2021, equation 9 and its published settings), which the paper names as a rival only. DFDNet also has
+motion blur, and GFPGAN's settings a second change of brightness, contrast, saturation and hue: neither is
+here. GFPGAN's r begins at 0.8; a picture enlarged by that and reduced again has lost nothing, so r below 1
+leaves the size here.
 """
 
 from __future__ import annotations

@@ -17,7 +17,14 @@ from lumiface.losses.distillation import (
     intra_consistency_loss,
 )
 from lumiface.losses.distortion import DistortionLoss, distortion_loss
-from lumiface.losses.face_mask import FaceMaskLoss, MaskMode, block_mask, face_mask_loss, pixel_mask
+from lumiface.losses.face_mask import (
+    FaceMaskLoss,
+    MaskMode,
+    MaskNorm,
+    block_mask,
+    face_mask_loss,
+    pixel_mask,
+)
 from lumiface.losses.fft import FFTLoss, fft_loss
 from lumiface.losses.identity import IdentityLoss, identity_loss
 from lumiface.losses.mrfr import MRFRLoss, mrfr_loss
@@ -65,6 +72,7 @@ __all__ = [
     "MRFRLoss",
     "MSELoss",
     "MaskMode",
+    "MaskNorm",
     "PerceptualLoss",
     "SpatialConsistencyLoss",
     "VGG19Features",

@@ -8,10 +8,28 @@ on the features of a pretrained network. The teacher gets no gradient.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
+
+from lumiface.core.settings import Settings
+
+
+class IntraReading(Settings):
+    """How equation 11 is read; the defaults are its letters."""
+
+    over: Literal["positions", "channels"] = Field(
+        default="positions",
+        description="the softmax is over positions, each a distance of C values, or over channels, each a "
+        "distance of h·w values",
+    )
+    temperature: float = Field(default=1.0, gt=0, description="divides the distances before the softmax")
+    reduction: Literal["mean", "sum"] = Field(
+        default="mean", description="1/hw of the paper, or the sum, a cross-entropy"
+    )
 
 
 def intra_consistency_loss(
@@ -19,14 +37,20 @@ def intra_consistency_loss(
     student_u: Sequence[Tensor],
     teacher_p: Sequence[Tensor],
     teacher_u: Sequence[Tensor],
+    reading: IntraReading = IntraReading(),  # noqa: B008 immutable
 ) -> Tensor:
     r"""Cross-entropy of where p and u differ, :math:`-\frac{1}{hw} \sum_{mn} S(d_t)[m,n] \log S(d_s)[m,n]`.
 
     d is the map of cosine distances between a network's features of p and of u, S the softmax over its
     positions. The mean over the batch, summed over layers. Its minimum is the teacher's entropy, not 0.
 
+    NOTE(paper): by its letters the loss is inert. Distances lie in [0, 2], so the softmax over thousands of
+    positions is nearly even, and 1/hw divides once more: its gradient is 5e-6 of L1's. `reading` has what
+    acts: a temperature, the sum, channels.
+
     Args:
         student_p, student_u, teacher_p, teacher_u: features (B, C, h, w), layer by layer.
+        reading: of the equation.
 
     Raises:
         ValueError: the shapes of the four feature lists differ.
@@ -38,9 +62,10 @@ def intra_consistency_loss(
     total = student_p[0].new_zeros(())
     for s_p, s_u, t_p, t_u in zip(student_p, student_u, teacher_p, teacher_u, strict=True):
         with torch.no_grad():
-            teacher = _distance(t_p, t_u).softmax(dim=1)
-        student = _distance(s_p, s_u).log_softmax(dim=1)
-        total = total - (teacher * student).sum(dim=1).mean() / student.shape[1]
+            teacher = (_distance(t_p, t_u, reading.over) / reading.temperature).softmax(dim=1)
+        student = (_distance(s_p, s_u, reading.over) / reading.temperature).log_softmax(dim=1)
+        entropy = (teacher * student).sum(dim=1).mean()
+        total = total - (entropy / student.shape[1] if reading.reduction == "mean" else entropy)
     return total
 
 
@@ -85,6 +110,10 @@ def gram(features: Tensor) -> Tensor:
 class IntraConsistencyLoss(nn.Module):
     """`intra_consistency_loss` as a module."""
 
+    def __init__(self, reading: IntraReading = IntraReading()) -> None:  # noqa: B008 immutable
+        super().__init__()
+        self.reading = reading
+
     def forward(
         self,
         student_p: Sequence[Tensor],
@@ -92,7 +121,7 @@ class IntraConsistencyLoss(nn.Module):
         teacher_p: Sequence[Tensor],
         teacher_u: Sequence[Tensor],
     ) -> Tensor:
-        return intra_consistency_loss(student_p, student_u, teacher_p, teacher_u)
+        return intra_consistency_loss(student_p, student_u, teacher_p, teacher_u, self.reading)
 
 
 class InterConsistencyLoss(nn.Module):
@@ -108,9 +137,10 @@ class InterConsistencyLoss(nn.Module):
         return inter_consistency_loss(student_p, student_u, teacher_p, teacher_u)
 
 
-def _distance(one: Tensor, other: Tensor) -> Tensor:
-    """Cosine distance at each position: (B, C, h, w) twice -> (B, h·w)."""
-    return (1.0 - F.cosine_similarity(one, other, dim=1, eps=1e-6)).flatten(1)
+def _distance(one: Tensor, other: Tensor, over: str) -> Tensor:
+    """Cosine distances of (B, C, h, w) at each position, (B, h·w), or of each channel, (B, C)."""
+    one, other = one.flatten(2), other.flatten(2)
+    return 1.0 - F.cosine_similarity(one, other, dim=1 if over == "positions" else 2, eps=1e-6)
 
 
 def _require_same_shapes(*features: Sequence[Tensor]) -> None:

@@ -6,6 +6,7 @@ Paper: blind face restoration by feature fusion and embedding optimisation, sect
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +14,19 @@ from torch import Tensor, nn
 from lumiface.core.shapes import require_same_features
 from lumiface.losses.fft import mean_modulus
 
+MapCount = Literal["scale", "cumulative"]
 
-def mrfr_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    r""":math:`L_{MRFR} = \sum_j \frac{1}{t_j} |F(\hat D_j) - F(D_j)|_1`, over scales j of t_j maps each.
+
+def mrfr_loss(output: Sequence[Tensor], target: Sequence[Tensor], maps: MapCount = "cumulative") -> Tensor:
+    r""":math:`L_{MRFR} = \sum_j \frac{1}{t_j} |F(\hat D_j) - F(D_j)|_1`, over scales j.
 
     Args:
-        output, target: the features of two images, scale by scale, (B, t_j, H_j, W_j).
+        output, target: the features of two images, scale by scale, (B, C_j, H_j, W_j), in their order.
+        maps: what t_j counts. "cumulative": the maps of all scales up to j (the paper's words); "scale":
+            those of scale j alone.
 
     Returns:
-        Scalar: for each scale the mean modulus over maps and frequencies, summed over the scales.
+        Scalar: for each scale the sum over its maps of the mean modulus over frequencies, over t_j; summed.
 
     Raises:
         ValueError: there are no scales, or their shapes differ.
@@ -29,11 +34,20 @@ def mrfr_loss(output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     require_same_features(output, target)
     # NOTE(paper): the norm is also averaged over frequencies, with an orthonormal transform; otherwise large
     # scales would dominate by their number of pixels.
-    return torch.stack([mean_modulus(one - other) for one, other in zip(output, target, strict=True)]).sum()
+    total, so_far = list[Tensor](), 0
+    for one, other in zip(output, target, strict=True):
+        so_far += one.shape[1]
+        weight = one.shape[1] / so_far if maps == "cumulative" else 1.0
+        total.append(weight * mean_modulus(one - other))
+    return torch.stack(total).sum()
 
 
 class MRFRLoss(nn.Module):
     """`mrfr_loss` as a module."""
 
+    def __init__(self, maps: MapCount = "cumulative") -> None:
+        super().__init__()
+        self.maps: MapCount = maps
+
     def forward(self, output: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-        return mrfr_loss(output, target)
+        return mrfr_loss(output, target, self.maps)

@@ -44,7 +44,10 @@ class RunConfig(Settings):
     warmup: int = Field(default=200, ge=0, description="steps of linear learning-rate warm-up")
     schedule: Literal["cosine", "milestones", "constant"] = Field(
         default="cosine",
-        description="cosine: decays to 1 %% of lr; milestones: halved at 50, 75, 90 %% of the run; constant",
+        description="cosine: decays to lr_end; milestones: halved at 50, 75, 90 %% of the run; constant",
+    )
+    lr_end: float = Field(
+        default=0.01, ge=0, le=1, description="learning rate at the end of the cosine, as a fraction of lr"
     )
     clip: float = Field(default=1.0, gt=0, description="gradient-norm clipping threshold")
     ema: float = Field(
@@ -62,6 +65,11 @@ class RunConfig(Settings):
     validate_every: int = Field(default=500, ge=1, description="steps between validations")
     save_every: int = Field(
         default=250, ge=1, description="steps between states from which the run can resume"
+    )
+    gradients_every: int = Field(
+        default=500,
+        ge=0,
+        description="steps between measurements of each loss term's gradient, for the log; 0: never",
     )
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from lumiface.core.device import machine_name
 from lumiface.figures.grid import picture_grid
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.training.config import RunConfig
+from lumiface.training.gradient_shares import INERT
 
 LOG_EVERY = 50
 
@@ -89,6 +90,15 @@ class RunLogger:
         self._write({"step": step, "loss": total, **losses, "lr": lr, **speed})
         self.progress.update(self.bar, completed=step, facts=f"loss {total:.4f}  {rate:.1f} images/s")
         self.terms, self.images, self.steps, self.clock = {}, 0, 0, now
+
+    def log_gradient_shares(self, step: int, shares: dict[str, float]) -> None:
+        """Each term's gradient over the largest, and a line on terms that do nothing."""
+        if not self.enabled or not shares:
+            return
+        self._write({"step": step, **{f"gradient_{name}": share for name, share in shares.items()}})
+        inert = [f"{name} ({share:.1e})" for name, share in shares.items() if share < INERT]
+        if inert:
+            self.log(f"step {step}: inert beside the largest gradient: {', '.join(inert)}")
 
     def log_validation(self, step: int, name: str, score: float, images: Tensor) -> None:
         """A validation score, and its images (3·n, 3, H, W) as validation.png: inputs, outputs, targets."""

@@ -22,6 +22,7 @@ from lumiface.training.compiled import maybe_compile
 from lumiface.training.config import RunConfig
 from lumiface.training.discriminator_weights import DISCRIMINATOR_FILE, save_discriminator
 from lumiface.training.ema import EMA
+from lumiface.training.gradient_shares import gradient_shares
 from lumiface.training.gradient_sync import average_gradients, no_gradient_sync
 from lumiface.training.logger import LOG_EVERY, RunLogger
 from lumiface.training.lr_schedule import learning_rate
@@ -130,6 +131,9 @@ def training_loop(
         with no_gradient_sync(fabric, state.models.values()), flops:
             for loss in task.training_steps(state, step):
                 optimizer = optimizers[loss.network]
+                if shares_are_due(step, config, fabric):
+                    shares = gradient_shares(loss.terms, state.models[loss.network].parameters())
+                    logger.log_gradient_shares(step + 1, shares)
                 updated = update(task, state, optimizer, fabric, loss, step, lr=lr, clip=config.clip)
                 finite, terms, images = finite & updated, terms | loss.terms, loss.images
         step += 1
@@ -151,6 +155,14 @@ def training_loop(
     logger.close()
     weights = folder / ("best.safetensors" if best > -math.inf else "last.safetensors")
     return TrainResult(step, best, task.monitor, weights)
+
+
+def shares_are_due(step: int, config: RunConfig, fabric: Fabric) -> bool:
+    """Whether a step's terms are weighed by their gradients: not in a compiled network, which frees its
+    graph, and in the first process only."""
+    compiled = config.compile == "always" or (config.compile == "gpu" and fabric.device.type != "cpu")
+    due = config.gradients_every > 0 and (step + 1) % config.gradients_every == 0
+    return due and not compiled and fabric.is_global_zero
 
 
 def set_up(task: TrainingTask, config: RunConfig, fabric: Fabric) -> tuple[TrainState, dict[str, Any]]:

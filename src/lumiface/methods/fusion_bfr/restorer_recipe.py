@@ -25,7 +25,7 @@ from lumiface.degradations.dark_blind import (
 from lumiface.degradations.lowlight import expand_bchw
 from lumiface.losses.features_of_both import features_of_both
 from lumiface.losses.identity import IdentityLoss
-from lumiface.losses.mrfr import mrfr_loss
+from lumiface.losses.mrfr import MapCount, mrfr_loss
 from lumiface.losses.pixel import l1_loss
 from lumiface.losses.vgg19 import Backbone, VGG19Loss
 from lumiface.methods.fusion_bfr.discriminator import Discriminator
@@ -52,6 +52,10 @@ class RestorerRecipeConfig(Settings):
     identity: float = Field(default=10.0, ge=0, description="λ_id: weight of a face recogniser's embeddings")
     mrfr: float = Field(
         default=1.0, ge=0, description="λ_MRFR: weight of the spectra at every scale; 0: w/o MRFR"
+    )
+    mrfr_maps: MapCount = Field(
+        default="cumulative",
+        description="t_j counts the maps of all scales up to j, as the paper says, or of scale j alone",
     )
     # NOTE(paper): it mentions neither of these two; the networks it follows have both.
     pixel: float = Field(default=0.0, ge=0, description="weight of the mean absolute difference")
@@ -136,7 +140,7 @@ class RestorerRecipe(nn.Module):
         if self.identity is not None:
             terms["identity"] = settings.identity * self.identity(output, target)
         if settings.mrfr:
-            terms["mrfr"] = settings.mrfr * mrfr_loss(*_features(encoder, output, target))
+            terms["mrfr"] = settings.mrfr * mrfr_loss(*_features(encoder, output, target), settings.mrfr_maps)
         if settings.pixel:
             terms["pixel"] = settings.pixel * l1_loss(output, target)
         if discriminator is not None:

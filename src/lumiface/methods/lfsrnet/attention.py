@@ -92,6 +92,8 @@ class AxisAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         if self.shift:
+            # NOTE(paper): it has no shifted windows. The shift is cyclic and has no mask: windows at the rim
+            # hold pixels of the opposite rim, which attend to one another.
             features = torch.roll(features, (-self.shift, -self.shift), dims=(1, 2))
         _, height, width, _ = features.shape
         layout = "b (y p) (x q) c" if self.axis == "block" else "b (p y) (q x) c"

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lumiface.core.settings import Settings
 from lumiface.degradations.camera_pipeline import CameraConfig
-from lumiface.losses import FaceMaskLoss, MaskMode, fft_loss, l1_loss, log_mse_loss
+from lumiface.losses import FaceMaskLoss, MaskMode, MaskNorm, fft_loss, l1_loss, log_mse_loss
 from lumiface.methods.base_recipe import PairedRecipe
 
 
@@ -24,6 +24,10 @@ class LFSRNetRecipeConfig(Settings):
         default=0.5, ge=0, le=1, description="r: fraction of the face's pixels in the mask"
     )
     mask_mode: MaskMode = Field(default="block", description="type of the random mask: block or pixel")
+    mask_norm: MaskNorm = Field(
+        default="picture",
+        description="faceMaskLoss is the mean over the picture, the mean over the mask, or the sum",
+    )
     log_mse: float = Field(default=0.0, ge=0, description="weight of the per-image log-MSE")
 
 
@@ -33,7 +37,7 @@ class LFSRNetRecipe(PairedRecipe):
     def __init__(self, config: LFSRNetRecipeConfig, seed: int) -> None:
         super().__init__()
         self.config, self.camera = config, config.camera
-        self.face_mask = FaceMaskLoss(config.mask_ratio, config.mask_mode, seed=seed)
+        self.face_mask = FaceMaskLoss(config.mask_ratio, config.mask_mode, seed=seed, norm=config.mask_norm)
 
     def forward(self, output: Tensor, low: Tensor, target: Tensor, boxes: Tensor) -> dict[str, Tensor]:
         """The weighted terms of L by name; their sum is minimised.

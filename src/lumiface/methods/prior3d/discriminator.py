@@ -1,8 +1,11 @@
 """The dual discriminator on colours and on edges (§3.3.2, equation 14).
 
 Two discriminators on the pair of an enhanced and a real face: one on blurred images, which show only colours,
-the other on edges only; after Yang et al. 2023, "Implicit Neural Representation for Cooperative Low-light
-Image Enhancement", §3.4.
+the other on edges only.
+
+NOTE(paper): it takes the discriminator of Yang et al. 2023 ("Implicit Neural Representation for Cooperative
+Low-light Image Enhancement", §3.4), and writes it as a function of two images. In their published code each
+discriminator sees one image, and that of colours sees it unblurred. Blur and pairs are chosen here.
 """
 
 from __future__ import annotations

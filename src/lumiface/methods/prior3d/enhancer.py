@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Literal
 
 import torch
@@ -18,8 +19,10 @@ class EnhancerConfig(Settings):
     """The configuration of an enhancer; stored in every checkpoint."""
 
     widths: tuple[int, int, int] = Field(default=(48, 96, 192), description="channels of the three levels")
-    fusion: Literal["module", "concat"] = Field(
-        default="module", description="module: the paper's; concat: variant 7 of its ablation"
+    fusion: Literal["module", "module-bypass", "concat"] = Field(
+        default="module",
+        description="module: the paper's; module-bypass: the same with its input added to its result; "
+        "concat: variant 7 of its ablation",
     )
 
 
@@ -35,7 +38,9 @@ class Enhancer(nn.Module):
     def __init__(self, config: EnhancerConfig) -> None:
         super().__init__()
         self.config = config
-        fusion = PriorFusion if config.fusion == "module" else ConcatFusion
+        fusion = ConcatFusion
+        if config.fusion != "concat":
+            fusion = partial(PriorFusion, bypass=config.fusion == "module-bypass")
         first, *_ = widths = config.widths
         pairs = list(itertools.pairwise(widths))
         self.stem = nn.Conv2d(12, first, 3, padding=1)

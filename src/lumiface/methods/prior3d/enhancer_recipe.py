@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lumiface.core.settings import Settings
 from lumiface.degradations.frr import FRRConfig, apply_frr, sample_frr
-from lumiface.losses.distillation import inter_consistency_loss, intra_consistency_loss
+from lumiface.losses.distillation import IntraReading, inter_consistency_loss, intra_consistency_loss
 from lumiface.losses.perceptual import VGGFeatures, perceptual_loss
 from lumiface.methods.prior3d.discriminator import DualDiscriminator, adversarial_loss
 
@@ -36,6 +36,9 @@ class EnhancerRecipeConfig(Settings):
     perceptual: float = Field(default=0.1, ge=0, description="λ3: weight of VGG's features")
     intra: float = Field(
         default=0.5, ge=0, description="λ4: weight of consistency within networks; 0: variant 3"
+    )
+    intra_reading: IntraReading = Field(
+        default=IntraReading(), description="how the equation of consistency within networks is read"
     )
     inter: float = Field(
         default=0.5, ge=0, description="λ5: weight of consistency between networks; 0: variant 4"
@@ -104,7 +107,8 @@ class EnhancerRecipe(nn.Module):
                 teacher_features = self._features(teacher_p), self._features(teacher_u)
             features = (features_p, self._features(student_u), *teacher_features)
             if settings.intra:
-                terms["intra"] = settings.distill * settings.intra * intra_consistency_loss(*features)
+                loss = intra_consistency_loss(*features, settings.intra_reading)
+                terms["intra"] = settings.distill * settings.intra * loss
             if settings.inter:
                 terms["inter"] = settings.distill * settings.inter * inter_consistency_loss(*features)
         if discriminators is not None:

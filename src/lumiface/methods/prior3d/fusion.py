@@ -12,11 +12,18 @@ from lumiface.blocks.layer_norm import LayerNorm2d
 class PriorFusion(nn.Module):
     """Features F, rendering T and depth D of the same size -> features.
 
+    Args:
+        channels: C.
+        bypass: the module's input is added to its result. NOTE(paper): step 3 adds the "initial F", which may
+            be the module's input or what its first step has made of it. The first layer normalises, so that
+            without a way around it scale and offset of the input are lost.
+
     Shape: (B, C, H, W), (B, 3, H, W) and (B, 1, H, W) -> (B, C, H, W).
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, bypass: bool = False) -> None:
         super().__init__()
+        self.bypass = bypass
         squeezed = max(channels // 4, 8)
         self.norm = LayerNorm2d(channels)
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
@@ -38,6 +45,7 @@ class PriorFusion(nn.Module):
         self.refine = mlp(channels, channels, channels)
 
     def forward(self, features: Tensor, rendering: Tensor, depth: Tensor) -> Tensor:
+        initial = features
         features = self.conv(F.silu(self.norm(features)))
         scale, shift = self.by_depth(depth).chunk(2, dim=1)
         features = features * (1.0 + scale) + shift
@@ -45,6 +53,8 @@ class PriorFusion(nn.Module):
         rendered = self.project(rendering)
         weight = self.weigh(rendered)  # (B, C, 1, 1)
         merged = features + self.merge(torch.cat([weight * features, weight * rendered], dim=1))  # F_m
+        if self.bypass:
+            merged = merged + initial
 
         gamma, beta = self.affine(torch.cat([rendering, depth], dim=1)).chunk(2, dim=1)
         modulated = self.norm_merged(merged) * (1.0 + gamma) + beta
