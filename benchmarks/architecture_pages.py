@@ -17,9 +17,10 @@ WIDTH = 108
 CONTENTS = {
     "cli": "command line",
     "comparison": "tables of methods at one training budget: plan, train, score, report",
-    "training": "one loop; tasks/ define the rest",
-    "evaluation": "images to scores with intervals",
-    "video": "frames, faces followed, steady",
+    "training": "one loop; tasks/",
+    "evaluation": "images to scores",
+    "video": "faces followed, steady",
+    "web": "page and server",
     "restoration": "inference: photographs in, restored photographs out",
     "runtimes": "networks at inference by other engines than torch: convert, check, measure, export",
     "registry": "the only door to networks: specs, building, checkpoints",

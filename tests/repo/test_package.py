@@ -59,7 +59,7 @@ def test_every_method_has_its_page() -> None:
 ROOMS = [
     *("blocks", "cli", "comparison", "core", "data", "degradations", "evaluation", "faces", "figures"),
     *("geometry", "imaging", "losses", "methods", "metrics", "registry", "restoration", "runtimes"),
-    *("training", "video"),
+    *("training", "video", "web"),
 ]
 
 

@@ -23,6 +23,7 @@ from lumiface.cli.score import score
 from lumiface.cli.shared import ErrorHandlingGroup, HelpFromModel
 from lumiface.cli.train import train
 from lumiface.cli.video import video
+from lumiface.cli.web import web
 
 app = typer.Typer(
     name="lumiface",
@@ -57,6 +58,7 @@ app.command(cls=HelpFromModel.by("lumiface.restoration.config", "RestoreConfig")
     restore
 )
 app.command(cls=HelpFromModel.by("lumiface.restoration.config", "RestoreConfig"), no_args_is_help=True)(video)
+app.command(cls=HelpFromModel.by("lumiface.web.settings", "WebConfig"))(web)
 app.command(cls=HelpFromModel.by("lumiface.training.config", "TrainConfig"), no_args_is_help=True)(train)
 app.command()(evaluate)
 app.command(no_args_is_help=True)(compare)

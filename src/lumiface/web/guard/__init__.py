@@ -1,0 +1,1 @@
+"""What stands before every request: names, origins, passwords, bounds of size and time."""
