@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.restoration.restored import FaceReport, Restored
+from lumiface.restoration.trust import Trust
 
 SCREEN = 2560
 """Longest side in pixels of a picture for the screen."""
@@ -43,8 +44,13 @@ def face_record(face: FaceReport) -> dict[str, Any]:
             "noise": round(face.before.noise, 2),
             "blocks": round(face.before.blocks, 2),
         },
-        "trust": None if face.trust is None else face.trust.as_dict(),
+        "trust": None if face.trust is None else _figures(face.trust),
     }
+
+
+def _figures(trust: Trust) -> dict[str, Any]:
+    figures = trust.as_dict()
+    return {"word": figures.pop("verdict"), **figures}
 
 
 def restored_record(restored: Restored[Picture]) -> dict[str, Any]:
