@@ -65,8 +65,8 @@ def protocol_with_limit(seconds: float) -> type[H11Protocol]:
 
 
 class DrainingServer(uvicorn.Server):
-    """On the first signal it takes nothing new (503), finishes what was taken, and ends; on the second it ends
-    at once."""
+    """On the first signal it takes nothing new (503), finishes what was taken, and ends; on the second it
+    ends what is in work, too."""
 
     def __init__(self, config: uvicorn.Config, state: ServerState, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -82,8 +82,12 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came."""
         del frame
+        if self.should_exit:
+            self.force_exit = True
+            return
         if self._state.queue.stopping:
-            self.should_exit = self.force_exit = True
+            self._serving.call_soon_threadsafe(self._state.queue.abandon)
+            self.should_exit = True
             return
         self._state.queue.stopping = True
         logging.getLogger("lumiface.web").info("%s: finishing what runs", signal.Signals(sig).name)

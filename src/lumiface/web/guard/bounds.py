@@ -16,7 +16,7 @@ SLOWEST = 16_000.0
 SEND_SECONDS = 60.0
 """Longest wait for a client to take a part of the answer."""
 
-_LINGER_SECONDS, _LINGER_BYTES = 2.0, 1 << 24
+_LINGER_SECONDS, _LINGER_BYTES = 1.0, 1 << 24
 
 
 class BoundedBody:

@@ -139,13 +139,17 @@ class WorkQueue:
         while self.waiting or self.current is not None:
             await asyncio.sleep(0.05)
 
-    async def close(self) -> None:
-        """End the process; what still waits is refused."""
+    def abandon(self) -> None:
+        """Take no more, refuse what waits, and end what is in work."""
         self.stopping = True
         for work in list(self.waiting):
             work.end("failed", refusal=Refusal(503, "stopping", STOPPING, 30))
         self.waiting.clear()
         self.worker.kill()
+
+    async def close(self) -> None:
+        """End the process; what still waits is refused."""
+        self.abandon()
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -193,7 +197,7 @@ class WorkQueue:
         if work.answer is not None:
             self._seconds += 0.3 * (seconds - self._seconds)
         self.observe(work.task.kind, seconds)
-        if ended or work.killed or not done:  # killed as it answered: it is dead all the same
+        if (ended or work.killed or not done) and not self.stopping:  # killed as it answered: dead as well
             self.restarts += 1
             await loop.run_in_executor(self._thread, self._restart)
 
@@ -204,6 +208,8 @@ class WorkQueue:
     def _end_killed(self, work: Work, *, expired: bool) -> None:
         if work.killed:
             work.end("cancelled")
+        elif self.stopping:
+            work.end("failed", refusal=Refusal(503, "stopping", STOPPING, 30))
         elif expired:
             most = f"{self.max_seconds:g} seconds"
             line = f"the work took more than {most} and was ended; use a smaller photograph"
