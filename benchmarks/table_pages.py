@@ -14,7 +14,7 @@ from typing import Any
 from pages import RESULTS, ROOT, Rows, cell, replace_section, table, update_pages
 
 PAGE = ROOT / "docs" / "research" / "compare.md"
-README = ROOT / "README.md"
+READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 
 SET = "faces256-test"
 LABELS = {"CTCNet": "CTCNet (narrowed)", "SPARNet": "SPARNet (narrowed)", "LSR": "LSR (reconstructed)"}
@@ -62,15 +62,16 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Both pages with up-to-date tables."""
+    """The pages with up-to-date tables."""
     found = json.loads((RESULTS / "table2.json").read_text(encoding="utf-8"))
     rows = [row for row in found["rows"] if row["set"] == SET]
     rows.sort(key=lambda row: row["psnr_y"], reverse=True)
     selected = [row for row in rows if row["method"] in README_METHODS]
-    readme, page = (path.read_text(encoding="utf-8") for path in (README, PAGE))
+    sections = dict.fromkeys(READMES, ("baselines", short_table(selected)))
+    sections[PAGE] = ("table2", full_table(rows))
     return {
-        README: replace_section(readme, "baselines", short_table(selected)),
-        PAGE: replace_section(page, "table2", full_table(rows)),
+        path: replace_section(path.read_text(encoding="utf-8"), name, content)
+        for path, (name, content) in sections.items()
     }
 
 

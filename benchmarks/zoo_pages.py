@@ -27,7 +27,7 @@ from pages import (
 
 CARDS = ROOT / "src" / "lumiface" / "weights"
 PAGE = ROOT / "docs" / "research" / "zoo.md"
-README = ROOT / "README.md"
+READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 
 SETS = {
     "faces256-test": "300 held-out faces of the training sources",
@@ -214,7 +214,7 @@ def readme_with_scores(text: str, zoo: Mapping[str, Any]) -> str:
 def pages() -> dict[Path, str]:
     """Every page with generated sections, up to date."""
     zoo = json.loads((RESULTS / "zoo.json").read_text(encoding="utf-8"))
-    updated = {README: readme_with_scores(README.read_text(encoding="utf-8"), zoo)}
+    updated = {page: readme_with_scores(page.read_text(encoding="utf-8"), zoo) for page in READMES}
     for path in [*sorted(CARDS.glob("*.md")), PAGE]:
         text = path.read_text(encoding="utf-8")
         if has_section(text, "zoo"):

@@ -43,7 +43,7 @@ def test_scores_were_measured_on_the_shipped_weights() -> None:
 
 
 def test_links_resolve() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    pages = [*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")]
     missing: list[str] = []
     for page in pages:
         prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)

@@ -81,9 +81,10 @@ def print_error(line: str) -> None:
 
 
 def _help(field: FieldInfo) -> str:
-    # None and False are the absence of a value; where None needs words, the description has them.
-    has_default = not field.is_required() and field.default is not None and field.default is not False
-    return f"{field.description}" + (f"  [default: {field.default}]" if has_default else "")
+    # None, False and () are the absence of a value; where None needs words, the description has them.
+    default = field.default
+    has_default = not field.is_required() and default is not None and default is not False and default != ()
+    return f"{field.description}" + (f"  [default: {default}]" if has_default else "")
 
 
 def _choices(annotation: Any) -> list[str]:
