@@ -12,10 +12,11 @@ from PIL import Image
 from lumiface.comparison.html.cost import pareto
 from lumiface.comparison.html.darkness import darkness_bins
 from lumiface.comparison.html.labels import overlap, place_labels
-from lumiface.comparison.html.markup import tag
-from lumiface.comparison.html.pictures import DIFFERENCE_TOP, data_uri, difference_map
+from lumiface.comparison.html.pictures import DIFFERENCE_TOP, difference_map
 from lumiface.comparison.html.svg import linear_ticks, log_ticks
 from lumiface.evaluation.accumulate import ScoreAccumulator
+from lumiface.figures.data_uri import data_uri
+from lumiface.figures.markup import tag
 
 
 def test_markup_escapes_all_but_markup() -> None:

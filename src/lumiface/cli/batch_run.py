@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportPaths:
+    """Files written beside the results: a contact sheet, and a report of the trust of every face."""
+
+    sheet: Path | None = None
+    trust: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a batch is restored.
 
@@ -68,7 +76,7 @@ def run_batch(
     model: str | None,
     options: dict[str, Any],
     place: Place,
-    sheet: Path | None,
+    reports: ReportPaths,
     batch: dict[str, Any],
 ) -> Summary:
     """Plan and run the batch; Ctrl-C ends it with a line on what is done and how to go on."""
@@ -76,12 +84,16 @@ def run_batch(
     from lumiface.core.device import choose_device
     from lumiface.restoration.batch import Summary, run_jobs
     from lumiface.restoration.config import RestoreConfig
+    from lumiface.restoration.report.report import TrustReport
     from lumiface.restoration.restorer import Restorer
     from lumiface.restoration.sheet import ContactSheet
 
+    if reports.trust is not None and options.get("trust") is None:
+        options = options | {"trust": "full"}
     config = checked(RestoreConfig, options)
     torch_device = choose_device(place.device)
-    contact_sheet = ContactSheet(sheet) if sheet is not None else None
+    contact_sheet = ContactSheet(reports.sheet) if reports.sheet is not None else None
+    trust_report = TrustReport(reports.trust) if reports.trust is not None else None
     try:
         jobs = place.plan(pipes)
         if contact_sheet is not None:
@@ -108,6 +120,7 @@ def run_batch(
                 restorer,
                 progress=advance,
                 sheet=contact_sheet,
+                report=trust_report,
                 workers=place.workers(jobs, torch_device, model, config),
                 **batch,
             )

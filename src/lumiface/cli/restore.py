@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lumiface.cli.batch_report import report
-from lumiface.cli.batch_run import Place, run_batch
+from lumiface.cli.batch_report import report as print_report
+from lumiface.cli.batch_run import Place, ReportPaths, run_batch
 from lumiface.cli.pipes import Pipes, are_urls, refuse_missing
 from lumiface.cli.shared import Device, Model
 from lumiface.core.errors import SettingError
@@ -66,6 +66,15 @@ def restore(
             help="also write a contact sheet (.png or .jpg): every picture before and after, with its faces",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="also write how far every face can be trusted: a page (.html) or for programs (.json); slow",
+        ),
+    ] = None,
+    guard: Annotated[bool | None, typer.Option("--guard/--no-guard")] = None,
+    trust: Annotated[str | None, typer.Option()] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace existing results")] = False,
     quality: Annotated[int, typer.Option(min=1, max=100, help="quality of JPEG and WebP results")] = 95,
     max_megapixels: Annotated[
@@ -102,6 +111,8 @@ def restore(
         "save_prior": save_prior,
         "max_output_megapixels": max_output_megapixels,
         "mark": mark,
+        "guard": guard,
+        "trust": trust,
         "runtime": runtime,
         "precision": precision,
     }
@@ -113,9 +124,9 @@ def restore(
     }
     with Pipes([] if urls else inputs, None if urls or output is None else Path(output)) as pipes:
         place = Place(device, jobs, cluster, (tuple(inputs), str(output)) if urls else None)
-        summary = run_batch(pipes, model, options, place, sheet, batch)
+        summary = run_batch(pipes, model, options, place, ReportPaths(sheet, report), batch)
         pipes.send(summary.restored)
-        report(summary, pipes)
+        print_report(summary, pipes)
     raise typer.Exit(summary.exit_code)
 
 

@@ -12,12 +12,7 @@ from torch import Tensor, nn
 from lumiface.blocks.mobilefacenet import DEVIATION, MEAN, trained_mobilefacenet
 from lumiface.core.shapes import require_same_pictures
 from lumiface.losses.features_of_both import features_of_both
-
-SIDE = 112
-"""Height and width of the recogniser's input, pixels."""
-
-BOX = (0.118, 0.113, 0.882, 0.877)
-"""ArcFace's crop of a face aligned as in FFHQ: x1, y1, x2, y2 in the unit square."""
+from lumiface.losses.recognition_crop import BOX, SIDE
 
 
 def identity_loss(output: Tensor, target: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lumiface.methods.face_embedder.model import FaceEmbedder, FaceEmbedderConfig
+from lumiface.methods.face_embedder.recipe import FaceEmbedderRecipe, FaceEmbedderRecipeConfig
 from lumiface.methods.fusion_bfr.autoencoder import AutoencoderRecipe, AutoencoderRecipeConfig
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.methods.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig
@@ -83,5 +85,15 @@ COMPONENT_SPECS = (
         recipe=RestorerRecipe,
         recipe_config=RestorerRecipeConfig,
         presets={f"fusion-bfr-restorer-{size}": settings for size, settings in RESTORERS.items()},
+    ),
+    Spec(
+        name="face-embedder",
+        kind="component",
+        title="face recogniser: aligned face -> embedding, whose cosine tells whether two are one person",
+        network=FaceEmbedder,
+        config=FaceEmbedderConfig,
+        recipe=FaceEmbedderRecipe,
+        recipe_config=FaceEmbedderRecipeConfig,
+        presets={"face-embedder": {}},
     ),
 )

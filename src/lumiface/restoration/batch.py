@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-from torch import Tensor
 
 from lumiface.core.errors import LumifaceError, SettingError
 from lumiface.imaging.io import MAX_MEGAPIXELS
 from lumiface.restoration.files.jobs import SUFFIX, Job, Jobs, plan_jobs
 from lumiface.restoration.files.picture_files import left_line
 from lumiface.restoration.one_file import Box, FileOptions, Outcome, PictureRestorer, restore_file
+from lumiface.restoration.report.report import TrustReport
 from lumiface.restoration.sheet import ContactSheet
+from lumiface.restoration.trust.summary import TrustSummary
 from lumiface.restoration.workers import WorkerPool
 
 
@@ -31,7 +32,8 @@ class Summary:
         notes: note of the restorer -> number of pictures it applies to.
         remarks: what of a file is not kept or could not be used -> the files.
         left: kind of pictures that are not read -> the files of it in the input folders.
-        sheets: pages of the contact sheet.
+        trust: of the faces.
+        sheets: pages of the contact sheet, and the trust report.
     """
 
     restored: list[Path] = field(default_factory=list[Path])
@@ -42,6 +44,7 @@ class Summary:
     notes: Counter[str] = field(default_factory=Counter[str])
     remarks: dict[str, list[Path]] = field(default_factory=dict[str, list[Path]])
     left: dict[str, list[Path]] = field(default_factory=dict[str, list[Path]])
+    trust: TrustSummary = field(default_factory=TrustSummary)
     sheets: list[Path] = field(default_factory=list[Path])
 
     @classmethod
@@ -60,6 +63,7 @@ class Summary:
         self.faults += outcome.faults
         self.faces.update(outcome.faces)
         self.notes.update(outcome.notes)
+        self.trust.merge(outcome.trust)
         for remark in outcome.remarks:
             self.remarks.setdefault(remark, []).append(outcome.source)
 
@@ -115,6 +119,7 @@ def run_jobs(
     max_megapixels: float = MAX_MEGAPIXELS,
     progress: Callable[[int, int, Path], None] | None = None,
     sheet: ContactSheet | None = None,
+    report: TrustReport | None = None,
     workers: WorkerPool | None = None,
 ) -> Summary:
     """Restore the planned pictures, one after the other or in several processes.
@@ -129,6 +134,7 @@ def run_jobs(
         progress: called with (number of finished pictures, total number, the picture just finished).
         sheet: shows every planned picture before and after, and why one failed. Its pages are written even
             if the batch is interrupted; a page that cannot be written counts as a failure.
+        report: of the trust of every face; written as the sheet is.
         workers: processes, here or on a cluster, that restore the pictures in place of `restorer`.
 
     Raises:
@@ -138,20 +144,26 @@ def run_jobs(
         raise SettingError(f"boxes belong to one picture, got {len(jobs.todo)}; name that one")
     summary = Summary.of_jobs(jobs)
     planned = frozenset(job.target for job in jobs.todo)
-    options = FileOptions(planned, overwrite, quality, tuple(boxes), max_megapixels, sheet is not None)
+    shown, reported = sheet is not None, report is not None
+    options = FileOptions(planned, overwrite, quality, tuple(boxes), max_megapixels, shown, reported)
     if sheet is not None:
         sheet.refuse_inputs(job.source for job in jobs.todo)
     try:
         for done, outcome in enumerate(_outcomes(jobs.todo, restorer, options, workers), start=1):
             summary.add(outcome)
             if sheet is not None and outcome.row is not None:
-                _add_row(sheet, outcome.row, summary)
+                _attempt(summary, "contact sheet", partial(sheet.append, outcome.row))
+            if report is not None:
+                report.add(outcome.entries)
             if progress is not None:
                 progress(done, len(jobs.todo), outcome.source)
     finally:
         if sheet is not None:
-            _add_row(sheet, None, summary)
+            _attempt(summary, "contact sheet", sheet.close)
             summary.sheets.extend(sheet.written)
+        if report is not None:
+            failed = tuple(summary.failed)
+            _attempt(summary, "report", lambda: summary.sheets.append(report.write(summary.skipped, failed)))
     return summary
 
 
@@ -164,18 +176,15 @@ def _outcomes(
     return (restore_file(job, restorer, options) for job in todo)
 
 
-def _add_row(sheet: ContactSheet, row: Tensor | None, summary: Summary) -> None:
-    """Add a row, or close the sheet; a page that cannot be written stops nothing."""
+def _attempt(summary: Summary, what: str, work: Callable[[], object]) -> None:
+    """Work on a report; what goes wrong there stops nothing."""
     try:
-        if row is None:
-            sheet.close()
-        else:
-            sheet.append(row)
+        work()
     except LumifaceError as error:
-        summary.failed.append(f"contact sheet: {error}")
-    except Exception as error:  # the results are written; their sheet must not lose the others
+        summary.failed.append(f"{what}: {error}")
+    except Exception as error:  # the results are written; their report must not lose the others
         summary.faults.append(error)
-        summary.failed.append(f"contact sheet: unexpected {type(error).__name__}: a bug in lumiface")
+        summary.failed.append(f"{what}: unexpected {type(error).__name__}: a bug in lumiface")
 
 
 def _named(files: Sequence[Path], most: int = 3) -> str:

@@ -58,6 +58,15 @@ class RestoreConfig(Settings):
         default=False,
         description="save the 3D prior as a contact sheet and a turntable GIF (enhance)",
     )
+    guard: bool = Field(
+        default=True,
+        description="restore a face less where it would no longer be the same person",
+    )
+    trust: Literal["identity", "full"] = Field(
+        default="identity",
+        description="what is measured of each face: identity; full: also how well it agrees with the "
+        "photograph and what is guessed (slow: the face is restored 6 times)",
+    )
     runtime: Runtime = Field(
         default="auto",
         description="what runs the networks on the CPU: torch, onnx (ONNX Runtime) or openvino; auto: the "

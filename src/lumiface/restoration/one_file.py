@@ -19,7 +19,9 @@ from lumiface.imaging.io import MAX_MEGAPIXELS, Picture
 from lumiface.restoration.files.jobs import Job
 from lumiface.restoration.files.picture_files import may_be_written_as_png, name_with_alpha
 from lumiface.restoration.files.result_file import ResultFile
+from lumiface.restoration.report.entry import PhotographEntry, photograph_entry
 from lumiface.restoration.sheet import existing_row, failed_row, restored_row
+from lumiface.restoration.trust.summary import TrustSummary
 
 if TYPE_CHECKING:
     from lumiface.restoration.restored import Restored
@@ -47,6 +49,7 @@ class FileOptions:
         boxes: manually specified faces.
         max_megapixels: larger inputs are refused before they are decoded.
         shown: a row of the contact sheet is made.
+        reported: entries of the trust report are made.
     """
 
     planned: frozenset[Path] = frozenset()
@@ -55,6 +58,7 @@ class FileOptions:
     boxes: tuple[Box, ...] = ()
     max_megapixels: float = MAX_MEGAPIXELS
     shown: bool = False
+    reported: bool = False
 
 
 @dataclass(slots=True)
@@ -69,7 +73,9 @@ class Outcome:
         faces: treatment of a face ("restored", "relit") -> number of faces.
         notes: of the restorer.
         remarks: what of the file is not kept or could not be used.
+        trust: of the faces.
         row: of the contact sheet, (1, 3, H, W); one below the other for the pages of a file.
+        entries: of the trust report, one for each page of a file.
     """
 
     source: Path
@@ -80,7 +86,9 @@ class Outcome:
     faces: Counter[str] = field(default_factory=Counter[str])
     notes: set[str] = field(default_factory=set[str])
     remarks: list[str] = field(default_factory=list[str])
+    trust: TrustSummary = field(default_factory=TrustSummary)
     row: Tensor | None = None
+    entries: list[PhotographEntry] = field(default_factory=list[PhotographEntry])
 
     def for_another_process(self) -> Outcome:
         """The same with its faults as texts: a traceback is lost on the way, and not every exception can be
@@ -122,7 +130,7 @@ def restore_file(job: Job, restorer: PictureRestorer, options: FileOptions) -> O
             outcome.failed.append(_line(job, f"unexpected {reason}; this is a bug in lumiface"))
     else:
         return outcome
-    outcome.row = None
+    outcome.row, outcome.entries, outcome.trust = None, [], TrustSummary()
     if options.shown:
         reason = outcome.failed[-1].removeprefix(f"{job.source}: ")
         outcome.draw(lambda: failed_row(job.source.name, reason))
@@ -139,9 +147,13 @@ def _restore(job: Job, restorer: PictureRestorer, options: FileOptions, outcome:
         picture = replace(picture, spare=not options.shown)
         # The frames of an animation are of one size, whatever the faces in each ask for.
         restored = restorer(picture, options.boxes, first if file.kind == "frames" else None)
-        if options.shown and (first is None or file.kind == "pages"):
+        outcome.trust.add(restored.faces, job.source)
+        if first is None or file.kind == "pages":
             name = job.source.name if first is None else f"{job.source.name}, page {number}"
-            outcome.draw(partial(restored_row, name, picture, restored))
+            if options.shown:
+                outcome.draw(partial(restored_row, name, picture, restored))
+            if options.reported:
+                outcome.entries.append(photograph_entry(name, restored))
         first = first or restored.scale
         # A large one is held once while it is made into samples, and not while they are encoded.
         del picture

@@ -41,6 +41,7 @@ from lumiface.restoration.memory import limit_scale, may_overwrite, memory_line
 from lumiface.restoration.provenance.mark import mark_result
 from lumiface.restoration.restored import Restored, RestoredFace, hand_back
 from lumiface.restoration.tasks import resolve_task
+from lumiface.restoration.trust.meter import TrustMeter
 from lumiface.restoration.turned import rotated_report, turn_picture, turn_report, turned_notes
 from lumiface.runtimes import Runtime, check_runtime
 
@@ -106,6 +107,7 @@ class Restorer:
         self.enlarge = Background(
             self.config.background_model, self.device, self.config.runtime, self.config.precision
         )
+        self.trust_meter = TrustMeter(self.config, self.device)
         self.detector = load_detector(self.config.detector, min_face=self.config.min_face).to(self.device)
 
     @overload
@@ -190,6 +192,7 @@ class Restorer:
         rgb, quiet = (rgb, None) if small is None else (small, rgb)
         denoised = cache(lambda: denoise_shadows(rgb, quiet))
         restored = self.face_restorer(rgb, denoised, faces, measures, self.log)
+        restored = self.trust_meter(rgb, denoised, faces, restored, self.face_restorer)
         canvas = self.paint(rgb, denoised, faces, restored, scale)
         if grey and not config.colour:
             in_strips(lambda part: luma(part).expand_as(part), canvas, out=canvas)

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 from lumiface.comparison.html.formats import finite, format_fixed, format_short
 from lumiface.comparison.html.labels import Box, place_labels, text_width
-from lumiface.comparison.html.markup import Markup, join
 from lumiface.comparison.html.svg import (
     Scale,
     chart,
@@ -23,6 +22,7 @@ from lumiface.comparison.html.svg import (
     y_axis,
 )
 from lumiface.comparison.html.views import COST, ORACLE, PSNR, Column, Row, SetView
+from lumiface.figures.markup import Markup, join
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 570.0, 370.0, 44.0, 12.0, 14.0, 42.0
 _NAMES = {

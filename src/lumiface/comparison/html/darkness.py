@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumiface.comparison.html.formats import format_fixed
-from lumiface.comparison.html.markup import Markup, join, tag
 from lumiface.comparison.html.svg import (
     Scale,
     chart,
@@ -28,6 +27,7 @@ from lumiface.comparison.html.svg import (
 from lumiface.comparison.html.views import SetView
 from lumiface.evaluation.accumulate import ScoreAccumulator
 from lumiface.evaluation.bootstrap import bootstrap_interval
+from lumiface.figures.markup import Markup, join, tag
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 280.0, 186.0, 34.0, 8.0, 24.0, 34.0
 _MAX_BINS, _MIN_IN_BIN = 8, 5

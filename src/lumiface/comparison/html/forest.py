@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lumiface.comparison.html.formats import ABSENT, finite, format_fixed, format_interval, format_signed
-from lumiface.comparison.html.markup import Markup, join
 from lumiface.comparison.html.svg import (
     CHARACTER,
     Scale,
@@ -17,6 +16,7 @@ from lumiface.comparison.html.svg import (
     x_axis,
 )
 from lumiface.comparison.html.views import ORACLE, PSNR, Row, SetView, delta_to_best
+from lumiface.figures.markup import Markup, join
 
 _ROW, _TOP, _BOTTOM, _WIDTH, _VALUES = 24.0, 8.0, 40.0, 1120.0, 180.0
 

@@ -11,11 +11,11 @@ from lumiface.comparison.html import notes
 from lumiface.comparison.html.cost import cost_charts
 from lumiface.comparison.html.darkness import darkness_panels
 from lumiface.comparison.html.forest import forest
-from lumiface.comparison.html.markup import Markup, join, tag
 from lumiface.comparison.html.pictures import DIFFERENCE_TOP, picture_table, scale_bar
 from lumiface.comparison.html.published import read_published
 from lumiface.comparison.html.tables import definition_list, published_table, score_table, training_table
 from lumiface.comparison.html.views import SetView, summary_sentence
+from lumiface.figures.markup import Markup, join, tag
 
 FOREST = "PSNR-Y minus that of the best, paired by image. An interval that includes zero is not significant."
 FACES = (

@@ -6,16 +6,13 @@ embedded with loss.
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from lumiface.comparison.html.formats import finite, format_fixed
-from lumiface.comparison.html.markup import Markup, join, tag
 from lumiface.comparison.html.views import Face, SetView
+from lumiface.figures.data_uri import data_uri
+from lumiface.figures.markup import Markup, join, tag
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -37,14 +34,6 @@ def difference_map(output: Pixels, target: Pixels) -> Pixels:
     """
     difference = np.abs(output.astype(np.float64) - target.astype(np.float64)).mean(axis=2)
     return _ramp(np.minimum(difference / DIFFERENCE_TOP, 1.0))
-
-
-def data_uri(pixels: Pixels, *, lossless: bool = True) -> str:
-    """An image (H, W, 3) as a WebP in a data URI."""
-    out = io.BytesIO()
-    settings = {"lossless": True, "quality": 60} if lossless else {"quality": 80}
-    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "WEBP", method=4, **settings)
-    return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode("ascii")
 
 
 def scale_bar() -> Markup:

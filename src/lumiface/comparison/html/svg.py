@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lumiface.comparison.html.markup import Child, Markup, join, tag
+from lumiface.figures.markup import Child, Markup, join, tag
 
 CHARACTER = 6.7
 """Mean width of a character at 12 pixels; slightly more than in most fonts."""

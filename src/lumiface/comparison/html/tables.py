@@ -16,7 +16,6 @@ from lumiface.comparison.html.formats import (
     format_signed,
     format_value,
 )
-from lumiface.comparison.html.markup import Markup, join, tag
 from lumiface.comparison.html.published import Published
 from lumiface.comparison.html.views import (
     COST,
@@ -29,6 +28,7 @@ from lumiface.comparison.html.views import (
     delta_to_best,
     num_without_face,
 )
+from lumiface.figures.markup import Markup, join, tag
 
 
 def score_table(view: SetView) -> Markup:

@@ -19,6 +19,7 @@ from lumiface.training.tasks import (
     blind_restorer,
     diffusion_prior,
     enhancer,
+    face_embedder,
     lifter,
     paired,
     stylegan2,
@@ -55,6 +56,9 @@ BY_COMPONENT: dict[str, TaskEntry] = {
     ),
     "fusion-bfr-restorer": TaskEntry(
         blind_restorer.BlindRestorerRun, blind_restorer.BlindRestorerTask, blind_restorer.example
+    ),
+    "face-embedder": TaskEntry(
+        face_embedder.FaceEmbedderRun, face_embedder.FaceEmbedderTask, face_embedder.example
     ),
 }
 

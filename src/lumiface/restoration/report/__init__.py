@@ -1,0 +1,1 @@
+"""Reports of trust: a page for people and JSON for programs."""
