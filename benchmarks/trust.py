@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from sections import current_provenance, first_pictures, report_progress, run_section
 from torch import Tensor
+from trust_identity import cost, guard, identity_auc, identity_rank_correlation, limits, threshold
 
 from lumiface.core.files import write_bytes
 from lumiface.evaluation.studies.trust import (
@@ -33,6 +34,7 @@ from lumiface.restoration.trust import invention
 from lumiface.restoration.trust.invention import FEATURES, FLOOR, PLACES, SIDE, Calibration, expected_error
 
 VAL, TEST = "faces256-val", "faces256-test"
+FITTED = ("camera", "llf", "dark-blind")
 RIDGE = 1e-3
 
 
@@ -49,7 +51,7 @@ def evidence(args: argparse.Namespace, name: str, protocol: Any, most: int, plac
 def fit(args: argparse.Namespace) -> dict[str, Any]:
     """Least squares of the logarithm of the error over the skin of all faces; the place comes first."""
     blank = torch.zeros(PLACES, PLACES)
-    found = [row for protocol in ("camera", "llf") for row in evidence(args, VAL, protocol, 60, blank)]
+    found = [row for protocol in FITTED for row in evidence(args, VAL, protocol, 50, blank)]
     skin = inner_face(SIDE, torch.device("cpu"))[0, 0] > 0
     values = torch.stack([row[0] for row in found])
     errors = torch.cat([row[1] for row in found])[:, 0].add(FLOOR).log()
@@ -68,7 +70,7 @@ def fit(args: argparse.Namespace) -> dict[str, Any]:
     weights = {name: round(float(weight), 4) for name, weight in zip(FEATURES, solution[:-1], strict=True)}
     fitted = {
         "command": "python benchmarks/trust.py fit --data-root DATA",
-        "faces": f"{VAL}, first {len(found) // 2}, protocols camera and llf",
+        "faces": f"{VAL}, first {len(found) // len(FITTED)}, protocols {', '.join(FITTED)}",
         "weights": weights,
         "bias": round(bias, 4),
         "place": [[round(value, 3) for value in row] for row in place.tolist()],
@@ -89,7 +91,7 @@ def invention_rank_correlation(args: argparse.Namespace) -> dict[str, Any]:
     fitted: Calibration = invention.calibration()
     skin = inner_face(SIDE, torch.device("cpu"))[0, 0] > 0
     rows: list[dict[str, Any]] = []
-    for protocol, count in (("camera", 100), ("llf", 100), ("dark-blind", 40)):
+    for protocol, count in (("camera", 100), ("llf", 100), ("dark-blind", 50)):
         correlations: list[float] = []
         levels: list[tuple[float, float]] = []
         for values, error, _ in evidence(args, TEST, protocol, count, fitted.place):
@@ -119,7 +121,16 @@ def invention_rank_correlation(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-SECTIONS = {"fit": fit, "invention_rank_correlation": invention_rank_correlation}
+SECTIONS = {
+    "fit": fit,
+    "threshold": threshold,
+    "limits": limits,
+    "invention_rank_correlation": invention_rank_correlation,
+    "identity_auc": identity_auc,
+    "identity_rank_correlation": identity_rank_correlation,
+    "guard": guard,
+    "cost": cost,
+}
 MODELS: dict[str, list[str]] = {name: [] for name in SECTIONS}
 
 

@@ -14,6 +14,7 @@ TOP = 0.2
 RAMP = ((1.0, 0.93, 0.55), (0.98, 0.65, 0.15), (0.85, 0.25, 0.1), (0.55, 0.0, 0.25))
 """Evenly spaced colours from 0 to `TOP`; each is darker than the one before, and so reads in grey, too."""
 
+_HEAD = (0.5, 0.53, 0.33, 0.43)  # centre and radii, fractions of the square
 _COVER = 0.85  # how much a full colour hides the face
 
 
@@ -33,6 +34,14 @@ def heat_overlay(face: Tensor, values: Tensor, top: float = TOP) -> Tensor:
     level = (values / top).clamp(0.0, 1.0)
     grey = (0.25 + 0.75 * luma(face)).expand_as(face)
     return grey.lerp(ramp(level), _COVER * level).clamp(0.0, 1.0)
+
+
+def head_ellipse(like: Tensor) -> Tensor:
+    """(1, 1, S, S), 1 over the head of an aligned face, with hair and jaw, and softly 0 around it."""
+    at = (torch.arange(like.shape[-1], device=like.device) + 0.5) / like.shape[-1]
+    across, down = (at - _HEAD[0]) / _HEAD[2], (at - _HEAD[1]) / _HEAD[3]
+    radius = (across.square()[None, :] + down.square()[:, None]).sqrt()
+    return ((1.25 - radius) / 0.25).clamp(0.0, 1.0)[None, None]
 
 
 def ramp(level: Tensor) -> Tensor:

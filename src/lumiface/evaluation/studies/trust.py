@@ -14,15 +14,19 @@ from lumiface.data.benchmarks.damaged import DamageSettings, build_damaged_pair
 from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed
 from lumiface.data.benchmarks.llf import LLFSettings, build_pair
 from lumiface.data.sources import PictureSource
+from lumiface.degradations.blur import blur, blur_radius, gaussian_kernels
 from lumiface.degradations.camera_pipeline import CAMERA, CameraConfig, simulate_camera
+from lumiface.degradations.lowlight import sensor_noise
+from lumiface.degradations.resample import resize
 from lumiface.evaluation.studies.ways import aligned_face
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, measure_face
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.io import decode_rgb8
-from lumiface.imaging.quantize import from_uint8
+from lumiface.imaging.quantize import from_uint8, quantize
 from lumiface.restoration.auto_restorer import AutoRestorer
 from lumiface.restoration.config import RestoreConfig
+from lumiface.restoration.restored import RestoredFace
 from lumiface.restoration.trust.invention import error_map, features
 from lumiface.restoration.trust.variations import varied_patches
 
@@ -33,6 +37,10 @@ dark-blind: dark and damaged at 128 px, restored by the joint and the blind netw
 
 HARD = CameraConfig(lit=0.0, gain=(0.1, 0.4), gamma=(1.5, 3.0), read=(0.004, 0.02), shot=(0.0005, 0.003))
 """Hard dark faces: none keeps its light, and the sensor's noise is always there."""
+
+
+SHOT, READ = 3e-4, 3e-3
+"""Variance per unit of light, and deviation in black, of the noise of `dimmed`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +85,13 @@ class KnownFaceRestorer:
 
     def __call__(self, photograph: Tensor, face: Face, measured: FaceMeasures) -> Tensor:
         """(1, 3, h, h) -> the patch (1, 3, S, S)."""
+        return self.restored(photograph, face, measured).patch
+
+    @torch.inference_mode()
+    def restored(self, photograph: Tensor, face: Face, measured: FaceMeasures) -> RestoredFace:
+        """The same with its report."""
         quiet = cache(lambda: denoise_shadows(photograph))
-        return self.restorer(photograph, quiet, [face], [measured])[0].patch
+        return self.restorer(photograph, quiet, [face], [measured])[0]
 
 
 @torch.inference_mode()
@@ -99,3 +112,37 @@ def spearman(one: Tensor, other: Tensor) -> float:
     """Spearman's rank correlation of two vectors (N,); ties are ranked in their order."""
     ranks = torch.stack([values.double().argsort().argsort().double() for values in (one, other)])
     return float(torch.corrcoef(ranks)[0, 1])
+
+
+def auc(same: Tensor, different: Tensor) -> float:
+    """Area under the ROC curve: the probability that a pair of one person is more alike than one of two."""
+    ordered = different.double().sort().values
+    below = torch.searchsorted(ordered, same.double(), right=False)
+    not_above = torch.searchsorted(ordered, same.double(), right=True)
+    return float((below + not_above).double().mean() / (2 * len(ordered)))
+
+
+def split_pairs(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines of embeddings (N, D) of N people twice: (N,) of one person, (N (N - 1),) of two."""
+    cosines = one @ other.mT
+    mine = torch.eye(len(one), dtype=torch.bool)
+    return cosines[mine], cosines[~mine]
+
+
+def dimmed(known: KnownFace, side: int, gain: float, sigma: float) -> KnownFace:
+    """The face with another photograph: dark, small and blurred by known amounts, with a camera's noise.
+
+    Args:
+        side: of the photograph, pixels.
+        gain: factor of its light.
+        sigma: of the blur, pixels of the photograph.
+    """
+    small = resize(known.truth, (side, side)).clamp(0.0, 1.0)
+    if sigma > 0.0:
+        deviation = small.new_tensor([sigma])
+        kernels = gaussian_kernels(deviation, deviation, torch.zeros_like(deviation), blur_radius(sigma))
+        small = blur(small, kernels)
+    generator = torch.Generator().manual_seed(picture_seed(0, known.name) >> 192)
+    noise = torch.randn(small.shape, generator=generator)
+    dark = sensor_noise(gain * small, torch.tensor([SHOT]), torch.tensor([READ]), noise)
+    return KnownFace(known.name, quantize(dark), known.truth)

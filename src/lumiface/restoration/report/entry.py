@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumiface.figures.data_uri import webp
-from lumiface.figures.heat import heat_overlay
+from lumiface.figures.heat import head_ellipse, heat_overlay
 from lumiface.imaging.quantize import to_uint8
-from lumiface.losses.recognition_crop import equalise_exposure
+from lumiface.losses.recognition_crop import EXPOSURE, equalise_exposure
 
 if TYPE_CHECKING:
     from lumiface.restoration.restored import FaceReport, Restored
@@ -83,15 +83,13 @@ def _face_entry(face: FaceReport) -> FaceEntry:
 def _pictures(trust: Trust) -> dict[str, bytes]:
     if trust.before is None or trust.after is None:
         return {}
-    shown = {
-        "photograph": trust.before,
-        "only brightened": equalise_exposure(trust.before),
-        "restored": trust.after,
-    }
-    if not trust.changed:
-        shown = {"photograph": trust.before}
-    elif trust.invention is not None:
-        shown["guessed"] = heat_overlay(trust.after, trust.invention)
+    shown = {"photograph": trust.before}
+    if trust.changed and float(trust.before.mean()) < EXPOSURE:
+        shown["only brightened"] = equalise_exposure(trust.before)
+    if trust.changed:
+        shown["restored"] = trust.after
+    if trust.invention is not None:
+        shown["guessed"] = heat_overlay(trust.after, trust.invention * head_ellipse(trust.invention))
     return {caption: _encoded(picture) for caption, picture in shown.items()}
 
 

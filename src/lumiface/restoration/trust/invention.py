@@ -26,6 +26,7 @@ from lumiface.degradations.resample import resize
 from lumiface.faces.measure import FaceMeasures, inner_face
 from lumiface.imaging.color import luma
 from lumiface.losses.recognition_crop import equalise_exposure
+from lumiface.restoration.tasks import own_detail
 
 SIDE = 128
 """Side at which the map is made, pixels; it is enlarged to the face's own."""
@@ -46,7 +47,7 @@ PLACES = 16
 FEATURES = ("variation", "contrast", "change", "place", "light", "detail")
 """variation: standard deviation over the variations; contrast: of the output about its own mean; change:
 against the photograph, both lit to one mean, detail only; place: how large errors are there in other faces;
-light, detail (over the size): of the whole face in the photograph."""
+light, detail (effective resolution over `SIDE`): of the whole face in the photograph."""
 
 FLOOR = 2e-3
 """Added before a logarithm: half a level of 8 bits."""
@@ -114,7 +115,7 @@ def features(
         smooth((light - smooth(light, FINE)).square()).sqrt(),
         smooth((change - smooth(change, COARSE)).square()).sqrt(),
     ]
-    detail = min(measured.detail / max(measured.side, 1.0), 1.0)
+    detail = min(own_detail(measured), SIDE) / SIDE
     logarithms = [(plane.clamp(min=0.0) + FLOOR).log() for plane in planes]
     logarithms.append(F.interpolate(place.to(base)[None, None], size=(SIDE, SIDE), mode="bicubic"))
     logarithms += [torch.full_like(light, value + FLOOR).log() for value in (measured.light, detail)]
