@@ -35,6 +35,8 @@ from lumiface.restoration.trust.invention import FEATURES, FLOOR, PLACES, SIDE, 
 
 VAL, TEST = "faces256-val", "faces256-test"
 FITTED = ("camera", "llf", "dark-blind")
+LOCAL = FEATURES[:4]
+"""The features that differ within a face."""
 RIDGE = 1e-3
 
 
@@ -91,13 +93,16 @@ def invention_rank_correlation(args: argparse.Namespace) -> dict[str, Any]:
     fitted: Calibration = invention.calibration()
     skin = inner_face(SIDE, torch.device("cpu"))[0, 0] > 0
     rows: list[dict[str, Any]] = []
-    for protocol, count in (("camera", 100), ("llf", 100), ("dark-blind", 50)):
+    for protocol, count in (("camera", 100), ("llf", 50), ("dark-blind", 20)):
         correlations: list[float] = []
+        alone: dict[str, list[float]] = {name: [] for name in LOCAL}
         levels: list[tuple[float, float]] = []
         for values, error, _ in evidence(args, TEST, protocol, count, fitted.place):
             expected = expected_error(values, fitted)[0, 0][skin]
             truth = error[0, 0][skin]
             correlations.append(spearman(expected, truth))
+            for index, name in enumerate(LOCAL):
+                alone[name].append(spearman(values[index][skin], truth))
             levels.append((float(expected.mean()), float(truth.mean())))
         expected, truth = torch.tensor(levels).unbind(1)
         rows.append(
@@ -106,6 +111,7 @@ def invention_rank_correlation(args: argparse.Namespace) -> dict[str, Any]:
                 "faces": len(correlations),
                 "mean": sum(correlations) / len(correlations),
                 "at_least_0.5": sum(value >= 0.5 for value in correlations) / len(correlations),
+                "by_one_feature": {name: sum(found) / len(found) for name, found in alone.items()},
                 "mean_expected_error": float(expected.mean()),
                 "mean_true_error": float(truth.mean()),
                 "between_faces": spearman(expected, truth),

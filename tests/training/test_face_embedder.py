@@ -1,4 +1,4 @@
-"""Training the face embedder: the teacher's embeddings once, damaged faces, and runs that resume to the bit."""
+"""Training the face embedder: the teacher is asked once, and runs resume bit for bit."""
 
 from __future__ import annotations
 

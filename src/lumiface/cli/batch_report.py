@@ -64,7 +64,7 @@ def _table(summary: Summary) -> Table:
     for treatment, count in summary.faces.most_common():
         table.add_row(f"  {treatment}", str(count), TREATMENTS.get(treatment))
     for what, number, said in summary.trust.rows:
-        table.add_row(f"  {what}", number, said)
+        table.add_row(what, number, said)
     for note, count in summary.notes.most_common(MAX_LINES):
         table.add_row("pictures", str(count), Text(note))
     return table

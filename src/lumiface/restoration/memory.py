@@ -6,6 +6,8 @@ less what is needed anyhow.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lumiface.core.memory import GB
 from lumiface.imaging.io import Picture
 from lumiface.restoration.config import RestoreConfig
@@ -59,6 +61,21 @@ def memory_line(picture: Picture, scale: int, free: float | None) -> str | None:
         f"{name}: {width}×{height} pixels at scale {scale} need about {need / GB:.1f} GB of memory{known}; "
         f"less with {' or '.join(mends)}"
     )
+
+
+class MemoryWarning:
+    """`memory_line`, once for all pages or frames of a file."""
+
+    def __init__(self) -> None:
+        self._of: Path | None = None
+
+    def __call__(self, picture: Picture, scale: int, free: float | None) -> str | None:
+        source = picture.info.source
+        line = memory_line(picture, scale, free)
+        if line is None or (source is not None and source == self._of):
+            return None
+        self._of = source
+        return line
 
 
 def may_overwrite(picture: Picture, config: RestoreConfig) -> bool:

@@ -43,7 +43,7 @@ class FaceReport:
     own_light: float
     why: str = ""
     turned: int = 0
-    trust: Trust | None = None
+    trust: Trust | None = field(default=None, compare=False)
     drawn: bool = False
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import cache, partial
 from io import BytesIO
 from os import PathLike
-from pathlib import Path
 from typing import Any, BinaryIO, overload
 
 import torch
@@ -37,7 +36,7 @@ from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.face_restorer import FaceRestorer, Log
 from lumiface.restoration.light.surroundings import light_surroundings, tone_of_surroundings
 from lumiface.restoration.light.tone_map import ToneMap
-from lumiface.restoration.memory import limit_scale, may_overwrite, memory_line
+from lumiface.restoration.memory import MemoryWarning, limit_scale, may_overwrite
 from lumiface.restoration.provenance.mark import mark_result
 from lumiface.restoration.restored import Restored, RestoredFace, hand_back
 from lumiface.restoration.tasks import resolve_task
@@ -94,7 +93,7 @@ class Restorer:
         check_runtime(self.config.runtime, self.config.precision, self.device)
         self.log: Log | None = None
         self.warn: Log = _warn
-        self._warned_of: Path | None = None
+        self._memory_warning = MemoryWarning()
         self.face_restorer: FaceRestorer | AutoRestorer
         if self.config.task != "auto":
             self.face_restorer = FaceRestorer(
@@ -181,7 +180,8 @@ class Restorer:
         wanted = wanted or self.config.scale or self.face_restorer.scale(measures)
         scale = limit_scale(picture, wanted, config.max_output_megapixels, notes)
         grey = picture.info.grey or is_grey(rgb)
-        self._warn_of_memory(picture, scale)
+        if (line := self._memory_warning(picture, scale, free_memory(self.device))) is not None:
+            self.warn(line)
         if config.strength == 0.0:
             return Restored(result(self.enlarge(rgb, scale)), scale, task, [], notes)
 
@@ -250,14 +250,6 @@ class Restorer:
         return in_strips(
             lambda before, after: before.lerp(after, config.strength), enlarged, canvas, out=canvas
         )
-
-    def _warn_of_memory(self, picture: Picture, scale: int) -> None:
-        """Once for all pages or frames of a file."""
-        source = picture.info.source
-        line = memory_line(picture, scale, free_memory(self.device))
-        if line is not None and (source is None or source != self._warned_of):
-            self._warned_of = source
-            self.warn(line)
 
 
 def _warn(line: str) -> None:

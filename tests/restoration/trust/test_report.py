@@ -39,7 +39,9 @@ TRUSTS = (
 class Measured:
     """Leaves the picture, and reports three faces."""
 
-    def __call__(self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None) -> Restored:
+    def __call__(
+        self, picture: Picture, boxes: Sequence[Box] = (), scale: int | None = None
+    ) -> Restored[Picture]:
         faces = [FaceReport((1, 2, 8, 9), 0.9, MEASURES, "restored", 0.0, trust=trust) for trust in TRUSTS]
         return Restored(picture, 1, "joint", faces, ["a <note>"])
 

@@ -63,7 +63,7 @@ class TrustMeter:
             i for i, done in enumerate(restored) if _is_changed(done) and can_be_told(done.report.before)
         ]
         seen = [photographed[i] for i in compared] + [restored[i].patch for i in compared]
-        embeddings = self.recogniser(seen) if seen else rgb.new_zeros(0, 0)
+        embeddings = list(self.recogniser(seen)) if seen else []
         results = list(restored)
         for number, i in enumerate(compared):
             before, after = embeddings[number], embeddings[len(compared) + number]

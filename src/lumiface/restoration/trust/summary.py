@@ -54,15 +54,15 @@ class TrustSummary:
 
     @property
     def rows(self) -> list[tuple[str, str, str]]:
-        """What, how much, and what that means."""
+        """What, how many faces, and what that means."""
         rows: list[tuple[str, str, str]] = []
         if self.least is not None:
             name = "" if self.where is None else f", {self.where.name}"
-            said = f"the least of a face{name}; from {self.threshold:.2f} on it counts as the same person"
-            rows.append(("identity", f"{self.least:.2f}", said))
+            said = f"at least {self.least:.2f}{name}; from {self.threshold:.2f} on it is the same person"
+            rows.append(("identity", "", said))
         counted = {
-            "restored less": (self.lowered, "to keep the person; --no-guard turns that off"),
+            "lowered": (self.lowered, "restored less, to keep the person; --no-guard turns that off"),
             "in doubt": (self.below, "perhaps no longer the same person"),
-            "cannot be told": (self.untold, "the photograph shows too little of the face"),
+            "untold": (self.untold, "the photograph shows too little to tell the person"),
         }
         return rows + [(what, str(count), said) for what, (count, said) in counted.items() if count]
