@@ -33,11 +33,11 @@ OPTIONS = (
 
 
 def photograph(target: Path) -> None:
-    """The demonstration's photograph, dark and at 40 % of its size."""
+    """The demonstration's photograph, very dark and at 30 % of its size."""
     source = resources.files("lumiface.restoration") / "demo_data" / "astronaut.jpg"
     rgb = from_uint8(decode_rgb8(source.read_bytes(), "astronaut.jpg").copy())
-    height, width = (round(0.4 * side) for side in rgb.shape[-2:])
-    write_picture(Picture(0.75 * resize(rgb, (height, width)).clamp(0, 1) ** 2.6), target)
+    height, width = (round(0.3 * side) for side in rgb.shape[-2:])
+    write_picture(Picture(0.6 * resize(rgb, (height, width)).clamp(0, 1) ** 3), target)
 
 
 def show(browser: Any, address: str, photo: Path, out: Path) -> None:

@@ -59,6 +59,16 @@ def test_a_gigabyte_is_refused_by_its_length_and_by_counting() -> None:
         assert httpx2.get(f"{live.address}/health").status_code == 200
 
 
+def test_refused_uploads_leave_nothing() -> None:
+    with client_of(Stub(), max_upload_mb=0.001) as client:
+        store = state_of_client(client).store
+        for _ in range(3):
+            assert client.post("/session/pictures", content=bytes(2000)).status_code == 413
+            assert client.post("/session/pictures", content=iter([bytes(2000)])).status_code == 413
+        assert store.sessions == {}
+        assert list(store.root.iterdir()) == []
+
+
 def test_slow_clients_are_cut_off() -> None:
     with listening(Stub(), head_seconds=0.4, body_seconds=0.4) as live:
         letters = [bytes([letter]) for letter in b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"]

@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ def test_a_taken_port_is_named() -> None:
         result = run("--port", str(taken.getsockname()[1]))
     assert result.exit_code == 2
     assert re.search(r"127\.0\.0\.1, port \d+: cannot listen there .*try another --port", result.stderr)
+
+
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "lumiface.web.app", raising=False)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    result = run()
+    assert result.exit_code == 2
+    assert result.stderr == "lumiface: fastapi is missing: pip install 'lumiface[web]'\n"
 
 
 def test_help_describes_every_option() -> None:

@@ -81,6 +81,25 @@ def test_every_choice_has_its_word() -> None:
         assert f"work.{stage}" in table
 
 
+def test_every_reason_has_its_words() -> None:
+    from lumiface.faces.measure import FaceMeasures
+    from lumiface.restoration.tasks import available_tasks, select_task
+    from lumiface.restoration.turned import ROTATED
+
+    faces = [
+        FaceMeasures(side, light, side * detail, noise, blocks)
+        for side in (32.0, 100.0, 400.0)
+        for light in (0.01, 0.1, 0.5)
+        for detail in (0.2, 0.6, 1.0)
+        for noise in (0.0, 30.0)
+        for blocks in (0.0, 9.0)
+    ]
+    available = available_tasks()
+    reasons = {select_task(face, available).why for face in faces} | {ROTATED}
+    assert len(reasons) >= 8
+    assert {f"why.{reason}" for reason in reasons} <= set(words("en"))
+
+
 def test_text_is_only_in_the_tables() -> None:
     for page in PAGES:
         text = re.sub(

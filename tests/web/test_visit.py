@@ -128,6 +128,7 @@ def visit_with_mouse_and_keyboard(browser: Any, server: Command, dark: bytes, tm
     card = page.inner_text(".trust")
     assert "Face 1" in card
     assert "by the network" in card or "own detail" in card
+    assert "Same person (1: surely)" in card
     check_accessible(page)
     with page.expect_download() as download:
         page.click("#download")

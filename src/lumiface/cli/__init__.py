@@ -15,8 +15,7 @@ from lumiface.cli.evaluate import evaluate
 from lumiface.cli.export import export
 from lumiface.cli.figure import figure
 from lumiface.cli.models import models
-from lumiface.cli.pack import pack_faces
-from lumiface.cli.prepare import prepare_meshes
+from lumiface.cli.prepare import pack_faces, prepare_meshes
 from lumiface.cli.restore import restore
 from lumiface.cli.sample import sample
 from lumiface.cli.score import score

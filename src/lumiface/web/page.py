@@ -92,15 +92,20 @@ async def upload(request: Request, name: str = "photo") -> Response:
     """Take one photograph, the body of the request, and look for its faces."""
     state = state_of(request)
     state.queue.check()
-    visitor = session_of(request) or state.store.open_session()
-    picture = state.store.add(visitor, name)
+    known = session_of(request)
+    visitor = known or state.store.open_session()
+    picture: StoredPicture | None = None
     try:
+        picture = state.store.add(visitor, name)
         with picture.upload.open("wb") as target:
             async for data in request.stream():
                 target.write(data)
         _submit(state, picture, Task("find", picture.upload, picture.name, picture.folder), request)
     except BaseException:
-        state.store.remove(visitor, picture.id)
+        if known is None:
+            state.store.close_session(visitor)
+        elif picture is not None:
+            state.store.remove(visitor, picture.id)
         raise
     return _with_cookie(JSONResponse(_record(state, picture), 202), visitor, request)
 
@@ -246,6 +251,7 @@ def _box(corners: list[float]) -> tuple[float, float, float, float]:
 
 
 def _with_cookie(response: Response, visitor: Session, request: Request) -> Response:
-    secure = request.url.scheme == "https"
+    # A server with HTTPS before this one says so; a browser that is deceived by it keeps no cookie.
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
     response.set_cookie(COOKIE, visitor.token, httponly=True, samesite="strict", secure=secure, path="/")
     return response

@@ -22,7 +22,7 @@ from lumiface.imaging.codec.encode import missing_for_writing
 from lumiface.imaging.codec.formats import WRITABLE, Format
 from lumiface.imaging.io import Picture, picture_of_raster, write_picture
 from lumiface.restoration.prior_view import save_prior
-from lumiface.restoration.restored import Restored
+from lumiface.restoration.restored import Restored, unmarked_notes
 from lumiface.restoration.restorer import Restorer
 from lumiface.web.work.report import restored_record, write_for_screen, write_heat_maps
 from lumiface.web.work.tasks import AFTER, BEFORE, PRIOR, REPORT, TURNTABLE, Announce, Answer, Task
@@ -128,6 +128,7 @@ class Handler:
         format_ = _format_of_result(restored.picture)
         name = f"result{WRITABLE[format_].suffix}"
         write_picture(restored.picture, task.folder / name)
+        restored.notes.extend(unmarked_notes(restored.picture, format_))
         answer: Answer = restored_record(restored) | {"file": name, "prior": bool(restored.priors)}
         if restored.priors:
             sheet, turntable = save_prior(restored.priors, task.folder / "result.png")

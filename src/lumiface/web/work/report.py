@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lumiface.figures.heat import head_ellipse, heat_overlay
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.restoration.restored import FaceReport, Restored
 from lumiface.restoration.trust import Trust
@@ -17,15 +16,10 @@ from lumiface.restoration.trust import Trust
 SCREEN = 2560
 """Longest side in pixels of a picture for the screen."""
 
+WORDS = ("good", "care", "doubt")
+"""What the figures of a face come to; "untold" where the photograph shows too little of it."""
+
 _QUALITY = 90
-_COLOURS = (
-    (0.0, (68, 1, 84)),
-    (0.25, (59, 82, 139)),
-    (0.5, (33, 145, 140)),
-    (0.75, (94, 201, 98)),
-    (1.0, (253, 231, 37)),
-)
-_STRONGEST = 0.25  # expected error of a pixel that gets the last colour
 
 
 def face_record(face: FaceReport) -> dict[str, Any]:
@@ -49,8 +43,11 @@ def face_record(face: FaceReport) -> dict[str, Any]:
 
 
 def _figures(trust: Trust) -> dict[str, Any]:
+    """The figures, what they come to in one word, and in sentences for people."""
     figures = trust.as_dict()
-    return {"word": figures.pop("verdict"), **figures}
+    (word,) = (value for value in figures.values() if value in WORDS)
+    sentences = {"en": figures.pop("sentence"), "zh": trust.sentence("zh")}
+    return {"word": word if trust.identity is not None else "untold", **figures, "sentences": sentences}
 
 
 def restored_record(restored: Restored[Picture]) -> dict[str, Any]:
@@ -83,23 +80,13 @@ def write_for_screen(picture: Picture, path: Path) -> None:
 
 
 def write_heat_maps(faces: list[FaceReport], folder: Path) -> list[str | None]:
-    """A picture of each face's expected error, dark blue: none, yellow: much; None where there is no map."""
+    """A picture of each face, coloured where it is guessed; None where that was not measured."""
     names: list[str | None] = []
     for number, face in enumerate(faces):
-        found = None if face.trust is None else face.trust.invention
-        names.append(None if found is None else f"heat-{number}.png")
-        if found is not None:
-            write_picture(Picture(heat(found)), folder / f"heat-{number}.png")
+        names.append(None)
+        trust = face.trust
+        if trust is not None and trust.invention is not None and trust.after is not None:
+            names[-1] = f"heat-{number}.png"
+            guessed = trust.invention * head_ellipse(trust.invention)
+            write_picture(Picture(heat_overlay(trust.after, guessed).cpu()), folder / names[-1])
     return names
-
-
-def heat(error: Tensor) -> Tensor:
-    """Expected error (1, 1, S, S) in [0, 1] -> colours (1, 3, S, S), even in lightness."""
-    value = (error.float().cpu() / _STRONGEST).clamp(0.0, 1.0)
-    result = torch.zeros(1, 3, *error.shape[-2:])
-    for (low, start), (high, end) in pairwise(_COLOURS):
-        inside = (value >= low) & (value <= high)
-        share = ((value - low) / (high - low)).clamp(0.0, 1.0)
-        first, last = (torch.tensor(colour).view(1, 3, 1, 1) / 255.0 for colour in (start, end))
-        result = torch.where(inside, first + share * (last - first), result)
-    return result

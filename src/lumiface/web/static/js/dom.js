@@ -18,7 +18,8 @@ export const byId = (id) => document.getElementById(id);
 
 /** Say something to those who listen to the page. */
 export function say(text) {
-  byId("status").textContent = text;
+  const status = byId("status");
+  if (status.textContent !== text) status.textContent = text; // the same is not read out again
 }
 
 /** Show an error until it is closed or the next one comes; empty text takes it away. */

@@ -3,7 +3,7 @@
 const TAGS = { en: "en", zh: "zh-CN" };
 const KEY = "lumiface.language";
 let table = {};
-let language = "en";
+let current = "en";
 const listeners = [];
 
 /** A sentence of the table; {name} in it is replaced by values.name. */
@@ -15,9 +15,12 @@ export function t(key, values = {}) {
 /** Whether the table has a sentence. */
 export const has = (key) => key in table;
 
+/** The language in use: en or zh. */
+export const language = () => current;
+
 /** A number in the manner of the language. */
 export const number = (value, digits = 0) =>
-  new Intl.NumberFormat(TAGS[language], { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  new Intl.NumberFormat(TAGS[current], { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 
 /** Put the words into every element below `root` that names one: data-t="key", data-t-aria-label="key". */
 export function translate(root, values = {}) {
@@ -32,7 +35,7 @@ export const onLanguage = (listener) => listeners.push(listener);
 async function use(name, values) {
   const answer = await fetch(`strings/${name}.json`);
   table = await answer.json();
-  language = name;
+  current = name;
   document.documentElement.lang = TAGS[name];
   document.title = t(document.body.dataset.title ?? "title");
   translate(document, values());

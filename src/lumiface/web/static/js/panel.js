@@ -83,7 +83,7 @@ function doneCards(photo, photos, options, actions) {
     { class: "card" },
     el("a", { class: "primary big", id: "download", href: api.file(id, "result"), download: "" }, t("result.download")),
     finished.length > 1 && el("a", { class: "quiet big", href: api.zip, download: "" }, t("result.zip", { count: finished.length })),
-    ready.length > 0 && el("button", { type: "button", class: "quiet", onclick: () => actions.restore(ready) }, t("restore.all", { count: ready.length })),
+    ready.length > 0 && el("button", { type: "button", class: "quiet", onclick: () => actions.restore(ready) }, t("restore.rest", { count: ready.length })),
     el("p", { class: "note" }, t("result.about", about)),
   );
   const again = el(

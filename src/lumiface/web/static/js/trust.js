@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { el } from "./dom.js";
-import { has, number, t } from "./i18n.js";
+import { has, language, number, t } from "./i18n.js";
 
 /** The cards of all faces. */
 export function trustView(photo, before, after) {
@@ -19,7 +19,7 @@ export function trustView(photo, before, after) {
 }
 
 function card(photo, face, index, before, after) {
-  const treatment = el("p", { class: "note" }, t(`treatment.${face.treatment}`), face.why ? " " : null, face.why ? el("span", { lang: "en" }, `(${face.why})`) : null);
+  const treatment = el("p", { class: "note" }, t(`treatment.${face.treatment}`), face.why ? " " : null, reason(face.why));
   const header = el(
     "header",
     {},
@@ -27,6 +27,11 @@ function card(photo, face, index, before, after) {
     el("div", {}, el("h4", {}, t("trust.face", { number: index })), judged(face), treatment),
   );
   return el("article", { class: "trust" }, header, ...figures(face), heat(photo, face, index));
+}
+
+function reason(why) {
+  if (!why) return null;
+  return has(`why.${why}`) ? el("span", {}, `(${t(`why.${why}`)})`) : el("span", { lang: "en" }, `(${why})`);
 }
 
 function judged(face) {
@@ -39,6 +44,7 @@ function judged(face) {
 function figures(face) {
   const trust = face.trust;
   if (!trust || face.treatment === "unchanged") return [];
+  const said = trust.sentences?.[language()];
   const list = el("dl", {});
   const add = (name, value) => list.append(el("dt", {}, name), el("dd", {}, value));
   const known = typeof trust.identity === "number";
@@ -46,6 +52,7 @@ function figures(face) {
   if (typeof trust.consistency_db === "number") add(t("trust.consistency"), `${number(trust.consistency_db, 1)} dB`);
   if (trust.strength < trust.strength_asked)
     add(t("trust.strength"), t("trust.strength.lowered", { used: `${number(100 * trust.strength)} %`, asked: `${number(100 * trust.strength_asked)} %` }));
+  if (said) return [el("p", { class: "said" }, said), list];
   const limits = (trust.limits ?? []).map((limit) => el("li", { lang: "en" }, limit));
   return limits.length ? [list, el("ul", {}, ...limits)] : [list];
 }
