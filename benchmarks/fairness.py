@@ -4,15 +4,16 @@
 
 The set is tones128, 80 faces of each group; the measures are those of `lumiface evaluate --fairness`. `after`
 is the code as it is; `before` is the same without the highlights by which a face is judged dark
-(`faces.measure.HIGHLIGHT_LIGHT` is 0). Where both judge the same, a picture is restored once. `darkened` tells
-of real and of simulated dark faces how many count as lit by their highlights alone. Other sections of the file
-stay.
+(`faces.measure.HIGHLIGHT_LIGHT` is 0). Where both judge the same, a picture is restored once. `darkened`
+tells of real and of simulated dark faces how many count as lit by their highlights alone. `reference` is the
+identity of the darkened faces when a gamma curve alone brightens them. Other sections of the file stay.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from lumiface.core.files import write_bytes
 from lumiface.data.benchmarks.llf import LLFSettings, build_task_pair
 from lumiface.data.sources import open_source
 from lumiface.degradations.lowlight import DarkeningRanges
+from lumiface.evaluation.bootstrap import bootstrap_gap
 from lumiface.evaluation.fairness import (
     SEED,
     FaceScores,
@@ -40,7 +42,8 @@ from lumiface.evaluation.studies.ways import aligned_face
 from lumiface.faces import measure
 from lumiface.faces.measure import exposure_weight, measure_face
 from lumiface.imaging.io import decode_rgb8
-from lumiface.imaging.quantize import from_uint8
+from lumiface.imaging.quantize import from_uint8, quantize
+from lumiface.registry import load_model
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.restorer import Restorer
 from lumiface.restoration.tasks import VISIBLY_DARK
@@ -89,6 +92,25 @@ def _is_judged_otherwise(scores: FaceScores) -> bool:
     )
 
 
+def reference(data_root: Path, limit: int | None) -> dict[str, Any]:
+    """Identity of the darkened faces when a gamma curve alone brightens them: what their pixels hold."""
+    source, names = first_of_each(*read_groups(data_root / f"{SET}.tar"), limit)
+    gamma, suite = load_model("gamma"), fairness_suite()
+    values: dict[str, list[float]] = {}
+    for data, group in zip(source, names, strict=True):
+        found = values.setdefault(group, [])
+        settings = LLFSettings(None, 1, SEED)
+        pair = build_task_pair(data, f"picture {len(found)}", settings, "enhance")
+        dark, bright = (from_uint8(pixels.copy()) for pixels in pair)
+        with torch.inference_mode():
+            scores = suite.measure(quantize(gamma(dark)), bright).scores
+        found.append(float(scores["identity_edgeface"]))
+    finite = {group: [value for value in found if math.isfinite(value)] for group, found in values.items()}
+    means = {group: sum(found) / len(found) for group, found in finite.items()}
+    gap = max(means.values()) - min(means.values())
+    return {"identity": means, "gap": gap, "ci": list(bootstrap_gap(list(finite.values()), seed=SEED))}
+
+
 def darkened(data_root: Path, limit: int | None) -> dict[str, Any]:
     """Set -> faces, those that were judged dark, and those of them that highlights make lit."""
     found: dict[str, Any] = {}
@@ -120,9 +142,22 @@ def main() -> None:
     )
     parser.add_argument("--data-root", type=Path, required=True, help="folder of the test sets")
     parser.add_argument("--limit", type=int, help="use only the first N faces of each group or set")
+    parser.add_argument("--reference", action="store_true", help="measure `reference` alone")
     parser.add_argument("--json", type=Path, help="file in which the section is written")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    section: dict[str, Any] = {"reference": reference(args.data_root, args.limit)}
+    print(json.dumps(section))
+    if not args.reference:
+        section |= full_section(args)
+    if args.json:
+        stored = json.loads(args.json.read_text(encoding="utf-8")) if args.json.is_file() else {}
+        section = stored.get(SECTION, {}) | section
+        write_bytes(args.json, (json.dumps(stored | {SECTION: section}, indent=1) + "\n").encode())
+
+
+def full_section(args: argparse.Namespace) -> dict[str, Any]:
+    """Before and after by group, and the dark faces."""
     section: dict[str, Any] = {
         "protocol": {"set": SET, "scale": 1, "darkening": "llf at full size", "seed": SEED},
         "darkened": darkened(args.data_root, args.limit),
@@ -130,9 +165,7 @@ def main() -> None:
         "provenance": current_provenance(),
     }
     print(json.dumps({when: section[when]["gaps"] for when in ("before", "after")}, indent=1))
-    if args.json:
-        stored = json.loads(args.json.read_text(encoding="utf-8")) if args.json.is_file() else {}
-        write_bytes(args.json, (json.dumps(stored | {SECTION: section}, indent=1) + "\n").encode())
+    return section
 
 
 if __name__ == "__main__":

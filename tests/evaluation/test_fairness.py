@@ -33,13 +33,14 @@ def lighten_red(picture: Picture) -> Restored[Picture]:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two folders of two faces of 96 pixels; those of the second have no blue."""
+    """Two folders of two faces of 96 pixels: grey ones, and the same without blue."""
     from skimage.data import astronaut
 
     folder = tmp_path_factory.mktemp("people")
     for name, mask in (("one", (1, 1, 1)), ("two", (1, 1, 0))):
         (folder / name).mkdir()
-        write_crops((astronaut() * 0.85 * np.array(mask)).astype(np.uint8), folder / name, 2, 96)
+        grey = astronaut().mean(axis=2, keepdims=True)
+        write_crops((grey * 0.85 * np.array(mask)).astype(np.uint8), folder / name, 2, 96)
     return folder
 
 

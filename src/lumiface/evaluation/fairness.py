@@ -170,7 +170,7 @@ def score_face(suite: MetricSuite, data: bytes, number: int, restorer: Photograp
     values = {
         "lit_luma": shift,
         "lit_luma_absolute": abs(shift),
-        "lit_chroma": _percent(_chroma(lit), max(_chroma(bright), _LEAST_CHROMA)),
+        "lit_chroma": _percent(_chroma(lit), _chroma(bright)),
         "lit_identity": _scores(suite, lit, bright, faces)["identity"],
     }
     darkened = restorer(Picture(dark))
@@ -226,7 +226,8 @@ def _percent(now: float, before: float) -> float:
 
 
 def _chroma(rgb: Tensor) -> float:
-    return float((rgb_to_ycbcr(rgb)[:, 1:] - 0.5).norm(dim=1).mean())
+    """Mean distance from grey, at least a quarter of a level: that of a grey picture can be divided by."""
+    return max(_LEAST_CHROMA, float((rgb_to_ycbcr(rgb)[:, 1:] - 0.5).norm(dim=1).mean()))
 
 
 def _finite(values: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:

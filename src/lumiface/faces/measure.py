@@ -25,11 +25,11 @@ red."""
 HIGHLIGHTS = (0.48, 0.56)
 """Bright parts of a face (`face_highlights`): without highlights below the first, in good light above the
 second. Dark skin in good light shines on brow, nose and cheeks; in the dark nothing of a face is bright.
-Measured on the five normally lit faces of 320 whose light is below 0.317 (four black people, one Asian):
-theirs are at 0.55 to 0.69; of 239 faces in real or simulated darkness whose light is 0.26 to 0.317, 13 have
-as much, and those among them that are real look lit. As bright as the darkest of the five by the whites of
-the eyes are 50 of the 239, by the brightest hundredth of the photograph 85, so that neither tells dark skin
-from dark light."""
+Measured (`benchmarks/dark_signs.py`) on the five of 320 normally lit faces that count as dark by their mean
+light, below 0.317 (four of black people, one Asian): theirs are at 0.548 to 0.69. Of 148 faces in real or
+simulated darkness whose light is 0.26 to 0.317, 11 have as much, and those of them that are real look lit. As
+bright as the five by the whites of the eyes are 16, by the brightest hundredth of the photograph 80, by mean
+light 92."""
 
 HIGHLIGHT_LIGHT = 0.05
 """What highlights add to the light of a face when it is judged; those five need 0.04 at most."""
