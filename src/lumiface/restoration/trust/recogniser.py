@@ -20,8 +20,8 @@ from lumiface.restoration.tasks import own_detail
 NAME = "face-embedder"
 
 THRESHOLD = 0.6
-"""Identity from which a restored face counts as the person in the photograph: above the 99.9 % quantile of two
-people, below the 1 % quantile of one (`python benchmarks/trust.py threshold`)."""
+"""Identity from which a restored face counts as the person in the photograph: above the 99.9 % quantile of
+two people, below the 1 % quantile of one (`python benchmarks/trust.py threshold`)."""
 
 LEAST_DETAIL = 16.0
 """Effective resolution of a face, pixels, below which the person cannot be told: half of such photographs are
