@@ -110,8 +110,12 @@ def test_the_guard_takes_the_highest_strength_that_passes(monkeypatch: pytest.Mo
     assert guarded.strength == 0.25 + 0.25  # cosine of half red, half green: 0.71
     assert guarded.identity == pytest.approx(0.5**0.5, abs=1e-5)
     assert torch.allclose(guarded.patch, 0.5 * (own + patch))
-    monkeypatch.setattr(guard_module, "THRESHOLD", 1.1)  # nothing passes: the lowest
-    assert lower_strength(own, aligned_face(8), patch, red, Nobody()).strength == STEPS[-1] == 0.0
+    monkeypatch.setattr(guard_module, "THRESHOLD", 1.1)  # nothing passes: the own pixels, with one gain
+    dim = 0.1 * own
+    lowest = lower_strength(dim, aligned_face(8), patch, red, Nobody())
+    assert lowest.strength == STEPS[-1] == 0.0
+    assert float(lowest.patch[:, 0].mean()) > 2 * float(dim[:, 0].mean())
+    assert float(lowest.patch[:, 1].max()) < float(lowest.patch[:, 0].min())
 
 
 def restored(patch: Tensor, measures: FaceMeasures, treatment: str = "restored") -> RestoredFace:

@@ -39,7 +39,7 @@ HARD = CameraConfig(lit=0.0, gain=(0.1, 0.4), gamma=(1.5, 3.0), read=(0.004, 0.0
 """Hard dark faces: none keeps its light, and the sensor's noise is always there."""
 
 
-SHOT, READ = 3e-4, 3e-3
+SHOT, READ = 1e-3, 1e-2
 """Variance per unit of light, and deviation in black, of the noise of `dimmed`."""
 
 

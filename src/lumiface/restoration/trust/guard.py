@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
-from lumiface.restoration.light.transfer import transfer_light
+from lumiface.restoration.light.transfer import give_light, transfer_light
 from lumiface.restoration.trust.recogniser import THRESHOLD, Recogniser
 
 STEPS = (0.75, 0.5, 0.25, 0.0)
@@ -33,24 +32,28 @@ def lower_strength(
 ) -> Guarded:
     """Blend a restored face with its own, relit pixels: the highest of `STEPS` at which it passes.
 
+    The light of the own pixels is that of the restored face, place by place, and brings some of its features
+    along. Where even they do not pass, they get one gain for the whole face.
+
     Args:
         quiet: the photograph (1, 3, H, W) without its noise.
         patch: (1, 3, S, S), the restored face.
         photographed: (D,) the embedding of the face in the photograph.
 
     Returns:
-        The blend; where none passes, that of the lowest strength.
+        The blend; where none passes, the own pixels.
     """
     own = own_pixels(quiet, face, patch)
     blends = [own.lerp(patch, strength) for strength in STEPS]
+    blends.append(give_light(crop_face(quiet, face_matrix(face), patch.shape[-1])))
     identities = (recogniser(blends) @ photographed).tolist()
     passing = [index for index, identity in enumerate(identities) if identity >= THRESHOLD]
-    chosen = passing[0] if passing else len(STEPS) - 1
-    return Guarded(blends[chosen], STEPS[chosen], identities[chosen])
+    chosen = passing[0] if passing else len(STEPS)
+    return Guarded(blends[chosen], (*STEPS, 0.0)[chosen], identities[chosen])
 
 
 def own_pixels(quiet: Tensor, face: Face, patch: Tensor) -> Tensor:
     """The face in the photograph, with the light of the restored one and nothing drawn, at its size."""
     matrix, size = face_matrix(face), patch.shape[-1]
     small = crop_face(quiet, matrix, min(COARSE, size))
-    return transfer_light(crop_face(quiet, matrix, size), small, torch.as_tensor(patch))
+    return transfer_light(crop_face(quiet, matrix, size), small, patch)

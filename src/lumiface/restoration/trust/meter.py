@@ -71,7 +71,7 @@ class TrustMeter:
             if self.config.guard and not trust.passes:
                 lowered = lower_strength(denoised(), faces[i], restored[i].patch, before, self.recogniser)
                 strength = self.config.strength * lowered.strength
-                trust = replace(trust, identity=lowered.identity, strength=strength)
+                trust = replace(self._trust(restored[i], lowered.identity), strength=strength)
                 results[i] = replace(restored[i], patch=lowered.patch)
             results[i] = _with(results[i], trust)
         for i, done in enumerate(restored):
@@ -86,7 +86,7 @@ class TrustMeter:
 
     def _trust(self, done: RestoredFace, identity: float | None) -> Trust:
         changed, strength = _is_changed(done), self.config.strength
-        limits = passed_limits(done.report.before) if changed else ()
+        limits = passed_limits(done.report.before, identity) if changed else ()
         return Trust(identity, THRESHOLD, None, None, limits, strength, strength, changed)
 
     def _measure_fully(

@@ -23,14 +23,14 @@ THRESHOLD = 0.6
 """Identity from which a restored face counts as the person in the photograph: above the 99.9 % quantile of
 two people, below the 1 % quantile of one (`python benchmarks/trust.py threshold`)."""
 
-LEAST_DETAIL = 16.0
-"""Effective resolution of a face, pixels, below which the person cannot be told: half of such photographs are
-no nearer to the true face than 0.20 by EdgeFace, at 12 pixels than 0.11 (`python benchmarks/trust.py limits`;
-two people have 0.03, with a deviation of 0.1)."""
+LEAST_SIDE, LEAST_DETAIL = 18.0, 13.0
+"""Side and effective resolution of a face, pixels, below which the person cannot be told: there the median
+identity of the photograph itself with the true face is below `THRESHOLD` (0.74 at a side of 24, 0.55 at 16;
+0.62 at a detail of 13; `python benchmarks/trust.py limits`)."""
 
-LARGE, LEAST_LIGHT_SMALL = 48.0, 0.027
-"""Effective resolution, pixels, of a large face, which can be told where it is readable, and least light of
-a smaller one: at 32 pixels EdgeFace has 0.29 at a light of 0.038, 0.15 at 0.020, and so 0.20 here."""
+LARGE, LEAST_LIGHT, LEAST_LIGHT_SMALL = 48.0, 0.027, 0.055
+"""Effective resolution of a large face, pixels, and by the same rule the least light of a large and a small
+face (0.72 at a light of 0.040 with 64 pixels, 0.55 at 0.022; 0.71 at 0.078 with 32 pixels, 0.53 at 0.040)."""
 
 SEEN = 147
 """Side of the aligned square of which the recogniser sees the middle, at its own size, pixels."""
@@ -44,13 +44,14 @@ class Recogniser:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.network = load_model(NAME, device, kind=NAME)
+        network = load_model(NAME, device, kind=NAME)
+        self.network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     @torch.inference_mode()
     def __call__(self, faces: Sequence[Tensor]) -> Tensor:
         """Aligned faces, (1, 3, S, S) each, of any sizes, in [0, 1] -> (N, D), unit length."""
         crops = torch.cat([recognition_crop(face) for face in faces])
-        return self.network(equalise_exposure(crops))
+        return self.network(equalise_exposure(crops).contiguous(memory_format=torch.channels_last))
 
 
 def photographed_face(rgb: Tensor, face: Face) -> Tensor:
@@ -61,5 +62,5 @@ def photographed_face(rgb: Tensor, face: Face) -> Tensor:
 def can_be_told(measured: FaceMeasures) -> bool:
     """Whether a face shows enough to tell the person."""
     detail = own_detail(measured)
-    is_lit = is_readable(measured) and (detail >= LARGE or measured.light >= LEAST_LIGHT_SMALL)
-    return is_lit and detail >= LEAST_DETAIL
+    is_lit = measured.light >= (LEAST_LIGHT if detail >= LARGE else LEAST_LIGHT_SMALL)
+    return is_readable(measured) and is_lit and measured.side >= LEAST_SIDE and detail >= LEAST_DETAIL

@@ -46,6 +46,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "About {invented:.0%} of the face is guessed rather than seen; the map shows where.",
         "zh": "这张脸约 {invented:.0%} 是推测出来的，并非照片所见；位置见热图。",
     },
+    "unsure": {
+        "en": "Its likeness to the photograph is lower than that of most faces.",
+        "zh": "它与照片的相似度低于大多数脸。",
+    },
     "dark": {
         "en": "It is darker than the networks are known to restore faithfully.",
         "zh": "它比网络能可靠修复的范围更暗。",
