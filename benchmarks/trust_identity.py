@@ -35,7 +35,7 @@ from lumiface.restoration.trust.meter import TrustMeter
 from lumiface.restoration.trust.recogniser import (
     THRESHOLD,
     Recogniser,
-    can_be_told,
+    can_be_recognised,
     photographed_face,
 )
 
@@ -82,8 +82,8 @@ def threshold(args: argparse.Namespace) -> dict[str, Any]:
     pairs: list[tuple[Tensor, Tensor]] = []
     for camera in (CAMERA, HARD):  # each by itself: a person is in both
         found = restored_faces(args, VAL, 100, camera)
-        told = [pair for pair in found if can_be_told(pair[0].measures)]
-        seen, patches = [seen_of(known) for known, _ in told], [patch for _, patch in told]
+        clear = [pair for pair in found if can_be_recognised(pair[0].measures)]
+        seen, patches = [seen_of(known) for known, _ in clear], [patch for _, patch in clear]
         pairs.append(split_pairs(recogniser(seen), recogniser(patches)))
     same, different = (torch.cat(cosines) for cosines in zip(*pairs, strict=True))
     quantiles = {f"different_{level}": float(different.quantile(level)) for level in (0.5, 0.99, 0.999)}
@@ -145,9 +145,9 @@ def identity_auc(args: argparse.Namespace) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for name, count in ((TEST, 150), (WILD, 150)):
         found = restored_faces(args, name, count)
-        told = [pair for pair in found if can_be_told(pair[0].measures)]
-        seen, patches = [seen_of(known) for known, _ in told], [patch for _, patch in told]
-        clean = [known.truth.flip(-1) for known, _ in told]
+        clear = [pair for pair in found if can_be_recognised(pair[0].measures)]
+        seen, patches = [seen_of(known) for known, _ in clear], [patch for _, patch in clear]
+        clean = [known.truth.flip(-1) for known, _ in clear]
         ours = {"seen": recogniser(seen), "restored": recogniser(patches), "clean": recogniser(clean)}
         theirs = {key: judge("edgeface", faces) for key, faces in {"seen": seen, "restored": patches}.items()}
         for kind, one, other in (
@@ -155,7 +155,7 @@ def identity_auc(args: argparse.Namespace) -> dict[str, Any]:
             ("dark photograph, clean mirrored", "seen", "clean"),
         ):
             same, different = split_pairs(ours[one], ours[other])
-            row = {"pairs": kind, "set": name, "people": len(told), "auc": auc(same, different)}
+            row = {"pairs": kind, "set": name, "people": len(clear), "auc": auc(same, different)}
             row |= {"same": float(same.mean()), "different": float(different.mean())}
             if other in theirs:
                 row["auc_edgeface"] = auc(*split_pairs(theirs[one], theirs[other]))
@@ -200,13 +200,13 @@ def identity_rank_correlation(args: argparse.Namespace) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for name, cameras in ((TEST, (CAMERA, HARD)), (WILD, (CAMERA,))):
         found = [pair for camera in cameras for pair in restored_faces(args, name, 100, camera)]
-        told = [pair for pair in found if can_be_told(pair[0].measures)]
-        seen, patches = [seen_of(known) for known, _ in told], [patch for _, patch in told]
+        clear = [pair for pair in found if can_be_recognised(pair[0].measures)]
+        seen, patches = [seen_of(known) for known, _ in clear], [patch for _, patch in clear]
         ours = (recogniser(seen) * recogniser(patches)).sum(1)
         theirs = (judge("edgeface", seen) * judge("edgeface", patches)).sum(1)
-        true_faces = [known.truth for known, _ in told]
+        true_faces = [known.truth for known, _ in clear]
         truth = (judge("edgeface", true_faces) * judge("edgeface", patches)).sum(1)
-        row: dict[str, Any] = {"set": name, "faces": len(told), "spearman": spearman(ours, theirs)}
+        row: dict[str, Any] = {"set": name, "faces": len(clear), "spearman": spearman(ours, theirs)}
         row["with_edgeface_to_the_true_face"] = spearman(ours, truth)
         rows.append(row)
         print(row)
@@ -230,7 +230,7 @@ def guard(args: argparse.Namespace) -> dict[str, Any]:
         report_progress(done, len(known))
     truth = judge("edgeface", [face.truth for face in known])
     judged = {on: (judge("edgeface", patches[on]) * truth).sum(1) for on in patches}
-    below = {on: [trust for trust in trusts[on] if trust.told and not trust.passes] for on in trusts}
+    below = {on: [trust for trust in trusts[on] if trust.is_known and not trust.passes] for on in trusts}
     wrong = [
         trust
         for trust, cosine in zip(trusts[True], judged[True].tolist(), strict=True)
@@ -238,7 +238,7 @@ def guard(args: argparse.Namespace) -> dict[str, Any]:
     ]
     row: dict[str, Any] = {
         "faces": len(known),
-        "untold": sum(not trust.told for trust in trusts[True]),
+        "unknown": sum(not trust.is_known for trust in trusts[True]),
         "below_before": len(below[False]),
         "below_after": len(below[True]),
         "lowered": sum(trust.strength < trust.asked for trust in trusts[True]),
@@ -260,7 +260,7 @@ def exchanged(known: list[KnownFace], restorer: KnownFaceRestorer, meter: TrustM
     trusts: list[Any] = []
     before: list[bool] = []
     for face, own, other in zip(known, patches, [*patches[1:], patches[0]], strict=True):
-        if can_be_told(face.measures) and own.report.treatment != "unchanged":
+        if can_be_recognised(face.measures) and own.report.treatment != "unchanged":
             wrong = replace(own, patch=other.patch)
             seen = meter.recogniser([seen_of(face), wrong.patch])
             before.append(float(seen[0] @ seen[1]) < THRESHOLD)
@@ -268,7 +268,7 @@ def exchanged(known: list[KnownFace], restorer: KnownFaceRestorer, meter: TrustM
             (result,) = meter(face.photograph, quiet, [face.face], [wrong], restorer.restorer)
             trusts.append(result.report.trust)
     return {
-        "told": len(trusts),
+        "known": len(trusts),
         "below_before": sum(before),
         "below_after": sum(not trust.passes for trust in trusts),
         "lowered": sum(trust.strength < trust.asked for trust in trusts),

@@ -54,6 +54,8 @@ def outputs(name: str) -> list[Tensor]:
             case "stylegan2":
                 z = picture(number, 64).flatten()[: network.config.latent][None] * 4 - 1
                 output = network(z, network.zero_noise())
+            case "face-embedder":
+                output = network(picture(number, 112)).view(1, 1, 8, 16)
             case _:
                 output = network(picture(number, SIDES.get(kind, 24)))
         found.append(output)
@@ -79,7 +81,7 @@ def test_outputs_are_those_on_record(name: str) -> None:
     found, expected = outputs(name), record["outputs"][name]
     for output, means in zip(found, expected["quadrants"], strict=True):
         np.testing.assert_allclose(quadrants(output), means, atol=2e-4)
-    if record["machine"] == machine():
+    if record["machine"] == machine() and "sha256" in expected:  # weights made elsewhere have means alone
         assert [sha256(output) for output in found] == expected["sha256"]
 
 

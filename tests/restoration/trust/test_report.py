@@ -82,7 +82,7 @@ def test_json_holds_the_figures_of_every_face(tmp_path: Path) -> None:
     assert second["identity"] is None
     assert third["treatment"] == "restored"
     assert any("text.jpg" in line for line in read["not_restored"])
-    assert summary.trust.untold == 2
+    assert summary.trust.unknown == 2
 
 
 def test_pages_of_many_faces_show_the_least_trustworthy(

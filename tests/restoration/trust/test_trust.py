@@ -24,7 +24,7 @@ from lumiface.restoration.trust.guard import STEPS, lower_strength
 from lumiface.restoration.trust.invention import FEATURES, calibration, error_map, features, invention_map
 from lumiface.restoration.trust.limits import LEAST_LIGHT, LEAST_SIDE, passed_limits
 from lumiface.restoration.trust.meter import TrustMeter
-from lumiface.restoration.trust.recogniser import THRESHOLD, Recogniser, can_be_told
+from lumiface.restoration.trust.recogniser import THRESHOLD, Recogniser, can_be_recognised
 from lumiface.restoration.trust.sentences import SENTENCES, VERDICTS
 from lumiface.restoration.trust.summary import TrustSummary
 from lumiface.restoration.trust.trust import GUESSED, Trust
@@ -157,7 +157,7 @@ def test_every_face_gets_its_trust(red_photograph: Tensor) -> None:
     )
     assert same.passes
     assert not other.passes
-    assert (dark.told, dark.identity) == (False, None)
+    assert (dark.is_known, dark.identity) == (False, None)
     assert not unchanged.changed
     assert isinstance(off.recogniser, Nobody)
     assert off.recogniser.passes == 1  # all faces at once
@@ -219,7 +219,7 @@ def test_a_real_face_is_itself_and_another_is_not(face_square: Tensor) -> None:
     assert torch.allclose(embeddings.norm(dim=1), torch.ones(3), atol=1e-5)
     assert float(embeddings[0] @ embeddings[1]) > THRESHOLD
     assert float(embeddings[0] @ embeddings[2]) < float(embeddings[0] @ embeddings[1]) - 0.2
-    assert can_be_told(measure_face(face_square, aligned_face(128)))
+    assert can_be_recognised(measure_face(face_square, aligned_face(128)))
 
 
 def test_sentences_follow_the_figures() -> None:
@@ -231,7 +231,7 @@ def test_sentences_follow_the_figures() -> None:
     assert "50%" in said.sentence()
     assert SENTENCES["dark"]["zh"] in said.sentence("zh")
     assert said.heading() == VERDICTS["care"]["en"]
-    assert Trust(None, 0.5).heading("zh") == VERDICTS["untold"]["zh"]
+    assert Trust(None, 0.5).heading("zh") == VERDICTS["unknown"]["zh"]
     assert Trust(1.0, 0.5, changed=False).sentence() == SENTENCES["unchanged"]["en"]
     everywhere = Trust(0.9, 0.5, consistency=12.0, invention=torch.full((1, 1, 8, 8), 2 * GUESSED))
     assert "100%" in everywhere.sentence()
@@ -254,9 +254,9 @@ def test_summaries_add_up() -> None:
     one.add([report(Trust(0.7, 0.5)), report(None), report(Trust(1.0, 0.5, changed=False))], Path("a.jpg"))
     other.add([report(Trust(0.4, 0.5, strength=0.0)), report(Trust(None, 0.5))], Path("in/b.jpg"))
     one.merge(other)
-    assert (one.least, one.lowered, one.below, one.untold) == (0.4, 1, 1, 1)
+    assert (one.least, one.lowered, one.below, one.unknown) == (0.4, 1, 1, 1)
     rows = one.rows
     assert rows[0][0] == "identity"
     assert "0.40, b.jpg" in rows[0][2]
-    assert [row[0] for row in rows[1:]] == ["lowered", "in doubt", "untold"]
+    assert [row[0] for row in rows[1:]] == ["lowered", "in doubt", "unknown"]
     assert TrustSummary().rows == []

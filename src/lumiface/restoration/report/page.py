@@ -20,7 +20,11 @@ INTRODUCTION = (
     "shows what was guessed: where it is grey the face follows from the photograph; the stronger the colour, "
     "the more it may differ from the person there."
 )
-ORDER = {"good": "can be trusted", "care": "to be looked at with care", "doubt": "in doubt or not to be told"}
+ORDER = {
+    "good": "can be trusted",
+    "care": "to be looked at with care",
+    "doubt": "in doubt, or cannot be told",
+}
 
 
 def to_page(entries: Sequence[PhotographEntry], left: Sequence[str] = ()) -> str:
@@ -74,10 +78,10 @@ def _photograph(entry: PhotographEntry, shown: set[int]) -> Markup:
 def _face(face: FaceEntry, number: int, is_shown: bool) -> Markup:
     figures = face.figures
     identity = figures.get("identity")
-    told = "–" if identity is None else f"{identity:.2f}"
+    shown_identity = "–" if identity is None else f"{identity:.2f}"
     facts = f"{figures['treatment']} · {figures['side_px']:.0f} px · light {figures['light']:.2f}"
     if figures.get("changed"):
-        facts += f" · identity {told} · strength {figures['strength']:.0%}"
+        facts += f" · identity {shown_identity} · strength {figures['strength']:.0%}"
     heading = tag("h3", f"Face {number} ", tag("span", face.heading, class_=f"verdict {face.verdict}"))
     pictures = [
         tag(

@@ -17,7 +17,7 @@ from lumiface.restoration.trust.consistency import consistency
 from lumiface.restoration.trust.guard import lower_strength
 from lumiface.restoration.trust.invention import invention_map
 from lumiface.restoration.trust.limits import passed_limits
-from lumiface.restoration.trust.recogniser import THRESHOLD, Recogniser, can_be_told, photographed_face
+from lumiface.restoration.trust.recogniser import THRESHOLD, Recogniser, can_be_recognised, photographed_face
 from lumiface.restoration.trust.trust import Trust
 from lumiface.restoration.trust.variations import varied_patches
 
@@ -60,7 +60,9 @@ class TrustMeter:
         """
         photographed = [photographed_face(rgb, face) for face in faces]
         compared = [
-            i for i, done in enumerate(restored) if _is_changed(done) and can_be_told(done.report.before)
+            i
+            for i, done in enumerate(restored)
+            if _is_changed(done) and can_be_recognised(done.report.before)
         ]
         seen = [photographed[i] for i in compared] + [restored[i].patch for i in compared]
         embeddings = list(self.recogniser(seen)) if seen else []

@@ -23,7 +23,7 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Perhaps no longer the same person (identity {identity:.2f}, at least {threshold:.2f} wanted).",
         "zh": "可能已不像本人（相似度 {identity:.2f}，达到 {threshold:.2f} 才算同一人）。",
     },
-    "untold": {
+    "unknown": {
         "en": "The photograph shows too little of this face to tell whether it is still the same person: "
         "take its features as a guess.",
         "zh": "照片中这张脸的信息太少，无法判断是否仍是同一个人：五官只能当作猜测。",
@@ -69,7 +69,7 @@ VERDICTS: dict[str, dict[Language, str]] = {
     "good": {"en": "can be trusted", "zh": "可信"},
     "care": {"en": "look with care", "zh": "请谨慎看待"},
     "doubt": {"en": "in doubt", "zh": "存疑"},
-    "untold": {"en": "cannot be told", "zh": "无法判断"},
+    "unknown": {"en": "cannot be told", "zh": "无法判断"},
 }
 """The verdict in a few words, for headings."""
 
@@ -89,7 +89,7 @@ def sentences(trust: Trust, language: Language = "en") -> list[str]:
     if not trust.changed:
         keys = ["unchanged"]
     else:
-        keys = ["untold" if trust.identity is None else "same" if trust.passes else "another"]
+        keys = ["unknown" if trust.identity is None else "same" if trust.passes else "another"]
         keys += ["lowered"] if trust.strength < trust.asked else []
         keys += [key for key in SENTENCES if SENTENCES[key]["en"] in trust.limits]
         if trust.consistency is not None:

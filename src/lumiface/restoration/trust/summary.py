@@ -16,12 +16,12 @@ class TrustSummary:
     """Of the faces that were changed.
 
     Attributes:
-        least: the least identity; None if none could be told.
+        least: the least identity; None if none is known.
         where: the photograph with that face.
         threshold: the identity from which a face counts as the same person.
         lowered: number of faces that the guard restored less.
         below: number of faces whose identity is below the threshold.
-        untold: number of faces of which the photograph shows too little to tell.
+        unknown: number of faces of which the photograph shows too little to tell.
     """
 
     least: float | None = None
@@ -29,7 +29,7 @@ class TrustSummary:
     threshold: float = 0.0
     lowered: int = 0
     below: int = 0
-    untold: int = 0
+    unknown: int = 0
 
     def add(self, faces: Iterable[FaceReport], source: Path) -> None:
         """Count the faces of one photograph."""
@@ -37,8 +37,8 @@ class TrustSummary:
             if trust is None or not trust.changed:
                 continue
             self.lowered += trust.strength < trust.asked
-            self.untold += not trust.told
-            self.below += trust.told and not trust.passes
+            self.unknown += not trust.is_known
+            self.below += trust.is_known and not trust.passes
             self.threshold = trust.threshold
             if trust.identity is not None and (self.least is None or trust.identity < self.least):
                 self.least, self.where = trust.identity, source
@@ -47,7 +47,7 @@ class TrustSummary:
         """Take the faces of another part of the batch."""
         self.lowered += other.lowered
         self.below += other.below
-        self.untold += other.untold
+        self.unknown += other.unknown
         self.threshold = max(self.threshold, other.threshold)
         if other.least is not None and (self.least is None or other.least < self.least):
             self.least, self.where = other.least, other.where
@@ -63,6 +63,6 @@ class TrustSummary:
         counted = {
             "lowered": (self.lowered, "restored less, to keep the person; --no-guard turns that off"),
             "in doubt": (self.below, "perhaps no longer the same person"),
-            "untold": (self.untold, "the photograph shows too little to tell the person"),
+            "unknown": (self.unknown, "the photograph shows too little to tell the person"),
         }
         return rows + [(what, str(count), said) for what, (count, said) in counted.items() if count]

@@ -12,7 +12,7 @@ from lumiface.restoration.trust.sentences import VERDICTS, Language, join, sente
 
 Verdict = Literal["good", "care", "doubt"]
 """good: nothing speaks against the face; care: a limit is passed, or it was restored less than asked;
-doubt: the identity is below the threshold, or cannot be told."""
+doubt: the identity is below the threshold, or not known."""
 
 GUESSED = 0.1
 """Expected error of a pixel, of the range from black to white, from which it counts as guessed."""
@@ -62,7 +62,7 @@ class Trust:
         return "care" if self.limits or self.strength < self.asked else "good"
 
     @property
-    def told(self) -> bool:
+    def is_known(self) -> bool:
         """Whether the photograph shows enough of the face to tell the person."""
         return self.identity is not None
 
@@ -76,7 +76,7 @@ class Trust:
 
     def heading(self, language: Language = "en") -> str:
         """The verdict in a few words."""
-        return VERDICTS[self.verdict if self.told else "untold"][language]
+        return VERDICTS[self.verdict if self.is_known else "unknown"][language]
 
     def sentence(self, language: Language = "en") -> str:
         """The figures in plain words."""
