@@ -21,7 +21,7 @@ INTRODUCTION = (
     "the more it may differ from the person there."
 )
 ORDER = {
-    "good": "can be trusted",
+    "good": "with nothing that speaks against them",
     "care": "to be looked at with care",
     "doubt": "in doubt, or cannot be told",
 }

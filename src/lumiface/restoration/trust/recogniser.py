@@ -25,8 +25,8 @@ two people, below the 1 % quantile of one (`python benchmarks/trust.py threshold
 
 LEAST_SIDE, LEAST_DETAIL = 18.0, 13.0
 """Side and effective resolution of a face, pixels, below which the person cannot be recognised: there the
-median identity of the photograph itself with the true face is below `THRESHOLD` (0.74 at a side of 24, 0.55 at
-16; 0.62 at a detail of 13; `python benchmarks/trust.py limits`)."""
+median identity of the photograph itself with the true face is below `THRESHOLD` (0.74 at a side of 24, 0.55
+at 16; 0.62 at a detail of 13; `python benchmarks/trust.py limits`)."""
 
 LARGE, LEAST_LIGHT, LEAST_LIGHT_SMALL = 48.0, 0.027, 0.055
 """Effective resolution of a large face, pixels, and by the same rule the least light of a large and a small

@@ -46,6 +46,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "About {invented:.0%} of the face is guessed rather than seen; the map shows where.",
         "zh": "这张脸约 {invented:.0%} 是推测出来的，并非照片所见；位置见热图。",
     },
+    "little invention": {
+        "en": "No part of the face stands out as guessed; hair, lashes and skin always are in part.",
+        "zh": "没有哪一部分明显是推测的；但毛发、睫毛和皮肤细节总有一部分是推测。",
+    },
     "unsure": {
         "en": "Its likeness to the photograph is lower than that of most faces.",
         "zh": "它与照片的相似度低于大多数脸。",
@@ -66,7 +70,7 @@ SENTENCES: dict[str, dict[Language, str]] = {
 """By what they say. Numbers in braces are fields of `Trust`."""
 
 VERDICTS: dict[str, dict[Language, str]] = {
-    "good": {"en": "can be trusted", "zh": "可信"},
+    "good": {"en": "nothing speaks against it", "zh": "未见异常"},
     "care": {"en": "look with care", "zh": "请谨慎看待"},
     "doubt": {"en": "in doubt", "zh": "存疑"},
     "unknown": {"en": "cannot be told", "zh": "无法判断"},
@@ -94,7 +98,8 @@ def sentences(trust: Trust, language: Language = "en") -> list[str]:
         keys += [key for key in SENTENCES if SENTENCES[key]["en"] in trust.limits]
         if trust.consistency is not None:
             keys.append("consistent" if trust.consistency >= AGREES else "inconsistent")
-        keys += ["invention"] if trust.invented is not None else []
+        if trust.invented is not None:
+            keys.append("invention" if trust.invented >= 0.005 else "little invention")
     return [SENTENCES[key][language].format(**numbers) for key in keys]
 
 
