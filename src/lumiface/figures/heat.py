@@ -8,8 +8,8 @@ from torch import Tensor
 
 from lumiface.imaging.color import luma
 
-TOP = 0.2
-"""Value at which the colour is full."""
+TOP = 0.1
+"""Value at which the colour is full: an expected error from which a pixel counts as guessed."""
 
 RAMP = ((1.0, 0.93, 0.55), (0.98, 0.65, 0.15), (0.85, 0.25, 0.1), (0.55, 0.0, 0.25))
 """Evenly spaced colours from 0 to `TOP`; each is darker than the one before, and so reads in grey, too."""
