@@ -19,7 +19,7 @@ from lumiface.core.device import machine_name
 from lumiface.figures.grid import picture_grid
 from lumiface.imaging.io import Picture, write_picture
 from lumiface.training.config import RunConfig
-from lumiface.training.gradient_shares import INERT
+from lumiface.training.gradients import INERT
 
 LOG_EVERY = 50
 

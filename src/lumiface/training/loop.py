@@ -22,8 +22,7 @@ from lumiface.training.compiled import maybe_compile
 from lumiface.training.config import RunConfig
 from lumiface.training.discriminator_weights import DISCRIMINATOR_FILE, save_discriminator
 from lumiface.training.ema import EMA
-from lumiface.training.gradient_shares import gradient_shares
-from lumiface.training.gradient_sync import average_gradients, no_gradient_sync
+from lumiface.training.gradients import average_gradients, gradient_shares, no_gradient_sync
 from lumiface.training.logger import LOG_EVERY, RunLogger
 from lumiface.training.lr_schedule import learning_rate
 from lumiface.training.optimizer_step import NonFiniteCounter, optimizer_step

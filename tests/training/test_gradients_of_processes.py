@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 import torch
 from lumiface.training.launch import start_fabric
-from lumiface.training.gradient_sync import no_gradient_sync, average_gradients
+from lumiface.training.gradients import no_gradient_sync, average_gradients
 
 def write(line):
     os.write(1, f"{line}\\n".encode())  # at once: what two processes print may mix within a line

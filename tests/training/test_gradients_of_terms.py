@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from example_runs import paired_config, run_training
-from lumiface.training.gradient_shares import gradient_shares
+from lumiface.training.gradients import gradient_shares
 from lumiface.training.loop import shares_are_due
 
 
