@@ -5,7 +5,7 @@
 
 Dark, noisy photographs composed by `composed.py`, JPEG. curves: whole runs of `lumiface restore`, start
 included, over the pixels of one photograph (4 faces), over its faces (3 megapixels), and over the number of
-files (a face of 256 pixels each). loop: one photograph of 3 megapixels with 10 faces within one process that
+files (a face of 256 pixels each). loop: one photograph of 3 megapixels with 5 faces within one process that
 has its networks loaded: `restore`, and what a script does that finds faces by one MTCNN search and takes them
 one by one: cropped, through the network in plain torch, pasted with a soft rim. With GFPGAN's architecture
 the weights are random: its time alone counts. All ways in turn, medians of the rounds.
@@ -44,7 +44,7 @@ from runtimes import REFERENCE, others
 ROUNDS = 5
 MEGAPIXELS = (1, 2, 4, 8, 16, 32)
 FACES = (1, 2, 5, 10, 20, 40)
-FILES = (1, 4, 16, 64, 256)
+FILES = (1, 4, 16, 64, 128)
 LIGHT = 0.25  # factor on the faces of the small files
 
 
@@ -70,7 +70,7 @@ def curves(args: argparse.Namespace) -> dict[str, Any]:
 def loop(args: argparse.Namespace) -> dict[str, Any]:
     """CPU-seconds and seconds of each way."""
     with tempfile.TemporaryDirectory() as name:
-        path = _photograph(args, Path(name) / "p.jpg", 3, 10)
+        path = _photograph(args, Path(name) / "p.jpg", 3, 5)
         ways = _ways(path)
         taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
         for round_ in range(ROUNDS + 1):
@@ -85,7 +85,7 @@ def loop(args: argparse.Namespace) -> dict[str, Any]:
         for way, times in taken.items()
     ]
     print(json.dumps(rows, indent=1))
-    return {"megapixels": 3, "faces": 10, "rows": rows, "origin": current_provenance()}
+    return {"megapixels": 3, "faces": 5, "rows": rows, "origin": current_provenance()}
 
 
 def _ways(path: Path) -> dict[str, Callable[[], object]]:
