@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from lumiface.web.store import PREFIX
-from web_server import Command, command
+from web_server import Command, Stub, command, listening
 
 OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
@@ -55,20 +55,20 @@ def open_browser() -> Iterator[Any]:
         found.close()
 
 
-def visit(browser: Any, server: Command, size: tuple[int, int], language: str) -> tuple[Any, list[str]]:
+def visit(browser: Any, address: str, size: tuple[int, int], language: str) -> tuple[Any, list[str]]:
     """A page that is open and ready, and what goes wrong in it."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, locale=language)
     page, faults = context.new_page(), list[str]()
 
     def request(made: Any) -> None:
-        if not made.url.startswith((server.address, "blob:", "data:")):
+        if not made.url.startswith((address, "blob:", "data:")):
             faults.append(f"a request to another host: {made.url}")
 
     page.on("request", request)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-    page.set_default_timeout(60_000)
-    page.goto(server.address)
+    page.set_default_timeout(40_000)
+    page.goto(address)
     page.wait_for_selector("body[data-ready]")
     return page, faults
 
@@ -89,7 +89,7 @@ def check_accessible(page: Any) -> None:
 
 def visit_with_mouse_and_keyboard(browser: Any, server: Command, dark: bytes, tmp_path: Path) -> None:
     (tmp_path / "party.jpg").write_bytes(dark)
-    page, faults = visit(browser, server, (1280, 860), "en-GB")
+    page, faults = visit(browser, server.address, (1280, 860), "en-GB")
     assert page.inner_text("#headline") == "Bring faces out of the dark"
     check_accessible(page)
     page.set_input_files("#files", tmp_path / "party.jpg")
@@ -147,7 +147,7 @@ def visit_with_mouse_and_keyboard(browser: Any, server: Command, dark: bytes, tm
 def visit_on_a_phone_in_chinese(browser: Any, server: Command, dark: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(dark)
     (tmp_path / "b.png").write_bytes(b"#!/bin/sh")
-    page, faults = visit(browser, server, (390, 844), "zh-CN")
+    page, faults = visit(browser, server.address, (390, 844), "zh-CN")
     assert page.get_attribute("html", "lang") == "zh-CN"
     assert page.inner_text("#choose") == "选择照片"
     page.emulate_media(color_scheme="dark")
@@ -171,6 +171,33 @@ def visit_on_a_phone_in_chinese(browser: Any, server: Command, dark: bytes, tmp_
     assert page.inner_text("h1") == "For programs"  # the language was kept
     assert faults == []
     page.context.close()
+
+
+def visit_with_a_password(browser: Any, dark: bytes, tmp_path: Path) -> None:
+    """With the stub, which gives the photograph back."""
+    with listening(Stub(), password="correct horse") as live:
+        page, faults = visit(browser, live.address, (1280, 860), "en-GB")
+        page.wait_for_selector("#login[open]")
+        check_accessible(page)
+        page.keyboard.type("wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=This is not the password.")
+        page.fill("#password", "correct horse")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#login:not([open])", state="attached")
+        page.set_input_files("#files", tmp_path / "party.jpg")
+        page.wait_for_selector("text=2 faces found")
+        page.get_by_role("button", name="None", exact=True).click()
+        assert page.locator(".face input:checked").count() == 0
+        page.get_by_role("button", name="All", exact=True).click()
+        assert page.locator(".face input:checked").count() == 2
+        live.worker.seconds = 20
+        page.click("#restore")
+        page.click("#cancel")
+        page.wait_for_selector("#restore")
+        assert page.inner_text("#status") == "Cancelled."
+        assert [line for line in faults if "401" not in line] == []
+        page.context.close()
 
 
 def find_and_restore(server: Command, dark: bytes) -> None:
@@ -216,6 +243,7 @@ def test_from_start_to_end(dark: bytes, tmp_path: Path) -> None:
             with open_browser() as browser:
                 visit_with_mouse_and_keyboard(browser, server, dark, tmp_path)
                 visit_on_a_phone_in_chinese(browser, server, dark, tmp_path)
+                visit_with_a_password(browser, dark, tmp_path)
         except pytest.skip.Exception as reason:
             skipped = reason
         end_in_mid_work(server, dark)

@@ -21,8 +21,9 @@ export class Photos {
 
   /** Photographs of an earlier visit that are still there. */
   take(records) {
-    this.list = records.map((record) => this.#fresh(record));
-    this.current = this.list[0] ?? null;
+    const added = this.list.filter((photo) => !records.some((record) => record.id === photo.record?.id));
+    this.list = [...records.map((record) => this.#fresh(record)), ...added]; // one may have been added meanwhile
+    this.current = added.at(-1) ?? this.list[0] ?? null;
     this.changed();
     this.#watch();
   }
