@@ -82,6 +82,17 @@ def test_a_restoration_can_be_cancelled_and_asked_for_again(picture: bytes) -> N
         assert wait(client, id_, "restore")["state"] == "done"
 
 
+def test_a_result_is_there_though_nobody_has_asked_how_far_it_is(client: TestClient, picture: bytes) -> None:
+    id_ = add(client, picture)
+    client.post(f"/session/pictures/{id_}/restore", json={})
+    (session,) = state_of_client(client).store.sessions.values()
+    work = session.pictures[id_].work
+    while work is None or not work.finished.is_set():
+        time.sleep(0.01)
+    assert client.get("/session/results.zip").status_code == 200
+    assert client.get(f"/session/pictures/{id_}/files/result").content == picture
+
+
 def test_visitors_do_not_see_one_another(client: TestClient, picture: bytes) -> None:
     id_ = add(client, picture)
     cookie = client.cookies["lumiface"]

@@ -162,6 +162,7 @@ async def delete(request: Request, id_: str) -> Response:
 async def file(request: Request, id_: str, name: str) -> Response:
     """A picture for the screen, or the result for the disk; other names are no files."""
     found = _visitor(request).picture(id_)
+    found.take_over()
     if name == "result" and found.result is not None:
         file_name = found.result["file"]
         return attachment(found.folder / file_name, result_name(found.name, file_name))
@@ -177,6 +178,8 @@ async def file(request: Request, id_: str, name: str) -> Response:
 async def results(request: Request) -> Response:
     """All restored photographs of the visitor."""
     state, visitor = state_of(request), _visitor(request)
+    for found in visitor.pictures.values():
+        found.take_over()
     finished = [
         Finished(found.name, found.folder, found.result)
         for found in visitor.pictures.values()
@@ -220,29 +223,7 @@ def _answer(state: ServerState, picture: StoredPicture, status: int = 200) -> Re
 
 
 def _record(state: ServerState, picture: StoredPicture) -> dict[str, Any]:
-    """A photograph for the page; takes over what its work has found."""
-    work = picture.work
-    if work is not None and work.answer is not None:
-        if work.task.kind == "find":
-            picture.found = work.answer
-        else:
-            picture.result = work.answer
-    return {
-        "id": picture.id,
-        "name": picture.name,
-        "kind": None if work is None else work.task.kind,
-        "state": "waiting" if work is None else work.state,
-        "stage": None if work is None else work.stage,
-        "working_on": 0 if work is None else work.faces,
-        "position": 0 if work is None else state.queue.position(work),
-        "found": picture.found,
-        "result": picture.result,
-        "error": None if work is None or work.refusal is None else _error(work.refusal),
-    }
-
-
-def _error(refusal: Refusal) -> dict[str, str]:
-    return {"code": refusal.code, "detail": refusal.detail}
+    return picture.record(0 if picture.work is None else state.queue.position(picture.work))
 
 
 def _box(corners: list[float]) -> tuple[float, float, float, float]:

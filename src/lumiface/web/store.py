@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from lumiface.web.errors import Refusal
 from lumiface.web.work.queue import Work
@@ -44,6 +45,36 @@ class StoredPicture:
     def upload(self) -> Path:
         """The file that came."""
         return self.folder / "upload"
+
+    def take_over(self) -> None:
+        """Keep what the last task has found."""
+        if self.work is not None and self.work.answer is not None:
+            if self.work.task.kind == "find":
+                self.found = self.work.answer
+            else:
+                self.result = self.work.answer
+
+    def record(self, position: int) -> dict[str, Any]:
+        """What the page is given of it.
+
+        Args:
+            position: how many tasks are before its own.
+        """
+        self.take_over()
+        work = self.work
+        refusal = None if work is None else work.refusal
+        return {
+            "id": self.id,
+            "name": self.name,
+            "kind": None if work is None else work.task.kind,
+            "state": "waiting" if work is None else work.state,
+            "stage": None if work is None else work.stage,
+            "working_on": 0 if work is None else work.faces,
+            "position": position,
+            "found": self.found,
+            "result": self.result,
+            "error": None if refusal is None else {"code": refusal.code, "detail": refusal.detail},
+        }
 
 
 @dataclass(eq=False)
