@@ -303,6 +303,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "prior": None,
         "validate_faces": 2,
     },
+    "face-embedder": {"component": "face-embedder", "validate_faces": 2, "batch": 4},
     "lifter": {
         "component": "prior3d-lifter-small",
         "network": LIFTER,

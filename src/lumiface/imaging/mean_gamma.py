@@ -9,11 +9,12 @@ _GAMMAS = (2.0**-10, 2.0**10)
 _STEPS = 60
 
 
-def mean_gamma(pictures: Tensor, target: float = 0.5) -> Tensor:
+def mean_gamma(pictures: Tensor, target: float | Tensor = 0.5) -> Tensor:
     """The power γ for which the mean over all three channels of x^γ is `target`, by bisection of log γ.
 
     Args:
         pictures: (B, 3, H, W) in [0, 1].
+        target: the mean, a number or (1,).
 
     Returns:
         (B,), within 2^-10 to 2^10; an end of that range if no power reaches the mean (a picture half of
@@ -24,7 +25,12 @@ def mean_gamma(pictures: Tensor, target: float = 0.5) -> Tensor:
 
 
 def bisect_gamma(
-    values: Tensor, target: float, bounds: tuple[float, float], steps: int, *, geometric: bool = False
+    values: Tensor,
+    target: float | Tensor,
+    bounds: tuple[float, float],
+    steps: int,
+    *,
+    geometric: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Enclose the power that brings the mean of each row to `target`.
 

@@ -30,7 +30,7 @@ def recognition_crop(faces: Tensor) -> Tensor:
     return crop.clamp(0.0, 1.0)
 
 
-def equalise_exposure(crops: Tensor, mean: float = EXPOSURE) -> Tensor:
+def equalise_exposure(crops: Tensor, mean: float | Tensor = EXPOSURE) -> Tensor:
     """Crops (B, 3, H, W) in [0, 1], each lit by one gamma curve so that its mean is `mean`."""
     coarse = F.interpolate(crops, size=(_COARSE, _COARSE), mode="area")
     return crops.clamp(min=0.0).pow(mean_gamma(coarse, mean)[:, None, None, None])

@@ -54,10 +54,12 @@ class FaceEmbedderRecipe(nn.Module):
         """Damage aligned faces (B, 3, S, S), S a multiple of all scales -> crops (B, 3, 112, 112)."""
         config, damaged = self.config, list[Tensor]()
         for scale, part in zip(config.scales, faces.tensor_split(len(config.scales)), strict=True):
+            if len(part) == 0:  # a batch smaller than the number of scales
+                continue
             bad = simulate_camera(part, config.camera, scale, generator) if scale else part
             damaged.append(bad if scale < 2 else F.interpolate(bad, size=faces.shape[-2:], mode="bicubic"))
         crops = self._jitter(torch.cat(damaged).clamp(0.0, 1.0), generator)
-        mean = EXPOSURE + config.light * (2.0 * float(rand((1,), generator)) - 1.0)
+        mean = EXPOSURE + config.light * (2.0 * rand((1,), generator) - 1.0)
         return equalise_exposure(crops, mean)
 
     def clean(self, faces: Tensor) -> Tensor:
@@ -70,11 +72,14 @@ class FaceEmbedderRecipe(nn.Module):
         Args:
             output, target: (B, D), unit length: of the damaged face, and the teacher's of the clean one.
         """
-        others = ~torch.eye(len(output), dtype=torch.bool, device=output.device)
-        difference = (output @ output.mT - target @ target.mT)[others]
+        # The diagonal, 1 - 1, counts nothing; picking the other values would wait for the device.
+        difference = (output @ output.mT - target @ target.mT) * (
+            1.0 - torch.eye(len(output), device=output.device)
+        )
+        pairs = max(1, len(output) * (len(output) - 1))
         return {
             "cosine": self.config.cosine * (1.0 - (output * target).sum(dim=1)).mean(),
-            "relation": self.config.relation * difference.square().mean(),
+            "relation": self.config.relation * difference.square().sum() / pairs,
         }
 
     def _jitter(self, faces: Tensor, generator: torch.Generator) -> Tensor:

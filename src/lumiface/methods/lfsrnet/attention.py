@@ -116,7 +116,9 @@ class AxisAttention(nn.Module):
             for weight, bias in zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
         )  # (groups, heads, side², C / heads)
         bias = self.position_bias[:, self.position_index]  # (heads, side², side²)
-        if self.training:  # torch's fused attention has no gradient of a bias, and its substitute is slower
+        # In plain steps where they are needed: torch's fused attention has no gradient of a bias, and its
+        # substitute is slower; and it cannot be exported, for its result has another order in memory.
+        if self.training or torch.compiler.is_compiling():
             affinity = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + bias  # (groups, heads, side², side²)
             mixed = affinity.softmax(dim=-1) @ v
         else:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lumiface.core.device import to_device
 from lumiface.core.seeds import StepRandom
 from lumiface.data.training.cache import cached_tensors
 from lumiface.data.training.face_tensor import resize_faces
@@ -87,7 +88,7 @@ class FaceEmbedderTask(StatelessTask):
         random = StepRandom(self.config.seed, step, self.context.rank)
         chosen = torch.from_numpy(random.rng.choice(self.num_samples, count, replace=False))
         mirrored = torch.from_numpy(random.rng.random(count) < 0.5)
-        chosen, mirrored = chosen.to(self.faces.device), mirrored.to(self.faces.device)
+        chosen, mirrored = (to_device(part, self.faces.device) for part in (chosen, mirrored))
         faces = self.faces[chosen].float() / 255.0
         faces = torch.where(mirrored[:, None, None, None], faces.flip(-1), faces)
         target = self.targets[chosen, mirrored.long()].float()
