@@ -42,9 +42,9 @@ from lumiface.restoration.restorer import Restorer
 from runtimes import REFERENCE, others
 
 ROUNDS = 5
-MEGAPIXELS = (1, 2, 4, 8, 16, 32)
-FACES = (1, 2, 5, 10, 20, 40)
-FILES = (1, 4, 16, 64, 128)
+MEGAPIXELS = (1, 2, 4, 8, 16)
+FACES = (1, 2, 5, 10, 20)
+FILES = (1, 4, 16, 64)
 LIGHT = 0.25  # factor on the faces of the small files
 
 
