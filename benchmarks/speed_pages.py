@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pages import RESULTS, ROOT, replace_section, table, update_pages
 
 PAGE = ROOT / "docs" / "research" / "speed.md"
 PLOT = ROOT / "docs" / "images" / "speed-curves.png"
+CLUSTER = {"1 process": "`--jobs 1`", "2 workers": "`--cluster local`, two workers"}
 AXES = {"pixels": "megapixels (4 faces)", "faces": "faces (3 megapixels)", "files": "files (one face each)"}
 
 
@@ -79,11 +81,14 @@ def big_table(section: dict[str, Any]) -> str:
 def folder_table(jobs: dict[str, Any], cluster: dict[str, Any]) -> str:
     """A row per way through a folder."""
     lines = [
-        [f"`--jobs {count}`", str(jobs["files"]), f"{rate:.2f}"]
+        [f"`--jobs {count}`", str(jobs["files"]), f"{rate:.2f}", jobs["origin"]["machine"]]
         for count, rate in jobs["files_per_s"].items()
     ]
-    lines += [[way, str(cluster["files"]), f"{rate:.2f}"] for way, rate in cluster["files_per_s"].items()]
-    return table(["way", "files", "files per second"], lines)
+    lines += [
+        [CLUSTER[way], str(cluster["files"]), f"{rate:.2f}", cluster["origin"]["machine"]]
+        for way, rate in cluster["files_per_s"].items()
+    ]
+    return table(["way", "files", "files per second", "machine"], lines)
 
 
 def plot(section: dict[str, Any]) -> None:
@@ -110,14 +115,19 @@ def plot(section: dict[str, Any]) -> None:
     figure.savefig(PLOT, dpi=110)
 
 
+def measured_on(write: Callable[[dict[str, Any]], str], section: dict[str, Any]) -> str:
+    """A table and its machine: only what one machine measured can be compared."""
+    return f"{write(section)}\n\nMeasured on {section['origin']['machine']}."
+
+
 def pages() -> dict[Path, str]:
     """The page with up-to-date tables."""
     found = json.loads((RESULTS / "speed.json").read_text(encoding="utf-8"))
     sections = {
-        "faces-per-second": faces_table(found["faces_per_s"]),
-        "detection": detection_table(found["detection"]),
-        "loop": loop_table(found["loop"]),
-        "big": big_table(found["strips"]),
+        "faces-per-second": measured_on(faces_table, found["faces_per_s"]),
+        "detection": measured_on(detection_table, found["detection"]),
+        "loop": measured_on(loop_table, found["loop"]),
+        "big": measured_on(big_table, found["strips"]),
         "folders": folder_table(found["jobs"], found["cluster"]),
     }
     text = PAGE.read_text(encoding="utf-8")
