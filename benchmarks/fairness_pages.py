@@ -13,6 +13,8 @@ from typing import Any
 
 from pages import RESULTS, ROOT, replace_section, table, update_pages
 
+from lumiface.figures.console_tables import FAIRNESS_DIGITS
+
 PAGES = (
     ROOT / "docs" / "use" / "faces.md",
     ROOT / "docs" / "research" / "evaluate.md",
@@ -20,14 +22,6 @@ PAGES = (
     ROOT / "src" / "lumiface" / "weights" / "fusion-bfr-128.md",
 )
 SECTION = "fairness"
-DIGITS = {
-    "lit_luma": 2,
-    "lit_chroma": 2,
-    "lit_identity": 4,
-    "dark_identity": 3,
-    "dark_psnr_y": 2,
-    "dark_lpips": 3,
-}
 HEADINGS = (
     "group", "equal in every pixel", "light, %", "of any face, %", "chroma, %", "identity",
     "darkened: identity", "PSNR-Y, dB", "LPIPS",
@@ -38,7 +32,9 @@ def fairness_table(summary: Mapping[str, Any]) -> str:
     """A row per group with intervals, and one for the gaps."""
     lines: list[list[str]] = []
     for group, row in summary["groups"].items():
-        cells = [_with_interval(row[measure]["mean"], row[measure]["ci"], measure) for measure in DIGITS]
+        cells = [
+            _with_interval(row[measure]["mean"], row[measure]["ci"], measure) for measure in FAIRNESS_DIGITS
+        ]
         cells.insert(1, f"{row['largest']:.1f}")
         lines.append([group, f"{row['unchanged']} of {row['pictures']}", *cells])
     gaps = [_with_interval(found["gap"], found["ci"], measure) for measure, found in _gaps(summary)]
@@ -48,11 +44,11 @@ def fairness_table(summary: Mapping[str, Any]) -> str:
 
 
 def _gaps(summary: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [(measure, summary["gaps"][measure]) for measure in DIGITS]
+    return [(measure, summary["gaps"][measure]) for measure in FAIRNESS_DIGITS]
 
 
 def _with_interval(value: float, interval: tuple[float, float], measure: str) -> str:
-    digits = DIGITS[measure]
+    digits = FAIRNESS_DIGITS[measure]
     mean, low, high = (f"{round(number, digits) + 0.0:.{digits}f}" for number in (value, *interval))  # no -0
     return f"{mean} ({low} to {high})"
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -25,7 +24,7 @@ from lumiface.core.errors import InputError
 from lumiface.imaging.codec.decode import decode
 from lumiface.imaging.codec.formats import WRITABLE
 from lumiface.web.app import build_app
-from lumiface.web.server import DrainingServer, address_of, bind, protocol_with_limit
+from lumiface.web.server import DrainingServer, address_of, bind, make_server
 from lumiface.web.settings import WebConfig
 from lumiface.web.state import ServerState
 from lumiface.web.work.tasks import AFTER, BEFORE, Announce, Answer, Ended, Refused, Task
@@ -115,16 +114,8 @@ def listening(worker: Stub, **options: Any) -> Iterator[Live]:
     app = build_app(config, worker=worker)
     listener = bind(config)
     ready = threading.Event()
-    settings = uvicorn.Config(
-        app,
-        http=protocol_with_limit(config.head_seconds),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
-    server = DrainingServer(settings, app.state.server, ready.set)
+    server = make_server(app, config, ready.set)
+    server.config.timeout_graceful_shutdown = 5
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     assert ready.wait(20)

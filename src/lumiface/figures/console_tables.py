@@ -57,6 +57,17 @@ FAIRNESS_CAPTION = (
 )
 
 
+FAIRNESS_DIGITS = {
+    "lit_luma": 2,
+    "lit_chroma": 2,
+    "lit_identity": 4,
+    "dark_identity": 3,
+    "dark_psnr_y": 2,
+    "dark_lpips": 3,
+}
+"""The measures of `evaluation.fairness.summarise` in the order of the columns, and their decimals."""
+
+
 def fairness_table(summary: Mapping[str, Any], title: str) -> Table:
     """One row per group and one for the gaps, from `evaluation.fairness.summarise`."""
     table = Table(title=title, caption=FAIRNESS_CAPTION, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -66,27 +77,19 @@ def fairness_table(summary: Mapping[str, Any], title: str) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("dark:\nidentity", "PSNR-Y\ndB", "LPIPS"):
         table.add_column(heading, justify="right", no_wrap=True)
-    digits = {
-        "lit_luma": 2,
-        "lit_chroma": 2,
-        "lit_identity": 4,
-        "dark_identity": 3,
-        "dark_psnr_y": 2,
-        "dark_lpips": 3,
-    }
 
     def mean(row: Mapping[str, Any], measure: str) -> str:
         value = row[measure]["mean"]
-        return "–" if value is None else f"{value:.{digits[measure]}f}"
+        return "–" if value is None else f"{value:.{FAIRNESS_DIGITS[measure]}f}"
 
     for group, row in summary["groups"].items():
-        cells = [mean(row, measure) for measure in digits]
+        cells = [mean(row, measure) for measure in FAIRNESS_DIGITS]
         cells.insert(1, f"{row['largest']:.1f}")
         table.add_row(group, str(row["pictures"]), str(row["unchanged"]), *cells)
 
     def gap(measure: str, pick: Callable[[Mapping[str, Any]], float]) -> str:
         found = summary["gaps"].get(measure)
-        return "–" if found is None else f"{pick(found):.{digits[measure]}f}"
+        return "–" if found is None else f"{pick(found):.{FAIRNESS_DIGITS[measure]}f}"
 
     table.add_section()
     rows: dict[str, Callable[[Mapping[str, Any]], float]] = {
@@ -95,7 +98,7 @@ def fairness_table(summary: Mapping[str, Any], title: str) -> Table:
         "to": lambda found: found["ci"][1],
     }
     for name, pick in rows.items():
-        cells = [gap(measure, pick) for measure in digits]
+        cells = [gap(measure, pick) for measure in FAIRNESS_DIGITS]
         cells.insert(1, "")
         table.add_row(name, "", "", *cells)
     return table

@@ -130,8 +130,8 @@ def address_of(config: WebConfig, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}"
 
 
-def run(app: FastAPI, config: WebConfig, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until a signal comes."""
+def make_server(app: FastAPI, config: WebConfig, ready: Callable[[], None]) -> DrainingServer:
+    """The server of an app, with its bounds; `ready` is called once it listens."""
     settings = uvicorn.Config(
         app,
         http=protocol_with_limit(config.head_seconds),
@@ -145,4 +145,9 @@ def run(app: FastAPI, config: WebConfig, listener: socket.socket, ready: Callabl
         timeout_graceful_shutdown=60,
         h11_max_incomplete_event_size=32 << 10,
     )
-    DrainingServer(settings, app.state.server, ready).run(sockets=[listener])
+    return DrainingServer(settings, app.state.server, ready)
+
+
+def run(app: FastAPI, config: WebConfig, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until a signal comes."""
+    make_server(app, config, ready).run(sockets=[listener])

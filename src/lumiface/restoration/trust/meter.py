@@ -58,12 +58,13 @@ class TrustMeter:
             restored: what became of `faces`.
             restore: restores faces; called only with `trust="full"`.
         """
-        photographed = [photographed_face(rgb, face) for face in faces]
         compared = [
             i
             for i, done in enumerate(restored)
             if _is_changed(done) and can_be_recognised(done.report.before)
         ]
+        shown = compared if self.config.trust == "identity" else range(len(faces))
+        photographed = {i: photographed_face(rgb, faces[i]) for i in shown}
         seen = [photographed[i] for i in compared] + [restored[i].patch for i in compared]
         embeddings = list(self.recogniser(seen)) if seen else []
         results = list(restored)
@@ -81,8 +82,8 @@ class TrustMeter:
                 results[i] = _with(done, self._trust(done, None if _is_changed(done) else 1.0))
         if self.config.trust == "full":
             results = [
-                self._measure_fully(rgb, face, done, aligned, restore)
-                for face, done, aligned in zip(faces, results, photographed, strict=True)
+                self._measure_fully(rgb, face, done, photographed[i], restore)
+                for i, (face, done) in enumerate(zip(faces, results, strict=True))
             ]
         return results
 
