@@ -6,7 +6,8 @@ trained for one half (LFSRNet, section 3.4):
     enhance-small, then sr       I_LL -> I_NL -> I_NS    "DLN + X" in the paper's Table 2
     sr-dark, then enhance        I_LL -> I_LS -> I_NS    "X + DLN"
 
-Blind restoration removes unknown degradations; it is not part of a chain and has its own training task.
+Two tasks keep the size and undo the damage of another benchmark: "frr", dark and damaged (prior3d, section
+4.1), and "blind", unknown damage (fusion_bfr, section 2.1). They are no part of a chain.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ from typing import Literal
 from torch import Tensor
 
 from lumiface.core.draws import RandomSource
+from lumiface.degradations.blind import BlindConfig, apply_blind, sample_blind
+from lumiface.degradations.frr import FRRConfig, apply_frr, sample_frr
 from lumiface.degradations.lowlight import PAPER_RANGES, darken, sample_darkening
 from lumiface.degradations.resample import resize
 from lumiface.imaging.quantize import quantize
 
-PairTask = Literal["joint", "sr", "sr-dark", "enhance", "enhance-small"]
-Task = Literal[PairTask, "blind"]
+DamageTask = Literal["frr", "blind"]
+"""Tasks whose pairs are those of a benchmark of damage, see `data.benchmarks.damaged`."""
+
+PairTask = Literal["joint", "sr", "sr-dark", "enhance", "enhance-small", DamageTask]
+Task = PairTask
 
 ENLARGING: tuple[PairTask, ...] = ("joint", "sr", "sr-dark")
 SAME_SIZE: tuple[PairTask, ...] = ("enhance", "enhance-small")
+DAMAGED: tuple[DamageTask, ...] = ("frr", "blind")
 
 
 def task_pair(task: PairTask, bright: Tensor, scale: int, generator: RandomSource) -> tuple[Tensor, Tensor]:
@@ -33,7 +40,7 @@ def task_pair(task: PairTask, bright: Tensor, scale: int, generator: RandomSourc
     Args:
         task: "joint" dark small -> bright large; "sr" bright small -> bright large;
             "sr-dark" dark small -> dark large; "enhance" dark large -> bright large;
-            "enhance-small" dark small -> bright small.
+            "enhance-small" dark small -> bright small; "frr" and "blind" damaged -> clean, both large.
         bright: (B, 3, H, W) bright and large, in [0, 1]; H and W multiples of `scale`.
         scale: size of the large picture over that of the small one.
         generator: samples the darkening; unused by tasks without darkening.
@@ -44,6 +51,14 @@ def task_pair(task: PairTask, bright: Tensor, scale: int, generator: RandomSourc
     small = (bright.shape[-2] // scale, bright.shape[-1] // scale)
     if task == "sr":
         return quantize(resize(bright, small)), bright
+    if task == "frr":
+        frr = sample_frr(len(bright), FRRConfig(), generator, bright.device, bright.dtype)
+        return apply_frr(bright, frr, generator), bright
+    if task == "blind":
+        blind = sample_blind(
+            len(bright), bright.shape[-1], BlindConfig(), generator, bright.device, bright.dtype
+        )
+        return apply_blind(bright, blind, generator), bright
     p = sample_darkening(bright.shape[0], PAPER_RANGES, generator, bright.device)
     dark = darken(bright, p.alpha, p.beta, p.gamma, p.noise, generator)
     if task == "enhance":

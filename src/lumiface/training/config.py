@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from lumiface.core.errors import SettingError
 from lumiface.core.settings import Settings
-from lumiface.degradations.tasks import ENLARGING, SAME_SIZE, PairTask
+from lumiface.degradations.tasks import DAMAGED, ENLARGING, SAME_SIZE, PairTask
 
 Compile = Literal["never", "parts", "gpu", "always"]
 """Where networks are compiled; "parts": on a GPU, and only functions of many small operations: seconds."""
@@ -98,7 +98,8 @@ class TrainConfig(RunConfig):
 
     task: PairTask = Field(
         default="joint",
-        description="joint, or one stage of a chain: sr, sr-dark, enhance, enhance-small",
+        description="joint; one stage of a chain: sr, sr-dark, enhance, enhance-small; or to undo a "
+        "benchmark's damage at full size: frr, blind",
     )
     downscale: int = Field(
         default=4,
@@ -139,9 +140,21 @@ class TrainConfig(RunConfig):
         le=1,
         description="smallest centre crop, as a fraction of the side, of pictures larger than needed",
     )
+    crop: int | None = Field(
+        default=None,
+        ge=16,
+        description="side of random crops of input and target after the degradation, pixels, for networks "
+        "that keep the size; none: whole faces",
+    )
     rotate: bool = Field(
         default=False, description="random rotations by 90° (the paper's), in addition to the flips"
     )
+
+    @model_validator(mode="after")
+    def _crops_keep_the_size(self) -> Self:
+        if self.crop is not None and self.task in ENLARGING:
+            raise ValueError(f"crop: not for the task {self.task}, whose target is larger than the input")
+        return self
 
     @model_validator(mode="after")
     def _sizes_at_all_times(self) -> Self:
@@ -195,7 +208,7 @@ def scale_factor(config: TrainConfig, scale: int) -> int:
         SettingError: the network's scale and the task contradict one another.
     """
     if (scale > 1) != (config.task in ENLARGING):
-        possible = ", ".join(ENLARGING if scale > 1 else SAME_SIZE)
+        possible = ", ".join(ENLARGING if scale > 1 else SAME_SIZE + DAMAGED)
         raise SettingError(
             f"{config.method} cannot be trained for the task {config.task}; it can for {possible}"
         )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lumiface.data.benchmarks.damaged import DamageSettings, build_damaged_pair
 from lumiface.data.benchmarks.llf import LLFSettings, build_task_pair
 from lumiface.data.faults import Faults
 from lumiface.data.sources import open_source
@@ -21,7 +22,7 @@ NUM_PREVIEW = 5
 
 
 class PairValidation:
-    """PSNR-Y over the task's pairs of the validation set (LLF or simulated camera, seed 0, all in 8 bits)."""
+    """PSNR-Y over the pairs of the validation set: the task's, or a simulated camera's; seed 0, 8 bits."""
 
     def __init__(
         self,
@@ -35,8 +36,14 @@ class PairValidation:
         settings = LLFSettings(hr_size=config.hr_size, scale=scale, seed=0)
         pictures = open_source(source)
 
+        task = config.task
+
         def build(index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-            return build_task_pair(pictures.read(index), pictures.names[index], settings, config.task)
+            data, name = pictures.read(index), pictures.names[index]
+            if task == "frr" or task == "blind":
+                pair = build_damaged_pair(data, name, DamageSettings(task, config.hr_size))
+                return pair.degraded, pair.clean
+            return build_task_pair(data, name, settings, task)
 
         faults = Faults() if faults is None else faults
         pairs = [pair for _, pair in faults.usable(build, range(len(pictures)))]

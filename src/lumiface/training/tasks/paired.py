@@ -100,8 +100,10 @@ class PairedTask:
     def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
         high, boxes, generator = self.sampler(step, state.progress)
         low, target = self.degrade(high, self.config.task, self.scale, generator)
-        low = low.contiguous(memory_format=torch.channels_last)
         box_scale = target.shape[-1] / high.shape[-1]  # 1, except for tasks whose target is small
+        if self.config.crop is not None:
+            low, target, boxes = self._crop(step, self.config.crop, low, target, boxes)
+        low = low.contiguous(memory_format=torch.channels_last)
         output = state.models["network"](low).float()
         terms = self.losses(output, low, target, boxes * box_scale)
         if self.teacher is not None:
@@ -115,6 +117,19 @@ class PairedTask:
             if self.identity is not None:
                 terms["identity"] = self.config.identity * self.identity(output, target)
         yield LossTerms("network", terms, len(high))
+
+    def _crop(
+        self, step: int, side: int, low: Tensor, target: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same random square of input and target, one for the step; boxes are moved along."""
+        height, width = target.shape[-2:]
+        if side > min(height, width):
+            raise SettingError(f"crop: {side} px of pictures of {height}x{width}")
+        rng = StepRandom(self.config.seed, step, 2).rng
+        top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+        part = (..., slice(top, top + side), slice(left, left + side))
+        moved = (boxes - boxes.new_tensor([left, top, left, top])).clamp(0, side)
+        return low[part], target[part], moved
 
     def _shifted(self, step: int, *pictures: Tensor) -> list[Tensor]:
         """The same random crop of each: `lpips_shift` pixels smaller."""
