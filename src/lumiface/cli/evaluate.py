@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lumiface.cli.shared import SkipBad, print_error
 from lumiface.core.errors import SettingError
 
-PROTOCOLS = ("llf",)
-
-Protocol = Annotated[str, typer.Option(help="degradation: llf (darkened, then reduced)")]
-Scale = Annotated[int | None, typer.Option(help="upscaling factor; default: 4, or the built folder's")]
-Seed = Annotated[int | None, typer.Option(help="of the darkening; default: 0, or the built folder's")]
+Protocol = Annotated[
+    str,
+    typer.Option(
+        help="degradation: llf (darkened, then reduced), frr (dark, damaged), blind (damaged), dark-blind; "
+        "or none: real (pictures as they are), real-faces (largest face of each photograph)"
+    ),
+]
+Scale = Annotated[int | None, typer.Option(help="upscaling factor of llf; default: 4, or the built folder's")]
+Seed = Annotated[int | None, typer.Option(help="of the degradation; default: 0, or the built folder's")]
 HrSize = Annotated[
     int | None,
     typer.Option(
-        help="pixels per side of the bright pictures; 0: native; default: 128, or the built folder's"
+        help="pixels per side of the clean pictures; 0: native; default: 128 for llf, 256 for the others, or "
+        "the built folder's"
     ),
 ]
 
@@ -52,7 +58,9 @@ def evaluate(
     ] = None,
     references: Annotated[
         bool,
-        typer.Option("--references/--no-references", help="add bicubic, mean-gamma, SRCNN and the oracle"),
+        typer.Option(
+            "--references/--no-references", help="add reference rows: the input, mean-gamma, the oracle"
+        ),
     ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="pictures per batch")] = 16,
@@ -61,7 +69,7 @@ def evaluate(
 ) -> None:
     """Evaluate networks on a benchmark.
 
-    The pictures are darkened and reduced with seeded parameters: the test set is identical on every machine.
+    The pictures are degraded with seeded parameters: the test set is identical on every machine.
     """
     import json
 
@@ -72,9 +80,10 @@ def evaluate(
     from lumiface.core.device import choose_device
     from lumiface.core.files import write_bytes
     from lumiface.evaluation.benchmark import evaluate as run
+    from lumiface.evaluation.protocols import find_benchmark
     from lumiface.figures.console_tables import score_table
 
-    _check(protocol)
+    find_benchmark(protocol)
     if fairness is not None:
         _fairness(fairness, models, data, limit, device, json_file)
         return
@@ -86,6 +95,7 @@ def evaluate(
         result = run(
             models or [],
             data if len(data) > 1 else data[0],
+            protocol=protocol,
             hr_size=hr_size,
             scale=scale,
             seed=seed,
@@ -99,9 +109,8 @@ def evaluate(
             log=print_error,
         )
     table = result.as_dict()
-    title = "LLF on {data}: {images} faces, x{scale}, seed {seed}".format(**table["protocol"])
     console = Console()
-    console.print(score_table(table["rows"], title))
+    console.print(score_table(table["rows"], _title(table["protocol"]), result.metrics))
     for note in result.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     if json_file is not None:
@@ -148,6 +157,9 @@ def _fairness(
         write_bytes(json_file, (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
 
 
-def _check(protocol: str) -> None:
-    if protocol not in PROTOCOLS:
-        raise SettingError(f"--protocol {protocol}: choose {', '.join(PROTOCOLS)}")
+def _title(protocol: Mapping[str, Any]) -> str:
+    """ "LLF on faces.tar: 300 faces, x4, seed 0"."""
+    name = {"llf": "LLF"}.get(protocol["name"], protocol["name"])
+    scale = f", x{protocol['scale']}" if protocol["scale"] > 1 else ""
+    seed = f", seed {protocol['seed']}" if "seed" in protocol else ""
+    return f"{name} on {protocol['data']}: {protocol['images']} faces{scale}{seed}"

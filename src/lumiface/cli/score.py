@@ -22,7 +22,11 @@ def score(
         str, typer.Argument(metavar="RESULTS", help="pictures to score: folder, tar or picture")
     ],
     reference: Annotated[
-        str | None, typer.Option(help="ground truth of the same names; without it: NIQE and BRISQUE only")
+        str | None,
+        typer.Option(
+            help="ground truth of the same names, or a set built by `lumiface degrade`; without it: NIQE and "
+            "BRISQUE only"
+        ),
     ] = None,
     distance_to: Annotated[
         str | None,
@@ -52,7 +56,10 @@ def score(
     from lumiface.core.device import choose_device
     from lumiface.core.files import write_bytes
     from lumiface.evaluation.folder import score_folder
+    from lumiface.evaluation.protocols import clean_pictures
 
+    if reference is not None and (clean := clean_pictures(reference)) is not None:
+        reference = str(clean)
     if threads is not None:
         torch.set_num_threads(threads)
     with progress_bar("scoring") as progress:

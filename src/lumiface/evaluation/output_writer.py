@@ -20,7 +20,8 @@ GRID_FACES = 8
 class OutputWriter:
     """Writes FOLDER/METHOD/NAME.png for every output, and FOLDER/grid.png with the first faces.
 
-    A row of the grid is one face: the input (enlarged by nearest neighbour), all outputs, the target.
+    A row of the grid is one face: the input (enlarged by nearest neighbour), all outputs, the target if
+    there is one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,16 +29,19 @@ class OutputWriter:
         self.rows: list[Tensor] = []
 
     def write(
-        self, names: Sequence[str], inputs: Tensor, targets: Tensor, outputs: dict[str, Tensor]
+        self, names: Sequence[str], inputs: Tensor, targets: Tensor | None, outputs: dict[str, Tensor]
     ) -> None:
-        """One batch: names inside the source, inputs (B, 3, h, w), targets and outputs (B, 3, H, W)."""
+        """One batch: names inside the source, inputs (B, 3, h, w), targets (if any) and outputs
+        (B, 3, H, W)."""
         for method, images in outputs.items():
             folder = self.folder / folder_name(method)
             for name, image in zip(names, images, strict=True):
                 write_bytes(folder / PurePosixPath(name).with_suffix(".png"), encode_png(image))
         first = slice(0, max(0, GRID_FACES - len(self.rows)))
-        enlarged = F.interpolate(inputs[first], size=targets.shape[-2:], mode="nearest")
-        columns = [enlarged, *(images[first] for images in outputs.values()), targets[first]]
+        shown = [*outputs.values(), *([] if targets is None else [targets])]
+        size = shown[0].shape[-2:] if shown else inputs.shape[-2:]
+        enlarged = F.interpolate(inputs[first], size=size, mode="nearest")
+        columns = [enlarged, *(images[first] for images in shown)]
         self.rows += list(torch.stack(columns, dim=1).cpu())  # each (columns, 3, H, W)
 
     def write_grid(self) -> Path:

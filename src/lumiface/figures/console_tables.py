@@ -10,39 +10,67 @@ from rich.table import Table
 
 SCORES_CAPTION = (
     "Outputs clipped and rounded to 8 bits; no crop. PSNR and SSIM on Y of BT.601, limited range; ±: 95 % "
-    "interval (bootstrap). LPIPS v0.1 with SqueezeNet on RGB, not with AlexNet. Landmark: mean distance of "
-    "MTCNN's five points, pixels of the target; in brackets, pictures without a detected face."
+    "interval (bootstrap). LPIPS v0.1 with SqueezeNet on RGB, not with AlexNet."
 )
 
+_FACES = (
+    " Landmark: mean distance of MTCNN's five points, pixels of the target; in brackets, pictures without a "
+    "detected face."
+)
 
-def score_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
-    """One row per method, from `benchmark.Row.as_dict`; the best of each column except the oracle is bold."""
-    table = Table(title=title, caption=SCORES_CAPTION, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+SCORE_COLUMNS = {
+    "psnr_y": ("PSNR-Y\ndB ↑", 2, max),
+    "ssim_y": ("SSIM-Y\n↑", 4, max),
+    "lpips_squeeze": ("LPIPS\n↓", 4, min),
+    "landmark_px": ("landmark\npx ↓", 2, min),
+    "identity_edgeface": ("iden-\ntity ↑", 3, max),
+    "niqe": ("NIQE\n↓", 2, min),
+    "brisque": ("BRISQUE\n↓", 1, min),
+    "fd_squeezenet": ("FD\n↓", 0, min),
+}
+"""Metric -> its heading, decimals, and which is the best."""
+
+LLF_METRICS = ("psnr_y", "ssim_y", "lpips_squeeze", "landmark_px")
+
+
+def score_table(rows: Sequence[Mapping[str, Any]], title: str, metrics: Sequence[str] = LLF_METRICS) -> Table:
+    """One row per method, from `rows.Row.as_dict`; the best of each column except the oracle is bold.
+
+    Args:
+        metrics: the columns; the first one with its interval.
+    """
+    caption = SCORES_CAPTION + (_FACES if "landmark_px" in metrics else "")
+    table = Table(title=title, caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.title_justify = table.caption_justify = "left"
     table.add_column("method", overflow="fold", min_width=20)
-    for heading in ("PSNR-Y\ndB ↑", "SSIM-Y\n↑", "LPIPS\n↓", "landmark\npx ↓", "ms per\nface", "params"):
+    for heading in (*(SCORE_COLUMNS[metric][0] for metric in metrics), "ms per\nface", "params"):
         table.add_column(heading, justify="right", no_wrap=True)
     candidates = [row for row in rows if row["method"] != "oracle"]
     best = {
-        key: choose((row[key] for row in candidates if row[key] is not None), default=None)
-        for key, choose in (("psnr_y", max), ("ssim_y", max), ("lpips_squeeze", min), ("landmark_px", min))
+        metric: SCORE_COLUMNS[metric][2](
+            (row[metric] for row in candidates if row[metric] is not None), default=None
+        )
+        for metric in metrics
     }
 
-    def cell(row: Mapping[str, Any], key: str, digits: int, extra: str = "") -> str:
-        if row[key] is None:
+    def cell(row: Mapping[str, Any], metric: str) -> str:
+        extra = ""
+        if metric == metrics[0]:
+            low, high = row[f"{metric}_ci"] or (0.0, 0.0)
+            extra = f" ±{(high - low) / 2:.2f}"
+        elif metric == "landmark_px":
+            missing = row["no_face_in_target"] + row["no_face_in_output"]
+            extra = f" ({missing})" if missing else ""
+        if row[metric] is None:
             return "–" + extra
-        number = f"{row[key]:.{digits}f}"
-        return (f"[bold]{number}[/]" if row in candidates and row[key] == best[key] else number) + extra
+        number = f"{row[metric]:.{SCORE_COLUMNS[metric][1]}f}"
+        is_best = row in candidates and row[metric] == best[metric]
+        return (f"[bold]{number}[/]" if is_best else number) + extra
 
     for row in rows:
-        low, high = row["psnr_y_ci"] or (0.0, 0.0)
-        missing = row["no_face_in_target"] + row["no_face_in_output"]
         table.add_row(
             row["method"],
-            cell(row, "psnr_y", 2, f" ±{(high - low) / 2:.2f}"),
-            cell(row, "ssim_y", 4),
-            cell(row, "lpips_squeeze", 4),
-            cell(row, "landmark_px", 2, f" ({missing})" if missing else ""),
+            *(cell(row, metric) for metric in metrics),
             f"{row['ms_per_face']:.1f}",
             amount(row["params"]) if row["params"] else "–",
         )

@@ -26,9 +26,17 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from lumiface.core.errors import SettingError
+from lumiface.core.errors import InputError, SettingError
 from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed, require_size
-from lumiface.data.benchmarks.pair_files import PairKind, Pixels, Record, build_pairs, load_pairs
+from lumiface.data.benchmarks.pair_files import (
+    MANIFEST,
+    PairKind,
+    Pixels,
+    Record,
+    build_pairs,
+    load_pairs,
+    read_records,
+)
 from lumiface.data.sources import Paths, PictureSource
 from lumiface.degradations import blind, dark_blind, frr
 from lumiface.degradations.parameters import SampledParameters
@@ -143,6 +151,11 @@ def build_damaged_pair(data: bytes, name: str, settings: DamageSettings) -> Dama
     return DamagedPair(name, clean, degraded, parameters.as_dict(0), hashlib.sha256(data).hexdigest())
 
 
+def damage_check(settings: DamageSettings) -> Callable[[bytes, str], None]:
+    """A function of bytes and name that raises an InputError for a picture of which no pair can be built."""
+    return lambda data, name: require_size(decode_rgb8(data, name), name, settings.size)
+
+
 def damaged_pairs(source: PictureSource, settings: DamageSettings) -> Iterator[DamagedPair]:
     """Build pairs in memory, one by one, for an evaluation that needs no files."""
     for name, data in source.items():
@@ -166,17 +179,34 @@ def build_damaged(
         pair = build_damaged_pair(data, name, settings)
         return {clean: pair.clean, degraded: pair.degraded}, dict(pair.parameters)
 
-    def check(data: bytes, name: str) -> None:
-        require_size(decode_rgb8(data, name), name, settings.size)
-
     record = {
         "protocol": settings.protocol,
         "seed": settings.seed,
         "size": settings.size,
         "ranges": settings.ranges.model_dump(mode="json"),
     }
-    kind = PairKind(sides, record, build, check)
+    kind = PairKind(sides, record, build, damage_check(settings))
     return build_pairs(source, out, kind, progress, skip_bad=skip_bad, log=log)
+
+
+def built_damage(folder: str | Path, protocol: ProtocolName) -> tuple[DamageSettings, int]:
+    """The settings of a set on disk, and the number of its pairs.
+
+    Raises:
+        InputError: no manifest, an empty or a damaged one, or one of another protocol.
+    """
+    path = Path(folder) / MANIFEST
+    records = read_records(path)
+    try:
+        first = next(iter(records.values()))
+        if (found := first.get("protocol", "llf")) != protocol:
+            raise InputError(
+                f"{folder} was built with --protocol {found}; this needs a set of --protocol {protocol}"
+            )
+        ranges = PROTOCOLS[protocol].config.model_validate(first["ranges"])
+        return DamageSettings(protocol, first["size"], first["seed"], ranges), len(records)
+    except (StopIteration, KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"{path} is empty or damaged; remove the set and build it again") from fault
 
 
 def load_damaged(folder: str | Path, protocol: ProtocolName) -> Iterator[DamagedPair]:
