@@ -285,7 +285,7 @@ def test_a_killed_table_resumes(tmp_path: Path, astronaut_uint8: np.ndarray) -> 
 
 def test_a_missing_cost_needs_no_weights(tmp_path: Path) -> None:
     table = Table(title="t", sets=["{data}/faces.tar"], rows={"SRCNN": "srcnn"})  # type: ignore[arg-type]
-    row = PlannedRow("SRCNN", (), tmp_path)
+    row = PlannedRow("SRCNN", (), tmp_path, "SRCNN")
     assert not is_measured(table, row)
     for name in ("faces.json", STAGES):
         (tmp_path / name).write_text("[]")

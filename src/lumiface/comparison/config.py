@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lumiface.core.settings import Settings, find_config, read_yaml, validate
+from lumiface.evaluation.protocols import BenchmarkName
 
 
 class Stage(Settings):
-    """One network of a row: by its name alone, or with settings that override its preset's."""
+    """One network of a row: a method or a training configuration, by its name alone or with settings."""
 
-    method: str = Field(description="method or preset, as `lumiface models` lists them")
-    network: dict[str, Any] = Field(default_factory=dict, description="settings that override the preset's")
-    recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the method's losses")
-    seed: int | None = Field(
-        default=None, ge=0, description="instead of the budget's, to measure the variance over seeds"
+    method: str | None = Field(
+        default=None, description="method or preset that is trained on pairs, as `lumiface models` lists them"
     )
+    run: str | None = Field(
+        default=None,
+        description="instead: a training configuration of a component (by name or file), whose length the "
+        "budget overrules",
+    )
+    weights: Literal["trained", "shipped"] = Field(
+        default="trained", description="trained here at the budget, or the weights that ship with the package"
+    )
+    network: dict[str, Any] = Field(default_factory=dict, description="settings that override the preset's")
+    recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the losses")
+    seed: int | None = Field(default=None, ge=0, description="instead of the budget's")
+    seeds: list[int] = Field(
+        default_factory=list,
+        description="further seeds: the row is trained with each; its interval is over seeds and pictures",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.method is None) == (self.run is None):
+            raise ValueError("a stage has a method or a run, one of both")
+        if self.weights == "shipped" and self.method is None:
+            raise ValueError("weights: shipped: name a method")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Of the method or of the training configuration."""
+        return self.method or Path(self.run or "").stem
+
+
+class TestSet(Settings):
+    """One test set of a table."""
+
+    source: str = Field(description="folder or tar of faces; `{data}` is the data folder")
+    protocol: BenchmarkName | None = Field(default=None, description="instead of the table's")
 
 
 class Budget(Settings):
@@ -26,6 +59,14 @@ class Budget(Settings):
 
     description: str = Field(description="for which machine, and the cost of a whole table there")
     training: dict[str, Any] = Field(description="settings of every run, as in `lumiface train`'s files")
+    protocols: dict[BenchmarkName, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="protocol -> settings of its tables' runs that differ from `training`",
+    )
+    components: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="component -> settings of its runs that overrule those of their configuration",
+    )
     networks: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="method -> settings that reduce its cost, stated in the report"
     )
@@ -36,16 +77,37 @@ class Table(Settings):
 
     title: str = Field(description="heading of the report")
     budget: str = Field(default="tiny", description="name in configs/compare/budgets, or a YAML file")
-    sets: list[str] = Field(description="test sets: folders or tars of faces; `{data}` is the data folder")
-    hr_size: int = Field(default=128, ge=16, description="pixels per side of the bright pictures")
-    scale: int = Field(default=4, ge=2, description="size of the bright picture over that of the small one")
+    sets: list[TestSet] = Field(
+        description="test sets: folders or tars of faces; `{data}` is the data folder"
+    )
+    protocol: BenchmarkName = Field(default="llf", description="how the sets' faces are degraded")
+    hr_size: int = Field(default=128, ge=16, description="pixels per side of the clean pictures")
+    scale: int = Field(default=4, ge=1, description="size of the clean picture over that of the input")
+    limit: int | None = Field(default=None, ge=1, description="only the first N pictures of each set")
     seed: int = Field(default=0, ge=0, description="of the test sets' darkening")
-    references: bool = Field(default=True, description="add bicubic, mean-gamma and the oracle")
+    references: bool = Field(default=True, description="add the protocol's reference rows")
     figure_faces: int = Field(default=6, ge=0, description="faces per set in the report's picture grids")
     rows: dict[str, list[Stage]] = Field(description="row's name -> its one or two stages, in order")
+    impossible: dict[str, str] = Field(
+        default_factory=dict, description="the paper's rows that cannot be run -> the reason"
+    )
     published: dict[str, Any] | None = Field(
         default=None, description="the paper's table: `columns` and `rows`, shown beside the measured scores"
     )
+
+    @field_validator("sets", mode="before")
+    @classmethod
+    def _short_sets(cls, sets: Any) -> Any:
+        """The source alone is enough."""
+        if not isinstance(sets, list):
+            return sets
+        return [{"source": one} if isinstance(one, str) else one for one in sets]
+
+    @model_validator(mode="after")
+    def _scale_of_the_protocol(self) -> Self:
+        if self.protocol != "llf" and self.scale != 1:
+            raise ValueError(f"scale: protocol {self.protocol} keeps the size; set scale: 1")
+        return self
 
     @field_validator("rows", mode="before")
     @classmethod
@@ -67,6 +129,8 @@ class Table(Settings):
         for name, stages in rows.items():
             if not 1 <= len(stages) <= 2:
                 raise ValueError(f"{name} has {len(stages)} stages; a row has one or two")
+            if len(stages) == 2 and any(stage.seeds for stage in stages):
+                raise ValueError(f"{name}: further seeds are for rows of one stage")
         if not rows:
             raise ValueError("a table needs rows")
         return rows

@@ -10,10 +10,12 @@ from typing import Any
 
 from lumiface.comparison.config import Budget, Stage, Table
 from lumiface.core.errors import SettingError
-from lumiface.core.settings import validate
+from lumiface.core.settings import find_config, validate
 from lumiface.degradations.tasks import PairTask
+from lumiface.evaluation.protocols import BenchmarkName
 from lumiface.registry import configure, find_spec, needs_training
-from lumiface.training.config import TrainConfig
+from lumiface.training.config import ComponentRun, RunConfig, TrainConfig
+from lumiface.training.read_config import read_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +23,15 @@ class PlannedStage:
     """One network of a row.
 
     Attributes:
-        method: its name in the registry.
+        method: its name in the registry, or that of its training configuration.
         task: its part in this row.
-        run: configuration of its training; None where it has no parameters or published weights.
+        run: configuration of its training; None where it has no parameters, or published or shipped weights.
         folder: of the run; None likewise.
     """
 
     method: str
     task: PairTask
-    run: TrainConfig | None
+    run: RunConfig | None
     folder: Path | None
 
     @property
@@ -55,11 +57,17 @@ def is_finished(folder: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """One row: its stages, and the folder of its scores."""
+    """One row at one seed: its stages, and the folder of its scores.
+
+    Attributes:
+        name: unique; of further seeds "NAME, seed N".
+        group: the table's name of the row, which its seeds share.
+    """
 
     name: str
     stages: tuple[PlannedStage, ...]
     score_folder: Path
+    group: str
 
     @property
     def model(self) -> str:
@@ -76,10 +84,16 @@ def plan_rows(table: Table, budget: Budget, folder: Path) -> list[PlannedRow]:
     Raises:
         SettingError: a method or setting is unknown, or a row's stages do not have the table's scale.
     """
-    return [_row(name, stages, table, budget, folder) for name, stages in table.rows.items()]
+    planned: list[PlannedRow] = []
+    for name, stages in table.rows.items():
+        planned.append(_row(name, name, stages, table, budget, folder))
+        for seed in stages[0].seeds:
+            seeded = [stages[0].model_copy(update={"seed": seed})]
+            planned.append(_row(f"{name}, seed {seed}", name, seeded, table, budget, folder))
+    return planned
 
 
-def planned_runs(rows: list[PlannedRow]) -> dict[Path, TrainConfig]:
+def planned_runs(rows: list[PlannedRow]) -> dict[Path, RunConfig]:
     """Each run once, in the order of the rows: folder -> configuration."""
     return {
         stage.folder: stage.run
@@ -89,20 +103,42 @@ def planned_runs(rows: list[PlannedRow]) -> dict[Path, TrainConfig]:
     }
 
 
-def _row(name: str, stages: list[Stage], table: Table, budget: Budget, folder: Path) -> PlannedRow:
-    settings = [_network_settings(stage, budget) for stage in stages]
-    scales: list[int] = [
-        configure(stage.method, network).model_dump().get("scale", 1)
-        for stage, network in zip(stages, settings, strict=True)
-    ]
+def _row(
+    name: str, group: str, stages: list[Stage], table: Table, budget: Budget, folder: Path
+) -> PlannedRow:
+    tasks: list[PairTask]
+    if table.protocol == "llf":
+        settings = [_network_settings(stage, budget) for stage in stages]
+        scales: list[int] = [
+            configure(stage.name, network).model_dump().get("scale", 1)
+            for stage, network in zip(stages, settings, strict=True)
+        ]
+        tasks = _tasks(name, scales, table.scale)
+    elif len(stages) == 1:
+        tasks = [_damage_task(table.protocol)]
+    else:
+        raise SettingError(f"row {name}: chains are for the protocol llf")
     planned = tuple(
-        _stage(stage, network, task, table, budget, folder)
-        for stage, network, task in zip(stages, settings, _tasks(name, scales, table.scale), strict=True)
+        _stage(stage, task, table, budget, folder) for stage, task in zip(stages, tasks, strict=True)
     )
     # A hash of the runs' names and not of their paths: scores may be moved to another folder.
     models = json.dumps([stage.folder.name if stage.folder else stage.method for stage in planned])
     slug = f"{_slug(name)}-{hashlib.sha256(models.encode()).hexdigest()[:8]}"
-    return PlannedRow(name, planned, folder / "scores" / slug)
+    return PlannedRow(name, planned, folder / "scores" / _score_room(table) / slug, group)
+
+
+def _score_room(table: Table) -> str:
+    """A folder of its own for the scores of each protocol, size and limit; none for those of LLF."""
+    if table.protocol == "llf" and table.limit is None:
+        return ""
+    limit = "" if table.limit is None else f"-{table.limit}"
+    return f"{table.protocol}-{table.hr_size}{limit}"
+
+
+def _damage_task(protocol: BenchmarkName) -> PairTask:
+    if protocol == "frr" or protocol == "blind":
+        return protocol
+    raise SettingError(f"protocol {protocol}: a table's networks are trained for llf, frr or blind")
 
 
 def _tasks(name: str, scales: list[int], scale: int) -> list[PairTask]:
@@ -120,37 +156,64 @@ def _tasks(name: str, scales: list[int], scale: int) -> list[PairTask]:
             )
 
 
-def _stage(
-    stage: Stage, network: dict[str, Any], task: PairTask, table: Table, budget: Budget, folder: Path
-) -> PlannedStage:
-    if not needs_training(stage.method):
-        return PlannedStage(stage.method, task, None, None)
+def _stage(stage: Stage, task: PairTask, table: Table, budget: Budget, folder: Path) -> PlannedStage:
+    if stage.run is not None:
+        run = _component_run(stage, budget)
+        return PlannedStage(stage.name, task, run, _run_folder(folder, run.name, task, run))
+    if stage.weights == "shipped" or not needs_training(stage.name):
+        return PlannedStage(stage.name, task, None, None)
     settings: dict[str, Any] = {
         **budget.training,
-        "name": stage.method,
-        "method": stage.method,
-        "network": network,
+        **budget.protocols.get(table.protocol, {}),
+        "name": stage.name,
+        "method": stage.name,
+        "network": _network_settings(stage, budget),
         "recipe": stage.recipe,
         "task": task,
-        "downscale": table.scale,
+        "downscale": max(2, table.scale),
         "hr_size": table.hr_size,
     }
+    if table.protocol != "llf":
+        settings["sizes"], settings["downscale"] = [{"side": table.hr_size // 2, "weight": 1.0}], 2
     if stage.seed is not None:
         settings["seed"] = stage.seed
     run = validate(TrainConfig, settings, "budget")
+    return PlannedStage(stage.name, task, run, _run_folder(folder, stage.name, task, run))
+
+
+def _component_run(stage: Stage, budget: Budget) -> RunConfig:
+    """A training configuration with the budget's settings of its component, then with those of the row."""
+    path = find_config(stage.run or "")
+    base = read_config(path)
+    if not isinstance(base, ComponentRun):
+        raise SettingError(f"{path} trains a method on pairs; name it under method")
+    component = find_spec(base.component)[0].name
+    overrides: dict[str, Any] = {
+        **budget.components.get(component, {}),
+        "network": base.network | stage.network,
+        "recipe": base.recipe | budget.components.get(component, {}).get("recipe", {}) | stage.recipe,
+    }
+    if stage.seed is not None:
+        overrides["seed"] = stage.seed
+    run = read_config(path, overrides)
+    assert isinstance(run, ComponentRun)
+    return run
+
+
+def _run_folder(folder: Path, name: str, task: PairTask, run: RunConfig) -> Path:
     # The folder's name says what is trained; the hash changes with every setting that is not its default, so
     # that a new setting changes none.
     changed = json.dumps(run.model_dump(exclude_defaults=True), sort_keys=True)
     digest = hashlib.sha256(changed.encode()).hexdigest()[:8]
-    return PlannedStage(stage.method, task, run, folder / "runs" / f"{stage.method}-{task}-{digest}")
+    return folder / "runs" / f"{name}-{task}-{digest}"
 
 
 def _network_settings(stage: Stage, budget: Budget) -> dict[str, Any]:
     """A preset's settings override those of its method; the row's own override both."""
-    method = find_spec(stage.method)[0].name
+    method = find_spec(stage.name)[0].name
     return {
         **budget.networks.get(method, {}),
-        **budget.networks.get(stage.method, {}),
+        **budget.networks.get(stage.name, {}),
         **stage.network,
     }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 
-from lumiface.comparison.config import Budget, Table
+from lumiface.comparison.config import Budget, Table, TestSet
 from lumiface.comparison.plan import PlannedRow
 from lumiface.comparison.scores import (
     COST,
@@ -18,10 +20,14 @@ from lumiface.comparison.scores import (
     references_row,
     set_name,
 )
+from lumiface.comparison.seeds import seeded_difference, seeded_mean
 from lumiface.comparison.workers import Workers
-from lumiface.data.benchmarks.llf import LLFPair, LLFSettings, build_pair
-from lumiface.data.sources import open_source
-from lumiface.evaluation.benchmark import CONVENTIONS
+from lumiface.data.faults import Faults
+from lumiface.evaluation.benchmark import conventions
+from lumiface.evaluation.bootstrap import Values
+from lumiface.evaluation.metric_suite import METRICS
+from lumiface.evaluation.protocols import BENCHMARKS, BenchmarkName, Case, open_benchmark
+from lumiface.evaluation.reference_rows import ORACLE
 from lumiface.imaging.quantize import from_uint8, to_uint8
 from lumiface.registry import load_model
 
@@ -32,9 +38,20 @@ COST_CONVENTIONS = {
     "peak_mib": "peak memory of tensors beyond the weights, float32, batch of one",
     "cost_machine": "machine on which the time was measured",
     "budget_images": "training images of each trained stage",
-    "psnr_y_behind_best": "mean PSNR-Y of the set's best row minus this row's, over the same pictures; its "
-    "interval by bootstrap over pictures: where it contains 0, the two do not differ significantly",
 }
+
+
+def _conventions(protocols: Iterable[BenchmarkName]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for protocol in protocols:
+        metric = BENCHMARKS[protocol].metrics[0]
+        found |= conventions(protocol)
+        found[f"{metric}_behind_best"] = (
+            f"mean {metric} of the set's best row minus this row's, over the same pictures; its interval by "
+            "bootstrap over pictures, or of rows with several seeds over seeds and pictures: where it "
+            "contains 0, the two do not differ significantly"
+        )
+    return found | COST_CONVENTIONS
 
 
 def build_report(
@@ -47,29 +64,36 @@ def build_report(
     report_rows: list[dict[str, Any]] = []
     per_image: dict[str, Any] = {}
     protocols: dict[str, Any] = {}
-    for source in table.sets:
-        name = set_name(source)
-        measured = _measured_on(table, rows, source)
+    for test_set in table.sets:
+        name = set_name(test_set.source)
+        measured = _measured_on(table, rows, test_set.source)
         protocols[name] = next(iter(measured.values())).protocol
-        best = _best(measured, rows)
-        for method, scores in measured.items():
-            row = next((row for row in rows if row.name == method), None)
-            report_rows.append(_row(method, name, row, scores, best, table.seed))
+        grouped = _group(measured, rows)
+        best = _best(grouped, rows)
+        for method, scores in grouped.items():
+            own = [row for row in rows if row.group == method]
+            report_rows.append(_row(method, name, own, scores, best, table.seed))
         per_image[name] = {
             method: {"names": scores.names, "gamma": scores.gammas, **scores.per_image}
-            for method, scores in measured.items()
+            for method, scores in ((method, scores[0]) for method, scores in grouped.items())
         }
     training = {key: value for key, value in budget.training.items() if key not in ("train", "validate_on")}
+    training |= {
+        key: value
+        for key, value in budget.protocols.get(table.protocol, {}).items()
+        if key not in ("train", "validate_on")
+    }
     images = max((row["budget_images"] for row in report_rows), default=0)
     return {
         "title": table.title,
         "budget": {"name": table.budget, "description": budget.description, "images": images, **training},
         "origin": _provenance(protocols, workers),
-        "conventions": CONVENTIONS | COST_CONVENTIONS,
+        "conventions": _conventions({test_set.protocol or table.protocol for test_set in table.sets}),
         "sets": {name: _describe_set(protocol) for name, protocol in protocols.items()},
         "rows": report_rows,
         "per_image": per_image,
         "published": table.published,
+        "impossible": table.impossible,
     }
 
 
@@ -81,22 +105,20 @@ def figure_faces(
     Returns:
         set -> faces, each with name, gamma, input (h, w, 3), target (H, W, 3) and outputs, all uint8.
     """
-    settings = LLFSettings(table.hr_size, table.scale, table.seed)
     faces: dict[str, list[dict[str, Any]]] = {}
-    for source in table.sets:
-        pairs = _select_pairs(source.format(data=workers.data_root), settings, table.figure_faces)
-        faces[set_name(source)] = [
+    for test_set in table.sets:
+        faces[set_name(test_set.source)] = [
             {
-                "name": pair.name,
-                "gamma": pair.darkening.gamma,
-                "input": pair.lr,
-                "target": pair.hr,
+                "name": case.name,
+                "gamma": case.parameters.get("gamma"),
+                "input": case.input,
+                "target": case.target,
                 "outputs": {},
             }
-            for pair in pairs
+            for case in _select_cases(table, test_set, workers.data_root)
         ]
     for row in rows:
-        if not row.is_trained:  # measured earlier, its weights were deleted
+        if not row.is_trained or row.name != row.group:  # its weights were deleted; or another seed
             continue
         network = load_model(row.model, workers.device)
         for set_faces in faces.values():
@@ -108,17 +130,22 @@ def figure_faces(
     return faces
 
 
-def _select_pairs(source: str, settings: LLFSettings, count: int) -> list[LLFPair]:
-    """`count` pictures at equal steps through the first hundred, sorted by darkness."""
-    if count == 0:
+def _select_cases(table: Table, test_set: TestSet, data_root: str) -> list[Case]:
+    """`figure_faces` pictures at equal steps through the first hundred, sorted by darkness."""
+    if table.figure_faces == 0:
         return []
-    pictures = open_source(source)
-    step = max(1, min(len(pictures), 100) // count)
-    pairs = [
-        build_pair(pictures.read(index), pictures.names[index], settings)
-        for index in range(0, min(len(pictures), step * count), step)
-    ]
-    return sorted(pairs, key=lambda pair: pair.darkening.gamma)
+    benchmark = open_benchmark(
+        test_set.protocol or table.protocol,
+        test_set.source.format(data=data_root),
+        hr_size=table.hr_size,
+        scale=table.scale,
+        seed=table.seed,
+        limit=min(100, table.limit or 100),
+        faults=Faults(),
+    )
+    step = max(1, (benchmark.count or 100) // table.figure_faces)
+    cases = list(islice(benchmark.cases, 0, step * table.figure_faces, step))
+    return sorted(cases, key=lambda case: case.parameters.get("gamma", 0.0))
 
 
 def _measured_on(table: Table, rows: Sequence[PlannedRow], source: str) -> dict[str, Measured]:
@@ -128,41 +155,86 @@ def _measured_on(table: Table, rows: Sequence[PlannedRow], source: str) -> dict[
     if table.references:
         references = read_measured(references_row(rows).score_folder, source)
     for scores in references:
-        if scores.row["method"] != "oracle":
+        if scores.row["method"] != ORACLE:
             found[scores.row["method"]] = scores
     for row in rows:
         (scores,) = read_measured(row.score_folder, source)
         found[row.name] = scores
     for scores in references:
-        if scores.row["method"] == "oracle":
-            found["oracle"] = scores
+        if scores.row["method"] == ORACLE:
+            found[ORACLE] = scores
     return found
 
 
-def _best(measured: dict[str, Measured], rows: Sequence[PlannedRow]) -> Measured:
-    return max((measured[row.name] for row in rows), key=lambda scores: scores.row["psnr_y"] or 0.0)
+def _group(measured: dict[str, Measured], rows: Sequence[PlannedRow]) -> dict[str, list[Measured]]:
+    """Row of the table (or reference) -> its scores at each seed, in the order of the table."""
+    groups = {row.name: row.group for row in rows}
+    found: dict[str, list[Measured]] = {}
+    for name, scores in measured.items():
+        found.setdefault(groups.get(name, name), []).append(scores)
+    return found
+
+
+def _best(grouped: dict[str, list[Measured]], rows: Sequence[PlannedRow]) -> list[Measured]:
+    """Of the rows that were trained, those with the best mean of the set's first metric."""
+    names = {row.group for row in rows}
+    candidates = [scores for name, scores in grouped.items() if name in names]
+    metric = candidates[0][0].metrics[0]
+
+    def mean(scores: list[Measured]) -> float:
+        values = [one.row[metric] for one in scores if one.row[metric] is not None]
+        worst = -math.inf if METRICS[metric].better == "higher" else math.inf
+        return sum(values) / len(values) if values else worst
+
+    return (max if METRICS[metric].better == "higher" else min)(candidates, key=mean)
 
 
 def _row(
     method: str,
     test_set: str,
-    row: PlannedRow | None,
-    scores: Measured,
-    best: Measured,
+    rows: Sequence[PlannedRow],
+    scores: list[Measured],
+    best: list[Measured],
     seed: int,
 ) -> dict[str, Any]:
-    behind = best.accumulator(seed).difference("psnr_y", scores.accumulator(seed))
+    row = next(iter(rows), None)
+    metric = scores[0].metrics[0]
     stages = [] if row is None else read_stored(row, STAGES)
     no_cost = {"params": 0, "gflops": None, "ms_per_face": None, "peak_mib": None, "cost_machine": None}
-    return {
-        **{key: value for key, value in scores.row.items() if key not in no_cost},
+    found: dict[str, Any] = {
+        **{key: value for key, value in scores[0].row.items() if key not in no_cost},
+        "method": method,
         "stages": stages,
         "set": test_set,
         "budget_images": max((stage["trained_images"] for stage in stages), default=0),
         **(no_cost if row is None else read_stored(row, COST)),
-        "psnr_y_behind_best": None if behind is None else behind.value,
-        "psnr_y_behind_best_ci": None if behind is None else behind.interval,
     }
+    if len(scores) == 1 and len(best) == 1:
+        behind = best[0].accumulator(seed).difference(metric, scores[0].accumulator(seed))
+        value, interval = (None, None) if behind is None else (behind.value, behind.interval)
+    else:
+        difference = seeded_difference(_values(best, metric), _values(scores, metric))
+        value, interval = (None, None) if difference is None else (difference.value, difference.interval)
+    if len(scores) > 1:
+        found |= _seeded(scores)
+    return found | {f"{metric}_behind_best": value, f"{metric}_behind_best_ci": interval}
+
+
+def _seeded(scores: list[Measured]) -> dict[str, Any]:
+    """Means and intervals over seeds and pictures, and the mean at each seed."""
+    found: dict[str, Any] = {"seeds": len(scores)}
+    for metric in scores[0].metrics:
+        means = [one.row[metric] for one in scores]
+        found[f"{metric}_by_seed"] = means
+        if METRICS[metric].kind == "set":
+            found[metric] = None if None in means else sum(means) / len(means)
+        elif (mean := seeded_mean(_values(scores, metric))) is not None:
+            found |= {metric: mean.value, f"{metric}_ci": mean.interval}
+    return found
+
+
+def _values(scores: list[Measured], metric: str) -> list[Values]:
+    return [one.accumulator(0).values(metric) for one in scores]
 
 
 def _provenance(protocols: dict[str, Any], workers: Workers) -> dict[str, Any]:
@@ -172,5 +244,5 @@ def _provenance(protocols: dict[str, Any], workers: Workers) -> dict[str, Any]:
 
 
 def _describe_set(protocol: dict[str, Any]) -> dict[str, Any]:
-    keys = ("data", "images", "hr_size", "scale", "seed", "pairs_sha256")
-    return {key: protocol[key] for key in keys}
+    keys = ("name", "data", "images", "hr_size", "scale", "seed", "pairs_sha256")
+    return {key: protocol[key] for key in keys if key in protocol}

@@ -20,7 +20,7 @@ from lumiface.comparison.plan import FINISHED, is_finished
 from lumiface.core.errors import LumifaceError
 from lumiface.core.files import write_bytes
 from lumiface.data.training.face_set import FaceSet, load_faces
-from lumiface.training.config import TrainConfig
+from lumiface.training.config import RunConfig, TrainConfig
 from lumiface.training.launch import start_fabric
 from lumiface.training.run import train
 from lumiface.training.task import Limits
@@ -45,9 +45,7 @@ class Workers:
     max_minutes: float | None = None
 
 
-def train_missing(
-    runs: Mapping[Path, TrainConfig], workers: Workers, log: Callable[[str], None]
-) -> list[str]:
+def train_missing(runs: Mapping[Path, RunConfig], workers: Workers, log: Callable[[str], None]) -> list[str]:
     """Train every run that is not finished; stopped runs resume.
 
     Returns:
@@ -94,7 +92,7 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
-def _train(run: TrainConfig, folder: Path, workers: Workers, deadline: float | None) -> str:
+def _train(run: RunConfig, folder: Path, workers: Workers, deadline: float | None) -> str:
     """One run in a worker: its output goes to a file of the run, not to the terminal."""
     minutes = None if deadline is None else (deadline - time.time()) / 60.0
     if minutes is not None and minutes <= 0:
@@ -102,8 +100,10 @@ def _train(run: TrainConfig, folder: Path, workers: Workers, deadline: float | N
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "output.txt").open("a") as output, contextlib.redirect_stdout(output):
         fabric = start_fabric(accelerator=workers.device, devices="1", precision=run.precision)
-        sources = tuple(source.format(data=workers.data_root) for source in run.train)
-        faces = _faces(sources, str(fabric.device))
+        faces = None
+        if isinstance(run, TrainConfig):
+            sources = tuple(source.format(data=workers.data_root) for source in run.train)
+            faces = _faces(sources, str(fabric.device))
         result = train(
             run,
             folder,
@@ -114,9 +114,9 @@ def _train(run: TrainConfig, folder: Path, workers: Workers, deadline: float | N
         )
     if result.step < run.steps:
         return f"stopped at step {result.step} of {run.steps}"
-    summary = {"steps": result.step, "psnr_y": result.best, "run": run.model_dump()}
+    summary = {"steps": result.step, "best": result.best, "run": run.model_dump(mode="json")}
     write_bytes(folder / FINISHED, (json.dumps(summary, indent=2) + "\n").encode())
-    return f"finished, {result.best:.2f} dB in validation"
+    return f"finished, {result.best:.4g} in validation"
 
 
 @lru_cache(maxsize=1)

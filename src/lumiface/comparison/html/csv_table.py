@@ -11,7 +11,8 @@ from lumiface.comparison.html.formats import bounds, finite
 from lumiface.comparison.html.views import COST, PSNR, QUALITY, Row, SetView
 
 _COUNTS = ("images", "budget_images", "landmark_images", "no_face_in_target", "no_face_in_output")
-_INTERVALS = ("psnr_y_ci", "psnr_y_behind_best_ci")
+_RANKED = ("psnr_y", "niqe")
+_INTERVALS = tuple(f"{key}{end}" for key in _RANKED for end in ("_ci", "_behind_best_ci"))
 
 
 def to_csv(views: Sequence[SetView]) -> str:
@@ -31,7 +32,8 @@ def _header() -> list[str]:
     ends = [f"{name}_{end}" for name in _INTERVALS for end in ("low", "high")]
     metrics = [column.key for column in (*QUALITY, *COST)]
     last = ["minutes", "trained_images", *_COUNTS]
-    return ["set", "method", "stages", *metrics, "psnr_y_standing", "psnr_y_behind_best", *ends, *last]
+    behind = [f"{key}_behind_best" for key in _RANKED]
+    return ["set", "method", "stages", *metrics, "psnr_y_standing", *behind, *ends, *last]
 
 
 def _line(view: SetView, row: Row) -> dict[str, Any]:
@@ -46,7 +48,11 @@ def _line(view: SetView, row: Row) -> dict[str, Any]:
         "minutes": sum(minutes) if minutes else None,
         "trained_images": min(images, default=None),
     }
-    for key in (*(column.key for column in (*QUALITY, *COST)), "psnr_y_behind_best", *_COUNTS):
+    for key in (
+        *(column.key for column in (*QUALITY, *COST)),
+        *(f"{key}_behind_best" for key in _RANKED),
+        *_COUNTS,
+    ):
         line[key] = row.get(key) if finite(row.get(key)) is not None else None
     for name in _INTERVALS:
         line[f"{name}_low"], line[f"{name}_high"] = bounds(row.get(name)) or (None, None)

@@ -20,8 +20,7 @@ from lumiface.comparison.html.formats import (
 from lumiface.comparison.html.published import Published, read_published
 from lumiface.comparison.html.views import (
     COST,
-    PSNR,
-    QUALITY,
+    PLAIN,
     Column,
     Row,
     SetView,
@@ -50,6 +49,8 @@ def to_markdown(report: Mapping[str, Any], views: Sequence[SetView]) -> str:
     if published is not None:
         lines += ["", f"## {notes.PUBLISHED_HEADING}", "", safe(notes.PUBLISHED), ""]
         lines += _published(published, views)
+    if impossible := report.get("impossible"):
+        lines += _definitions(notes.IMPOSSIBLE_HEADING, impossible)
     if trained := _trained(views):
         lines += ["", f"## {notes.TRAINED_HEADING}", "", *trained]
     lines += _definitions(notes.CONVENTIONS_HEADING, report.get("conventions"))
@@ -72,8 +73,9 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1)
 
 def _scores(view: SetView) -> list[str]:
     costs = [column for column in COST if any(finite(row.get(column.key)) is not None for row in view.rows)]
-    headings = ["method", "PSNR-Y dB ↑", "Δ to best, dB"]
-    headings += [_heading(column) for column in QUALITY[1:]] + [_heading(column) for column in costs]
+    main, *others = view.columns
+    headings = ["method", _heading(main), ", ".join(part for part in ("Δ to best", main.unit) if part)]
+    headings += [_heading(column) for column in others] + [_heading(column) for column in costs]
     return table(headings, [_score_row(view, row, costs) for row in view.rows])
 
 
@@ -84,11 +86,12 @@ def _heading(column: Column) -> str:
 
 def _score_row(view: SetView, row: Row, costs: Sequence[Column]) -> list[str]:
     name = safe(row["method"]) + (" †" if view.is_undertrained(row) else "")
-    psnr = f"{_quality(view, row, PSNR)} {format_interval(bounds(row.get('psnr_y_ci')), 2)}".strip()
-    rest = [_quality(view, row, column) for column in QUALITY[1:]]
+    main, *others = view.columns
+    score = f"{_quality(view, row, main)} {format_interval(bounds(row.get(f'{main.key}_ci')), 2)}".strip()
+    rest = [_quality(view, row, column) for column in others]
     return [
         name,
-        psnr,
+        score,
         _delta(view, row),
         *rest,
         *(column.format(finite(row.get(column.key))) for column in costs),
@@ -100,7 +103,7 @@ def _quality(view: SetView, row: Row, column: Column) -> str:
     rank = view.rank(row, column)
     if rank == "best":
         text = f"**{text}**"
-    elif rank == "close" and column is not PSNR:
+    elif rank == "close" and column is not view.main:
         text = f"≈ {text}"
     if column.key == "landmark_px" and (missing := num_without_face(row)):
         text = f"{text} ({missing})"
@@ -108,16 +111,16 @@ def _quality(view: SetView, row: Row, column: Column) -> str:
 
 
 def _delta(view: SetView, row: Row) -> str:
-    rank = view.rank(row, PSNR)
+    rank = view.rank(row, view.main)
     if rank == "best":
         return "best"
-    difference, ends = delta_to_best(row)
+    difference, ends = delta_to_best(row, view.main)
     text = f"{format_signed(difference, 2)} {format_interval(ends, 2, sign=True)}".strip()
     return f"≈ best ({text})" if rank == "close" else text
 
 
 def _published(published: Published, views: Sequence[SetView]) -> list[str]:
-    columns = [(view, column) for view in views for column in QUALITY[:3]]
+    columns = [(view, column) for view in views for column in view.columns if column.key not in PLAIN]
     headings = [safe(name) for name in published.columns]
     headings += [f"here: {safe(view.name)} {column.heading}" for view, column in columns]
     rows: list[list[str]] = []

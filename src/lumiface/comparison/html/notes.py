@@ -13,15 +13,23 @@ PUBLISHED = (
     "Published scores beside the measured ones, for methods that have both. Test images, training data and "
     "budget differ: compare the order of the methods, not the values."
 )
+IMPOSSIBLE_HEADING = "Rows of the paper that cannot be run"
 TRAINED_HEADING = "Training of each method"
 CONVENTIONS_HEADING = "Conventions"
 PROVENANCE_HEADING = "Provenance"
+
+
+SEEDS = (
+    "Rows that were trained with several seeds: the mean over them; intervals are over seeds and images "
+    "(Student's, variances of both added)."
+)
 
 
 def score_notes(view: SetView) -> list[str]:
     """Notes on a set's table; only those that apply to it."""
     notes = [
         "Brackets: 95 % bootstrap intervals over the images; differences to the best are paired by image.",
+        *([SEEDS] if any(row.get("seeds") for row in view.rows) else []),
         "≈: not significantly different from the best (the paired interval includes zero).",
     ]
     if view.trained != view.rows:

@@ -17,10 +17,13 @@ from lumiface.comparison.html.tables import definition_list, published_table, sc
 from lumiface.comparison.html.views import SetView, summary_sentence
 from lumiface.figures.markup import Markup, join, tag
 
-FOREST = "PSNR-Y minus that of the best, paired by image. An interval that includes zero is not significant."
+FOREST = (
+    "Main score minus that of the best, paired by image. An interval that includes zero is not significant."
+)
 FACES = (
-    "One row per face, one column per method, with the PSNR-Y of the face; click to enlarge. Below each "
-    "output: its absolute difference from the ground truth, mean of the channels, in 8-bit levels:"
+    "One row per face, one column per method, with the PSNR-Y of the face where there is a ground truth; "
+    "click to enlarge. Below each output: its absolute difference from the ground truth, mean of the "
+    "channels, in 8-bit levels:"
 )
 DARKNESS = (
     "Mean PSNR-Y (dB) of the images in each range of γ, with 95 % intervals; larger γ is darker. Each panel "
@@ -114,7 +117,9 @@ def _final(report: Mapping[str, Any], views: Sequence[SetView]) -> list[tuple[st
         paper = join(tag("p", notes.PUBLISHED, class_="caption"), table)
     training = training_table(views)
     trained = None if training is None else _wide(training, "training of each method")
+    impossible: Mapping[str, Any] | None = report.get("impossible")
     return [
+        ("impossible", notes.IMPOSSIBLE_HEADING, definition_list(impossible)),
         ("published", notes.PUBLISHED_HEADING, paper),
         ("training", notes.TRAINED_HEADING, trained),
         ("conventions", notes.CONVENTIONS_HEADING, definition_list(report.get("conventions"))),

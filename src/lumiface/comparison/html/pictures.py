@@ -54,7 +54,8 @@ def picture_table(view: SetView) -> Markup | None:
     methods += sorted(available - set(methods))
     headings = [tag("th", "face", scope="col"), tag("th", "input", scope="col", class_="input")]
     headings += [tag("th", tag("span", name), scope="col") for name in methods]
-    headings.append(tag("th", "ground truth", scope="col", class_="target"))
+    if view.faces[0]["target"] is not None:
+        headings.append(tag("th", "ground truth", scope="col", class_="target"))
     rows = [_face_row(view, face, methods, number) for number, face in enumerate(view.faces)]
     caption = tag(
         "caption", f"Faces of {view.name}: input, every method, ground truth", class_="visually-hidden"
@@ -64,24 +65,26 @@ def picture_table(view: SetView) -> Markup | None:
 
 
 def _face_row(view: SetView, face: Face, methods: list[str], number: int) -> Markup:
-    target: Pixels = face["target"]
+    target: Pixels | None = face["target"]
+    shown = face["input"] if target is None else target
     gamma = finite(face.get("gamma"))
     heading = join(
         tag("b", f"{number + 1}"), None if gamma is None else tag("span", f"γ {format_fixed(gamma, 1)}")
     )
     cells = [tag("th", heading, scope="row", title=str(face["name"]))]
-    cells.append(tag("td", _picture(face["input"], target, "input", number), class_="input"))
+    cells.append(tag("td", _picture(face["input"], shown, "input", number), class_="input"))
     for name in methods:
         output: Pixels | None = face["outputs"].get(name)
         cells.append(tag("td", "–" if output is None else _output(view, face, name, output, number)))
-    cells.append(tag("td", _picture(target, target, "ground truth", number), class_="target"))
+    if target is not None:
+        cells.append(tag("td", _picture(target, target, "ground truth", number), class_="target"))
     return tag("tr", *cells)
 
 
 def _output(view: SetView, face: Face, name: str, output: Pixels, number: int) -> Markup:
-    target: Pixels = face["target"]
-    parts = [_picture(output, target, name, number)]
-    if output.shape == target.shape:
+    target: Pixels | None = face["target"]
+    parts = [_picture(output, output if target is None else target, name, number)]
+    if target is not None and output.shape == target.shape:
         source = data_uri(difference_map(output, target), lossless=False)
         parts.append(
             tag("img", src=source, alt=f"difference of {name}", class_="difference", **_size(target))

@@ -19,8 +19,7 @@ from lumiface.comparison.html.formats import (
 from lumiface.comparison.html.published import Published
 from lumiface.comparison.html.views import (
     COST,
-    PSNR,
-    QUALITY,
+    PLAIN,
     Column,
     Row,
     SetView,
@@ -34,9 +33,11 @@ from lumiface.figures.markup import Markup, join, tag
 def score_table(view: SetView) -> Markup:
     """The set's rows; a button in each heading sorts by it, and the best of each column is marked."""
     costs = [column for column in COST if any(finite(row.get(column.key)) is not None for row in view.rows)]
-    headings = [_sorter("method", "", "text"), _heading(PSNR), _plain_heading("95 %", "interval of-mean")]
-    headings += [_sorter("Δ to best", "dB", "descending"), _plain_heading("95 %, paired")]
-    headings += [_heading(column) for column in (*QUALITY[1:], *costs)]
+    main, *others = view.columns
+    headings = [_sorter("method", "", "text"), _heading(main), _plain_heading("95 %", "interval of-mean")]
+    first = "descending" if main.better == "higher" else "ascending"
+    headings += [_sorter("Δ to best", main.unit, first), _plain_heading("95 %, paired")]
+    headings += [_heading(column) for column in (*others, *costs)]
     rows = [_score_row(view, row, costs) for row in view.rows]
     caption = tag("caption", f"Scores on {view.name}", class_="visually-hidden")
     return tag(
@@ -46,16 +47,16 @@ def score_table(view: SetView) -> Markup:
 
 def published_table(published: Published, views: Sequence[SetView]) -> Markup:
     """The published columns first, then the measured ones of every set, under common headings."""
-    compared = QUALITY[:3]
+    compared = [(view, [column for column in view.columns if column.key not in PLAIN]) for view in views]
     others = len(published.columns) - 1
     above = [tag("th", published.columns[0], scope="col", rowspan=2)]
     above.append(tag("th", "published", scope="colgroup", colspan=max(1, others), class_="group"))
     above += [
-        tag("th", f"here, {view.name}", scope="colgroup", colspan=len(compared), class_="group")
-        for view in views
+        tag("th", f"here, {view.name}", scope="colgroup", colspan=len(columns), class_="group")
+        for view, columns in compared
     ]
     below = [tag("th", name, scope="col") for name in published.columns[1:]]
-    below += [tag("th", column.heading, scope="col") for _ in views for column in compared]
+    below += [tag("th", column.heading, scope="col") for _, columns in compared for column in columns]
     rows: list[Markup] = []
     for name, cells in published.rows:
         printed = [
@@ -65,10 +66,10 @@ def published_table(published: Published, views: Sequence[SetView]) -> Markup:
             tag(
                 "td",
                 column.format(published.measured(name, view, column)),
-                class_="first" if column is compared[0] else None,
+                class_="first" if column is columns[0] else None,
             )
-            for view in views
-            for column in compared
+            for view, columns in compared
+            for column in columns
         ]
         kind = None if published.has(name, views) else "absent"
         rows.append(tag("tr", tag("th", name, scope="row"), *printed, *measured, class_=kind))
@@ -145,11 +146,11 @@ def _score_row(view: SetView, row: Row, costs: Sequence[Column]) -> Markup:
     ]
     cells = [tag("th", *name[: 2 if view.is_undertrained(row) else 1], scope="row")]
     cells += [
-        _cell(view, row, PSNR),
-        tag("td", format_interval(bounds(row.get("psnr_y_ci")), 2), class_="interval of-mean"),
+        _cell(view, row, view.main),
+        tag("td", format_interval(bounds(row.get(f"{view.main.key}_ci")), 2), class_="interval of-mean"),
     ]
     cells += _delta_cells(view, row)
-    cells += [_cell(view, row, column) for column in (*QUALITY[1:], *costs)]
+    cells += [_cell(view, row, column) for column in (*view.columns[1:], *costs)]
     kind = "reference" if not row.get("stages") else None
     return tag("tr", *cells, class_=kind)
 
@@ -159,7 +160,7 @@ def _cell(view: SetView, row: Row, column: Column) -> Markup:
     rank = view.rank(row, column)
     text = column.format(value)
     content = tag("strong", text) if rank == "best" else text
-    if rank == "close" and column is not PSNR:
+    if rank == "close" and column is not view.main:
         content = join(tag("abbr", "≈", title="not significantly different from the best"), " ", text)
     if column.key == "landmark_px" and (missing := num_without_face(row)):
         content = join(content, tag("small", f" ({missing})"))
@@ -167,8 +168,8 @@ def _cell(view: SetView, row: Row, column: Column) -> Markup:
 
 
 def _delta_cells(view: SetView, row: Row) -> list[Markup]:
-    rank = view.rank(row, PSNR)
-    difference, ends = delta_to_best(row)
+    rank = view.rank(row, view.main)
+    difference, ends = delta_to_best(row, view.main)
     if rank == "best":
         return [
             tag("td", tag("strong", "best"), data_value=0, class_="best"),

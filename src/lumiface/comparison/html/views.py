@@ -3,8 +3,8 @@
 The best row of a set has the best mean of its trained rows. References (rows without stages) are not ranked,
 unless there are no other rows; the oracle, which knows the true darkening, never is. A method whose paired
 95 % interval to the best includes zero is "close": on these images it does not differ significantly from the
-best. The interval of PSNR is part of the report; those of the other metrics are computed from the scores per
-image, where there are any.
+best. The interval of the main metric is part of the report; those of the other metrics are computed from the
+scores per image, where there are any.
 """
 
 from __future__ import annotations
@@ -36,6 +36,12 @@ class Column:
     is_cost: bool = False
     size: float = 1.0
 
+    def is_better(self, value: float | None, other: float | None) -> bool:
+        """Whether a score is better than another; False where either is missing."""
+        if value is None or other is None:
+            return False
+        return value > other if self.better == "higher" else value < other
+
     def format(self, value: float | None) -> str:
         """In units of `size`; values that would be rounded to zero keep their digits."""
         if value is None:
@@ -53,7 +59,16 @@ QUALITY = (
     Column("ssim_y", "SSIM-Y", "", 4, "higher"),
     Column("lpips_squeeze", "LPIPS", "", 4, "lower"),
     Column("landmark_px", "landmark", "px", 2, "lower"),
+    Column("identity_edgeface", "identity", "", 3, "higher"),
+    Column("niqe", "NIQE", "", 3, "lower"),
+    Column("brisque", "BRISQUE", "", 2, "lower"),
+    Column("fd_squeezenet", "FD", "", 0, "lower"),
 )
+"""All metrics of the benchmarks' tables; a set's table has those that were measured."""
+
+PLAIN = ("landmark_px",)
+"""Metrics that are not set beside a paper's table: pixels of another size."""
+
 COST = (
     Column("params", "params", "M", 2, "lower", is_cost=True, size=1e6),
     Column("gflops", "GFLOPs", "", 1, "lower", is_cost=True),
@@ -86,21 +101,31 @@ class SetView:
         return self.ranks.get((row["method"], column.key), "")
 
     @property
+    def columns(self) -> list[Column]:
+        """The metrics that were measured, in the order of tables; PSNR where none was."""
+        return _measured(self.rows)
+
+    @property
+    def main(self) -> Column:
+        """The metric by which the set is ranked: the first one, PSNR where there is a ground truth."""
+        return self.columns[0]
+
+    @property
     def best(self) -> Row | None:
-        """The row with the best PSNR."""
-        return next((row for row in self.rows if self.rank(row, PSNR) == "best"), None)
+        """The row with the best score of the main metric."""
+        return next((row for row in self.rows if self.rank(row, self.main) == "best"), None)
 
     @property
     def close(self) -> list[Row]:
-        """The rows whose PSNR does not differ significantly from the best."""
-        return [row for row in self.rows if self.rank(row, PSNR) == "close"]
+        """The rows whose main score does not differ significantly from the best."""
+        return [row for row in self.rows if self.rank(row, self.main) == "close"]
 
     @property
     def better_references(self) -> list[Row]:
-        """The references, except the oracle, whose PSNR exceeds that of the best trained row."""
-        top = finite(self.best["psnr_y"]) if self.best is not None else None
+        """The references, except the oracle, whose main score is better than that of the best trained row."""
+        top = None if self.best is None else finite(self.best[self.main.key])
         simple = [row for row in self.rows if not row.get("stages") and row["method"] != ORACLE]
-        return [row for row in simple if top is not None and (finite(row.get("psnr_y")) or 0.0) > top]
+        return [row for row in simple if self.main.is_better(finite(row.get(self.main.key)), top)]
 
     @property
     def trained(self) -> list[Row]:
@@ -134,9 +159,9 @@ def set_views(report: Mapping[str, Any], pictures: Mapping[str, Sequence[Face]])
     return views
 
 
-def delta_to_best(row: Row) -> tuple[float | None, Interval | None]:
-    """The row's PSNR minus the best one, dB, and the paired 95 % interval of that."""
-    behind, ends = finite(row.get("psnr_y_behind_best")), bounds(row.get("psnr_y_behind_best_ci"))
+def delta_to_best(row: Row, main: Column = PSNR) -> tuple[float | None, Interval | None]:
+    """The row's main score minus the best one, and the paired 95 % interval of that."""
+    behind, ends = (finite(row.get(f"{main.key}_behind_best")), bounds(row.get(f"{main.key}_behind_best_ci")))
     return (None if behind is None else -behind), (None if ends is None else (-ends[1], -ends[0]))
 
 
@@ -148,15 +173,18 @@ def num_without_face(row: Row) -> int:
 def summary_sentence(view: SetView) -> str:
     """The set's result in a sentence."""
     best = view.best
+    main = view.main
     if best is None:
-        return "No PSNR was measured."
-    text = f"{best['method']} has the highest PSNR-Y, {format_fixed(finite(best['psnr_y']), 2)} dB"
+        return f"No {main.heading.removesuffix('-Y')} was measured."
+    score = f"{format_fixed(finite(best[main.key]), 2)} {main.unit}".strip()
+    kind = "highest" if main.better == "higher" else "lowest"
+    text = f"{best['method']} has the {kind} {main.heading}, {score}"
     if view.close:
         verb = "does" if len(view.close) == 1 else "do"
         text += f"; {_listed(view.close)} {verb} not differ significantly from it"
     if view.better_references:
         kind = "The reference" if len(view.better_references) == 1 else "The references"
-        text += f". {kind} {_listed(view.better_references)} scored higher"
+        text += f". {kind} {_listed(view.better_references)} scored {main.better}"
     return text + "."
 
 
@@ -171,6 +199,7 @@ def _rank_rows(rows: list[Row], per_image: Mapping[str, Any]) -> dict[tuple[str,
         row for row in rows if row["method"] != ORACLE
     ]
     ranks: dict[tuple[str, str], Rank] = {}
+    main = _measured(rows)[0]
     for column in QUALITY:
         measured = [(value, row) for row in candidates if (value := finite(row.get(column.key))) is not None]
         if not measured:
@@ -180,8 +209,8 @@ def _rank_rows(rows: list[Row], per_image: Mapping[str, Any]) -> dict[tuple[str,
         for value, row in measured:
             if value == top:
                 ranks[row["method"], column.key] = "best"
-            elif column is PSNR:
-                ranks[row["method"], column.key] = _close(bounds(row.get("psnr_y_behind_best_ci")))
+            elif column is main:
+                ranks[row["method"], column.key] = _close(bounds(row.get(f"{main.key}_behind_best_ci")))
             else:
                 own, first = (
                     ScoreAccumulator.from_lists(per_image.get(name)) for name in (row["method"], best)
@@ -190,6 +219,11 @@ def _rank_rows(rows: list[Row], per_image: Mapping[str, Any]) -> dict[tuple[str,
                 interval = None if difference is None else difference.interval
                 ranks[row["method"], column.key] = _close(interval)
     return ranks
+
+
+def _measured(rows: Sequence[Row]) -> list[Column]:
+    found = [c for c in QUALITY if any(finite(row.get(c.key)) is not None for row in rows)]
+    return found or [PSNR]
 
 
 def _close(interval: Interval | None) -> Rank:
