@@ -27,6 +27,9 @@ class Stage(Settings):
     )
     network: dict[str, Any] = Field(default_factory=dict, description="settings that override the preset's")
     recipe: dict[str, Any] = Field(default_factory=dict, description="settings of the losses")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="of a `run`: further settings of its configuration"
+    )
     seed: int | None = Field(default=None, ge=0, description="instead of the budget's")
     seeds: list[int] = Field(
         default_factory=list,

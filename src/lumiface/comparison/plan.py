@@ -187,17 +187,17 @@ def _component_run(stage: Stage, budget: Budget) -> RunConfig:
     base = read_config(path)
     if not isinstance(base, ComponentRun):
         raise SettingError(f"{path} trains a method on pairs; name it under method")
-    component = find_spec(base.component)[0].name
-    overrides: dict[str, Any] = {
-        **budget.components.get(component, {}),
+    budgeted = budget.components.get(find_spec(base.component)[0].name, {})
+    settings: dict[str, Any] = {
+        **base.model_dump(exclude_unset=True),
+        **budgeted,
+        **stage.settings,
         "network": base.network | stage.network,
-        "recipe": base.recipe | budget.components.get(component, {}).get("recipe", {}) | stage.recipe,
+        "recipe": base.recipe | budgeted.get("recipe", {}) | stage.recipe,
     }
     if stage.seed is not None:
-        overrides["seed"] = stage.seed
-    run = read_config(path, overrides)
-    assert isinstance(run, ComponentRun)
-    return run
+        settings["seed"] = stage.seed
+    return validate(type(base), settings, str(path))
 
 
 def _run_folder(folder: Path, name: str, task: PairTask, run: RunConfig) -> Path:
