@@ -8,7 +8,6 @@ import torch
 from pydantic import BaseModel
 
 from lumiface.degradations.tasks import ENLARGING, SAME_SIZE
-from lumiface.methods.base_recipe import L1Recipe, L1RecipeConfig
 from lumiface.methods.baselines import sci, zero_dce
 from lumiface.methods.baselines.bicubic import Bicubic, BicubicConfig
 from lumiface.methods.baselines.classical import (
@@ -33,42 +32,19 @@ from lumiface.methods.baselines.zero_dce import (
     ZeroDCERecipe,
     ZeroDCERecipeConfig,
 )
+from lumiface.registry.retrained import retrained
+from lumiface.registry.rivals import LIGHT
 from lumiface.registry.spec import FLOATS, Capabilities, Spec
 
-
-def _retrained(
-    name: str, title: str, source: str, network: Any, config: type[BaseModel], **facts: Any
-) -> Spec:
-    """A baseline that is trained here.
-
-    Their own papers train with the mean absolute difference, or something close to it; here all do, so that
-    a table compares networks.
-    """
-    known: dict[str, Any] = {"tasks": ENLARGING, "tiling": False, "aligned_face": False} | facts
-    can = Capabilities(min_size=1, dtypes=FLOATS, **known)
-    return Spec(
-        name,
-        "baseline",
-        title,
-        network,
-        config,
-        L1Recipe,
-        L1RecipeConfig,
-        {name: {}},
-        capabilities=can,
-        source=source,
-    )
-
-
 RETRAINED = (
-    _retrained(
+    retrained(
         "edsr",
         "EDSR, baseline: residual blocks without batch norm",
         "Lim et al.: Enhanced Deep Residual Networks for Single Image Super-Resolution (CVPRW 2017)",
         EDSR,
         EDSRConfig,
     ),
-    _retrained(
+    retrained(
         "sparnet",
         "SPARNet: spatial attention for face super-resolution",
         "Chen et al.: Learning Spatial Attention for Face Super-Resolution (TIP 2021)",
@@ -76,7 +52,7 @@ RETRAINED = (
         SPARNetConfig,
         aligned_face=True,
     ),
-    _retrained(
+    retrained(
         "ctcnet",
         "CTCNet: convolutions and transformers together, for faces",
         "Gao et al.: A CNN-Transformer Cooperation Network for Face Image Super-Resolution (TIP 2023)",
@@ -84,28 +60,28 @@ RETRAINED = (
         CTCNetConfig,
         aligned_face=True,
     ),
-    _retrained(
+    retrained(
         "swinir",
         "SwinIR, lightweight: shifted-window attention",
         "Liang et al.: SwinIR: Image Restoration Using Swin Transformer (ICCVW 2021)",
         SwinIR,
         SwinIRConfig,
     ),
-    _retrained(
+    retrained(
         "omnisr",
         "Omni-SR: attention over space and channels at once",
         "Wang et al.: Omni Aggregation Networks for Lightweight Image Super-Resolution (CVPR 2023)",
         OmniSR,
         OmniSRConfig,
     ),
-    _retrained(
+    retrained(
         "lsr",
         "LSR: super-resolution by lightening back-projection",
         "Lightening super-resolution deep network for low-light image enhancement",
         LSR,
         LSRConfig,
     ),
-    _retrained(
+    retrained(
         "dln",
         "DLN: low-light enhancement by lightening back-projection",
         "Wang et al.: Lightening Network for Low-Light Image Enhancement (TIP 2020)",
@@ -194,4 +170,4 @@ CLASSICAL = (
     ),
 )
 
-BASELINES = (*RETRAINED, *UNPAIRED, *CLASSICAL)
+BASELINES = (*RETRAINED, *UNPAIRED, *CLASSICAL, *LIGHT)

@@ -1,0 +1,1 @@
+"""Baselines of blind face restoration: the rivals of fusion_bfr; one per file."""
