@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from helpers import rand
+from lumiface.blocks.diffusion import NoiseSchedule
 from lumiface.geometry.camera import camera_angles, orbit_camera
 from lumiface.methods.prior3d import prior as prior_module
 from lumiface.methods.prior3d.denoiser import (
@@ -15,7 +16,6 @@ from lumiface.methods.prior3d.denoiser import (
     DenoiserConfig,
     time_embedding,
 )
-from lumiface.methods.prior3d.diffusion import NoiseSchedule
 from lumiface.methods.prior3d.plane_normalizer import TriplaneNormalizer
 from lumiface.methods.prior3d.prior import Prior, PriorConfig, orthonormalize_camera
 from lumiface.methods.prior3d.render import RenderConfig

@@ -8,13 +8,12 @@ from typing import Any
 from lumiface.core.errors import SettingError
 
 
-def load_architecture(method: str, architecture: str, name: str) -> Any:
+def load_architecture(method: str, architecture: str) -> Any:
     """The class of a network of spandrel.
 
     Args:
         method: who asks for it, for the message.
-        architecture: the folder in `spandrel.architectures`.
-        name: of the class.
+        architecture: the name of the class, and of its folder in `spandrel.architectures`.
 
     Raises:
         SettingError: the package is not installed.
@@ -23,4 +22,4 @@ def load_architecture(method: str, architecture: str, name: str) -> Any:
         module = import_module(f"spandrel.architectures.{architecture}")
     except ImportError as error:
         raise SettingError(f"{method} needs spandrel: pip install 'lumiface[peers]'") from error
-    return getattr(module, name)
+    return getattr(module, architecture)

@@ -21,8 +21,10 @@ from lumiface.methods.baselines.classical import (
 from lumiface.methods.baselines.ctcnet import CTCNet, CTCNetConfig
 from lumiface.methods.baselines.dln import DLN, DLNConfig
 from lumiface.methods.baselines.edsr import EDSR, EDSRConfig
+from lumiface.methods.baselines.esrgan import ESRGAN, ESRGANConfig
 from lumiface.methods.baselines.lsr import LSR, LSRConfig
 from lumiface.methods.baselines.omnisr import OmniSR, OmniSRConfig
+from lumiface.methods.baselines.realesrgan import RealESRGAN, RealESRGANConfig
 from lumiface.methods.baselines.sci import SCI, SCIConfig, SCIRecipe, SCIRecipeConfig
 from lumiface.methods.baselines.sparnet import SPARNet, SPARNetConfig
 from lumiface.methods.baselines.swinir import SwinIR, SwinIRConfig
@@ -33,7 +35,7 @@ from lumiface.methods.baselines.zero_dce import (
     ZeroDCERecipeConfig,
 )
 from lumiface.registry.retrained import retrained
-from lumiface.registry.rivals import LIGHT
+from lumiface.registry.rivals import BLIND, LIGHT
 from lumiface.registry.spec import FLOATS, Capabilities, Spec
 
 RETRAINED = (
@@ -88,6 +90,23 @@ RETRAINED = (
         DLN,
         DLNConfig,
         tasks=SAME_SIZE,
+    ),
+    retrained(
+        "esrgan",
+        "ESRGAN's network: dense blocks within residual blocks",
+        "Wang et al.: ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks (ECCVW 2018)",
+        ESRGAN,
+        ESRGANConfig,
+        tiling=True,
+    ),
+    retrained(
+        "realesrgan",
+        "Real-ESRGAN's compact network: plain convolutions at low resolution",
+        "Wang et al.: Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data "
+        "(ICCVW 2021)",
+        RealESRGAN,
+        RealESRGANConfig,
+        tiling=True,
     ),
 )
 
@@ -170,4 +189,4 @@ CLASSICAL = (
     ),
 )
 
-BASELINES = (*RETRAINED, *UNPAIRED, *CLASSICAL, *LIGHT)
+BASELINES = (*RETRAINED, *UNPAIRED, *CLASSICAL, *LIGHT, *BLIND)

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from lumiface.blocks.diffusion import NoiseSchedule
 from lumiface.blocks.residual import ResidualBlock, group_norm
 from lumiface.core.settings import Settings
 from lumiface.geometry.camera import CAMERA_LENGTH
-from lumiface.methods.prior3d.diffusion import NoiseSchedule
 
 
 class DenoiserConfig(Settings):

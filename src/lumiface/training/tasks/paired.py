@@ -22,6 +22,7 @@ from lumiface.training.config import TrainConfig, network_scale, scale_factor
 from lumiface.training.context import TaskContext
 from lumiface.training.sampler import BatchSampler
 from lumiface.training.task import LossTerms, TrainState
+from lumiface.training.tasks.adversarial import frozen
 from lumiface.training.tasks.example import Example
 from lumiface.training.tasks.pair_validation import PairValidation
 
@@ -49,6 +50,9 @@ class PairedTask:
         self.scale = scale_factor(config, network_scale(config, network_config))
         if context.init_from is not None:
             init_from_checkpoint(self.network, config.method, context.init_from)
+        # A recipe with a discriminator is trained against it in alternating steps.
+        build_discriminator = getattr(self.recipe, "build_discriminator", None)
+        self.discriminator: nn.Module | None = None if build_discriminator is None else build_discriminator()
         self.teacher = None if config.teacher is None else self._load_teacher(config.teacher, context)
         self.autocast = context.autocast_on_gpu
         self.lpips = self._frozen(LPIPS("squeeze"), context) if config.lpips else None
@@ -86,7 +90,9 @@ class PairedTask:
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        return {"network": self.network}
+        if self.discriminator is None:
+            return {"network": self.network}
+        return {"network": self.network, "discriminator": self.discriminator}
 
     @property
     def model_config(self) -> BaseModel:
@@ -95,7 +101,8 @@ class PairedTask:
 
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
         parameters = self.networks[name].parameters()
-        return torch.optim.Adam(parameters, lr=self.config.lr, fused=device.type == "cuda")
+        betas: tuple[float, float] = getattr(self.recipe, "betas", (0.9, 0.999))
+        return torch.optim.Adam(parameters, lr=self.config.lr, betas=betas, fused=device.type == "cuda")
 
     def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
         high, boxes, generator = self.sampler(step, state.progress)
@@ -116,7 +123,27 @@ class PairedTask:
                 terms["lpips"] = self.config.lpips * self.lpips(*seen).mean()
             if self.identity is not None:
                 terms["identity"] = self.config.identity * self.identity(output, target)
-        yield LossTerms("network", terms, len(high))
+        if self.discriminator is None:
+            yield LossTerms("network", terms, len(high))
+            return
+        yield from self._adversarial_steps(state, step, terms, output, target)
+
+    def _adversarial_steps(
+        self, state: TrainState, step: int, terms: dict[str, Tensor], output: Tensor, target: Tensor
+    ) -> Iterator[LossTerms]:
+        """The network's step with its adversarial terms, then the discriminator's.
+
+        Both see bright pictures of other faces: no result is compared with its own target.
+        """
+        if len(target) < 2:
+            raise SettingError(f"batch: {self.method} needs two faces or more in each process")
+        bright, discriminator = target.roll(1, dims=0), state.models["discriminator"]
+        rng = StepRandom(self.config.seed, step, 3).rng
+        with frozen(self.discriminator):
+            terms = terms | self.recipe.generator_terms(discriminator, output, bright, rng)
+        yield LossTerms("network", terms, len(target))
+        own_terms = self.recipe.discriminator_terms(discriminator, output.detach(), bright, rng)
+        yield LossTerms("discriminator", own_terms, len(target))
 
     def _crop(
         self, step: int, side: int, low: Tensor, target: Tensor, boxes: Tensor

@@ -6,7 +6,7 @@ space is written here from the paper's formulas. Weights are initialised randoml
 loaded.
 
 Exact: order of the layers, lightweight cross-attention, the colour space with its trained density k.
-Deviations: 16 channels instead of 36; the block `I_LCA5`, whose output the authors' code drops, is left out;
+Deviations: 12 channels instead of 36; the block `I_LCA5`, whose output the authors' code drops, is left out;
 trained with the mean absolute difference alone; the inverse transform passes no gradient at exact grey, where
 the authors' square root has an infinite one.
 """
@@ -20,8 +20,8 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from lumiface.blocks.padding import pad_to_multiple
 from lumiface.blocks.peers import load_architecture
+from lumiface.blocks.sizes import pad_to_multiple
 from lumiface.core.settings import Settings
 
 EPS = 1e-8
@@ -33,7 +33,7 @@ class HVICIDNetConfig(Settings):
     """The configuration of an HVI-CIDNet; stored in every checkpoint."""
 
     channels: int = Field(
-        default=16, ge=8, description="channels at full size, a multiple of 4; 2 and 4 times as many below "
+        default=12, ge=8, description="channels at full size, a multiple of 4; 2 and 4 times as many below "
         "(paper 36)"
     )  # fmt: skip
     scale: Literal[1] = Field(default=1, description="the image keeps its size")
@@ -113,7 +113,7 @@ class HVICIDNet(nn.Module):
         super().__init__()
         self.config = config
         channels = config.channels
-        self.body: Any = load_architecture("hvi-cidnet", "HVICIDNet", "HVICIDNet")(
+        self.body: Any = load_architecture("hvi-cidnet", "HVICIDNet")(
             channels=[channels, channels, 2 * channels, 4 * channels], heads=[1, 2, 4, 8], norm=False
         )
         self.body.I_LCA5 = _First()

@@ -22,8 +22,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.layer_norm import LayerNorm2d
-from lumiface.blocks.padding import pad_to_multiple
 from lumiface.blocks.peers import load_architecture
+from lumiface.blocks.sizes import pad_to_multiple
 from lumiface.core.settings import Settings
 
 EPS = 1e-6
@@ -53,7 +53,7 @@ class NAFNet(nn.Module):
     def __init__(self, config: NAFNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.body: Any = load_architecture("nafnet", "NAFNet", "NAFNet")(
+        self.body: Any = load_architecture("nafnet", "NAFNet")(
             width=config.channels,
             middle_blk_num=config.middle_blocks,
             enc_blk_nums=list(config.encoder_blocks),

@@ -4,9 +4,9 @@ Cai, Bian, Lin, Wang, Timofte, Zhang: "Retinexformer: One-stage Retinex-based Tr
 Enhancement" (ICCV 2023), §3. The network is spandrel's (the package, MIT), which is the authors' own; this
 file adapts it to our interface. Weights are initialised randomly: nothing pretrained is loaded.
 
-Exact: one stage; the light's estimator; attention among channels, multiplied by features of the light; the
-numbers of blocks 1, 2, 2 of the published LOL network.
-Deviations: 16 channels instead of 40; replicate instead of reflection padding.
+Exact: one stage; the light's estimator; attention among channels, multiplied by features of the light.
+Deviations: 8 channels instead of 40, one block per scale instead of 1, 2 and 2; replicate
+instead of reflection padding.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from lumiface.blocks.padding import pad_to_multiple
 from lumiface.blocks.peers import load_architecture
+from lumiface.blocks.sizes import pad_to_multiple
 from lumiface.core.settings import Settings
 
 MULTIPLE = 4
@@ -27,10 +27,10 @@ MULTIPLE = 4
 class RetinexFormerConfig(Settings):
     """The configuration of a RetinexFormer; stored in every checkpoint."""
 
-    channels: int = Field(default=16, ge=4, description="channels at full size, a multiple of 4 (paper 40)")
+    channels: int = Field(default=8, ge=4, description="channels at full size, a multiple of 4 (paper 40)")
     stages: int = Field(default=1, ge=1, description="networks one after another (paper 1)")
     blocks: tuple[int, int, int] = Field(
-        default=(1, 2, 2), description="attention blocks at full, half and quarter size (paper 1, 2, 2)"
+        default=(1, 1, 1), description="attention blocks at full, half and quarter size (paper 1, 2, 2)"
     )
     scale: Literal[1] = Field(default=1, description="the image keeps its size")
 
@@ -54,7 +54,7 @@ class RetinexFormer(nn.Module):
     def __init__(self, config: RetinexFormerConfig) -> None:
         super().__init__()
         self.config = config
-        self.body: Any = load_architecture("retinexformer", "RetinexFormer", "RetinexFormer")(
+        self.body: Any = load_architecture("retinexformer", "RetinexFormer")(
             n_feat=config.channels, stage=config.stages, num_blocks=list(config.blocks)
         )
 

@@ -1,4 +1,4 @@
-"""Forward and reverse diffusion (§2, equations 1-4).
+"""Forward and reverse diffusion (prior3d, §2, equations 1-4).
 
 x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, and back from x_T ~ N(0, I) with a network's estimate of x_0, and thus of ε: by
 DDPM's ancestral sampling (equation 4), or by DDIM (Song, Meng, Ermon 2021), deterministic and in few steps.
@@ -67,20 +67,29 @@ class NoiseSchedule:
                 x = x + math.sqrt(1.0 - alpha) * noise.to(x.device)
         return x
 
-    def ddim(self, estimate: Estimate, start: Tensor, steps: int, clip: float | None = None) -> Tensor:
+    def ddim(
+        self,
+        estimate: Estimate,
+        start: Tensor,
+        steps: int,
+        clip: float | None = None,
+        *,
+        first: int | None = None,
+    ) -> Tensor:
         """Sample in few steps from x_T, deterministically.
 
         Args:
             estimate: the conditioned network.
-            start: x_T (B, C, H, W).
+            start: x_T (B, C, H, W), or x_first.
             steps: number of network evaluations, evenly spaced in t.
             clip: estimates of x_0 are clamped to ±clip, since those of the first steps may be too large.
+            first: the t of `start`, where it is not T.
 
         Source:
             Song, Meng, Ermon 2021, "Denoising Diffusion Implicit Models", equation 12 with σ = 0.
         """
         x = start
-        timesteps = torch.linspace(len(self), 0, steps + 1).round().long().tolist()
+        timesteps = torch.linspace(first or len(self), 0, steps + 1).round().long().tolist()
         for t, next_t in itertools.pairwise(timesteps):
             t_batch = _timesteps(x, t)
             clean = estimate(x, t_batch)

@@ -1,4 +1,4 @@
-"""Pictures of any size for networks that halve the size several times."""
+"""Pictures of any size for networks that halve the size several times, or work at one size."""
 
 from __future__ import annotations
 
@@ -15,3 +15,10 @@ def pad_to_multiple(picture: Tensor, multiple: int) -> Tensor:
     if height % multiple == 0 and width % multiple == 0:
         return picture
     return F.pad(picture, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def resize_bilinear(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, C, H, W) -> (B, C, *size), bilinear with antialiasing; unchanged where it has that size."""
+    if picture.shape[-2:] == size:
+        return picture
+    return F.interpolate(picture, size=size, mode="bilinear", align_corners=False, antialias=True)
