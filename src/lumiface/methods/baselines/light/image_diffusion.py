@@ -2,8 +2,8 @@
 
 Written from Ho, Jain, Abbeel: "Denoising Diffusion Probabilistic Models" (NeurIPS 2020), Saharia et al.:
 "Image Super-Resolution via Iterative Refinement" (TPAMI 2022; the condition is concatenated) and Song, Meng,
-Ermon: "Denoising Diffusion Implicit Models" (ICLR 2021; few steps). prior3d's Table 1 has RDDM (Liu et al., CVPR
-2024) and IC-FSRDENet, networks of this class that are larger.
+Ermon: "Denoising Diffusion Implicit Models" (ICLR 2021; few steps). prior3d's Table 1 has RDDM (Liu et al.,
+CVPR 2024) and IC-FSRDENet, networks of this class that are larger.
 
 Exact: forward process, concatenated condition, deterministic sampler.
 Deviations from RDDM: noise is added to the bright picture alone, not to a mixture of it and the residual; the
