@@ -91,6 +91,9 @@ class Table(Settings):
     references: bool = Field(default=True, description="add the protocol's reference rows")
     figure_faces: int = Field(default=6, ge=0, description="faces per set in the report's picture grids")
     rows: dict[str, list[Stage]] = Field(description="row's name -> its one or two stages, in order")
+    against: str | None = Field(
+        default=None, description="row from which every other's difference is reported, metric by metric"
+    )
     impossible: dict[str, str] = Field(
         default_factory=dict, description="the paper's rows that cannot be run -> the reason"
     )
@@ -125,6 +128,12 @@ class Table(Settings):
             ]
             for name, stages in rows.items()
         }
+
+    @model_validator(mode="after")
+    def _against_a_row(self) -> Self:
+        if self.against is not None and self.against not in self.rows:
+            raise ValueError(f"against: no row is called {self.against}")
+        return self
 
     @field_validator("rows")
     @classmethod

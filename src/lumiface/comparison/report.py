@@ -1,15 +1,12 @@
-"""From stored scores to one report: rows with intervals and costs, and the faces of its figures."""
+"""From stored scores to one report: rows with intervals and costs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Any
 
-import torch
-
-from lumiface.comparison.config import Budget, Table, TestSet
+from lumiface.comparison.config import Budget, Table
 from lumiface.comparison.plan import PlannedRow
 from lumiface.comparison.scores import (
     COST,
@@ -20,16 +17,13 @@ from lumiface.comparison.scores import (
     references_row,
     set_name,
 )
-from lumiface.comparison.seeds import seeded_difference, seeded_mean
+from lumiface.comparison.seeds import decide, seeded_difference, seeded_mean
 from lumiface.comparison.workers import Workers
-from lumiface.data.faults import Faults
 from lumiface.evaluation.benchmark import conventions
 from lumiface.evaluation.bootstrap import Values
 from lumiface.evaluation.metric_suite import METRICS
-from lumiface.evaluation.protocols import BENCHMARKS, BenchmarkName, Case, open_benchmark
+from lumiface.evaluation.protocols import BENCHMARKS, BenchmarkName
 from lumiface.evaluation.reference_rows import ORACLE
-from lumiface.imaging.quantize import from_uint8, to_uint8
-from lumiface.registry import load_model
 
 COST_CONVENTIONS = {
     "params": "number of parameters of all stages",
@@ -72,7 +66,10 @@ def build_report(
         best = _best(grouped, rows)
         for method, scores in grouped.items():
             own = [row for row in rows if row.group == method]
-            report_rows.append(_row(method, name, own, scores, best, table.seed))
+            found = _row(method, name, own, scores, best, table.seed)
+            if table.against in grouped and method != table.against:
+                found["against"] = _differences(scores, grouped[table.against], table.seed)
+            report_rows.append(found)
         per_image[name] = {
             method: {"names": scores.names, "gamma": scores.gammas, **scores.per_image}
             for method, scores in ((method, scores[0]) for method, scores in grouped.items())
@@ -95,57 +92,6 @@ def build_report(
         "published": table.published,
         "impossible": table.impossible,
     }
-
-
-def figure_faces(
-    table: Table, rows: Sequence[PlannedRow], workers: Workers
-) -> dict[str, list[dict[str, Any]]]:
-    """A few faces of each set, from the brightest to the darkest, with every row's output.
-
-    Returns:
-        set -> faces, each with name, gamma, input (h, w, 3), target (H, W, 3) and outputs, all uint8.
-    """
-    faces: dict[str, list[dict[str, Any]]] = {}
-    for test_set in table.sets:
-        faces[set_name(test_set.source)] = [
-            {
-                "name": case.name,
-                "gamma": case.parameters.get("gamma"),
-                "input": case.input,
-                "target": case.target,
-                "outputs": {},
-            }
-            for case in _select_cases(table, test_set, workers.data_root)
-        ]
-    for row in rows:
-        if not row.is_trained or row.name != row.group:  # its weights were deleted; or another seed
-            continue
-        network = load_model(row.model, workers.device)
-        for set_faces in faces.values():
-            for face in set_faces:
-                inputs = from_uint8(face["input"].copy()).to(workers.device)
-                with torch.inference_mode():
-                    output = network(inputs)
-                face["outputs"][row.name] = to_uint8(output.float().cpu())[0].permute(1, 2, 0).numpy()
-    return faces
-
-
-def _select_cases(table: Table, test_set: TestSet, data_root: str) -> list[Case]:
-    """`figure_faces` pictures at equal steps through the first hundred, sorted by darkness."""
-    if table.figure_faces == 0:
-        return []
-    benchmark = open_benchmark(
-        test_set.protocol or table.protocol,
-        test_set.source.format(data=data_root),
-        hr_size=table.hr_size,
-        scale=table.scale,
-        seed=table.seed,
-        limit=min(100, table.limit or 100),
-        faults=Faults(),
-    )
-    step = max(1, (benchmark.count or 100) // table.figure_faces)
-    cases = list(islice(benchmark.cases, 0, step * table.figure_faces, step))
-    return sorted(cases, key=lambda case: case.parameters.get("gamma", 0.0))
 
 
 def _measured_on(table: Table, rows: Sequence[PlannedRow], source: str) -> dict[str, Measured]:
@@ -230,6 +176,21 @@ def _seeded(scores: list[Measured]) -> dict[str, Any]:
             found[metric] = None if None in means else sum(means) / len(means)
         elif (mean := seeded_mean(_values(scores, metric))) is not None:
             found |= {metric: mean.value, f"{metric}_ci": mean.interval}
+    return found
+
+
+def _differences(scores: list[Measured], first: list[Measured], seed: int) -> dict[str, Any]:
+    """Metric -> this row minus another, its interval, and what the interval says where there are seeds."""
+    found: dict[str, Any] = {}
+    for metric in (name for name in scores[0].metrics if METRICS[name].kind != "set"):
+        if len(scores) > 1 and len(first) > 1:
+            difference = seeded_difference(_values(scores, metric), _values(first, metric))
+            decided = decide(difference)
+        else:
+            difference = scores[0].accumulator(seed).difference(metric, first[0].accumulator(seed))
+            decided = "one seed"
+        if difference is not None:
+            found[metric] = {"difference": difference.value, "ci": difference.interval, "decided": decided}
     return found
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lumiface.comparison.config import Budget, Table
+from lumiface.comparison.faces import figure_faces
 from lumiface.comparison.plan import plan_rows, planned_runs
-from lumiface.comparison.report import build_report, figure_faces
+from lumiface.comparison.report import build_report
 from lumiface.comparison.scores import is_measured, measure_costs, measure_missing, write_stages
 from lumiface.comparison.workers import Workers, train_missing
 
