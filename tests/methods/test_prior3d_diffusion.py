@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from helpers import rand
-from lumiface.blocks.diffusion import NoiseSchedule
+from lumiface.blocks.diffusion import NoiseSchedule, Predicts
 from lumiface.geometry.camera import camera_angles, orbit_camera
 from lumiface.methods.prior3d import prior as prior_module
 from lumiface.methods.prior3d.denoiser import (
@@ -18,6 +20,7 @@ from lumiface.methods.prior3d.denoiser import (
 )
 from lumiface.methods.prior3d.plane_normalizer import TriplaneNormalizer
 from lumiface.methods.prior3d.prior import Prior, PriorConfig, orthonormalize_camera
+from lumiface.methods.prior3d.prior_recipe import PriorRecipe, PriorRecipeConfig
 from lumiface.methods.prior3d.render import RenderConfig
 from lumiface.methods.prior3d.triplane import TriPlaneConfig
 
@@ -46,23 +49,103 @@ def test_noise_from_inverts_add_noise() -> None:
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
-def test_sampling_recovers_a_known_distribution(sampler: str) -> None:
+@pytest.mark.parametrize("predicts", ["clean", "noise"])
+def test_sampling_recovers_a_known_distribution(sampler: str, predicts: Predicts) -> None:
     # x_0 ~ N(2, 0.5²): the optimal estimate is linear in x_t; sampling must give N(2, 0.5²).
     schedule = NoiseSchedule(200)
 
     def estimate(x: Tensor, t: Tensor) -> Tensor:
         bar = schedule.alpha_bar[t - 1].float()[:, None, None, None]
+        if predicts == "noise":
+            return (1 - bar).sqrt() * (x - 2.0 * bar.sqrt()) / (0.25 * bar + 1 - bar)
         return 2.0 + 0.25 * bar.sqrt() * (x - 2.0 * bar.sqrt()) / (0.25 * bar + 1 - bar)
 
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(20_000, 1, 1, 1, generator=generator)
     if sampler == "ddpm":
-        samples = schedule.ddpm(estimate, start, generator)
+        samples = schedule.ddpm(estimate, start, generator, predicts=predicts)
     else:
-        samples = schedule.ddim(estimate, start, 50)
-        assert torch.equal(samples, schedule.ddim(estimate, start, 50))
+        samples = schedule.ddim(estimate, start, 50, predicts=predicts)
+        assert torch.equal(samples, schedule.ddim(estimate, start, 50, predicts=predicts))
     assert samples.mean().item() == pytest.approx(2.0, abs=0.02)
     assert samples.std().item() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("clip", [None, 6.0])
+def test_the_exact_noise_leads_back_to_x_0(clip: float | None) -> None:
+    # An oracle knows x_0 and returns the noise in x_t, at the paper's T = 1000.
+    schedule, clean = NoiseSchedule(1000), torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+
+    def noise(x: Tensor, t: Tensor) -> Tensor:
+        return schedule.noise_from(x.double(), clean.double(), t)
+
+    start = torch.randn(clean.shape, generator=torch.Generator().manual_seed(2)).double()
+    sampled = schedule.ddpm(noise, start, torch.Generator().manual_seed(3), predicts="noise", clip=clip)
+    torch.testing.assert_close(sampled.float(), clean, atol=1e-5, rtol=0)
+    sampled = schedule.ddim(noise, start, 7, clip, predicts="noise")
+    torch.testing.assert_close(sampled.float(), clean, atol=1e-5, rtol=0)
+
+
+def test_predictions_of_noise_and_of_x_0_sample_the_same() -> None:
+    schedule, start = NoiseSchedule(60), torch.randn(2, 3, 4, 4).double()
+
+    def clean(x: Tensor, t: Tensor) -> Tensor:
+        return torch.tanh(x + t[:, None, None, None] / 60)
+
+    def noise(x: Tensor, t: Tensor) -> Tensor:
+        return schedule.noise_from(x, clean(x, t), t)
+
+    one = schedule.ddpm(clean, start, torch.Generator().manual_seed(0))
+    other = schedule.ddpm(noise, start, torch.Generator().manual_seed(0), predicts="noise")
+    torch.testing.assert_close(one, other, atol=1e-8, rtol=0)
+    for clip in (None, 0.5):
+        other = schedule.ddim(noise, start, 9, clip, predicts="noise")
+        torch.testing.assert_close(schedule.ddim(clean, start, 9, clip), other, atol=1e-8, rtol=0)
+
+
+def test_the_loss_of_a_noise_predictor_is_equation_6() -> None:
+    torch.manual_seed(0)
+    prior = small_prior(denoiser=SMALL.model_dump() | {"predicts": "noise"})
+    planes, camera = torch.randn(2, 3, 4, 16, 16), orbit_camera(30 * torch.rand(2, 3))
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def oracle(noisy: Tensor, image: Tensor, t: Tensor) -> Tensor:
+        noise = prior.denoiser.schedule.noise_from(noisy, prior.normalizer.normalise(planes, camera), t)
+        seen.append((noise, t))
+        return noise + error
+
+    for weighting in ("none", "deviation"):
+        recipe = PriorRecipe(PriorRecipeConfig.model_validate({"weighting": weighting}), 0)
+        error = torch.linspace(0.0, 1.0, 37)[None, :, None, None]
+        terms = recipe(prior, oracle, rand(2, 3, 32, 32), planes, camera, torch.Generator().manual_seed(0))  # pyright: ignore[reportArgumentType]
+        plain = error.square().mean()
+        weighted = (prior.normalizer.importance() * error.flatten().square()).sum()
+        expected = plain if weighting == "none" else weighted
+        assert terms["noise"].item() == pytest.approx(expected.item(), rel=1e-3)
+    assert not torch.isclose(plain, weighted, rtol=0.05)
+    # The noise of all steps is N(0, 1), and t covers 1 ... T.
+    assert torch.cat([noise for noise, _ in seen]).std().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_all_channels_are_kept_as_they_are() -> None:
+    torch.manual_seed(0)
+    planes = torch.randn(5, 3, 4, 16, 16) * torch.arange(1.0, 13.0).reshape(1, 3, 4, 1, 1)
+    camera = orbit_camera(20 * torch.randn(5, 3))
+    normalizer = TriplaneNormalizer(4, 16, 12)
+    normalizer.calibrate(planes, camera)
+    assert torch.equal(normalizer.basis, torch.eye(12))
+    clean = normalizer.normalise(planes, camera)
+    flat = planes.flatten(1, 2)
+    torch.testing.assert_close(clean[:, :12], (flat - flat.mean(dim=0)) / normalizer.std[:, None, None])
+    assert clean[:, :12].square().mean(dim=(0, 2, 3)).sub(1.0).abs().max() < 1e-4
+    torch.testing.assert_close(normalizer.denormalise(clean)[0], planes, atol=1e-4, rtol=1e-4)
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match="the planes have 12 channels"):
+        small_prior(denoiser=SMALL.model_dump() | {"components": 13})
+    with pytest.raises(ValueError, match="a regression has no noise to predict"):
+        small_prior(denoiser=SMALL.model_dump() | {"predicts": "noise"}, estimator="regression")
 
 
 def test_the_denoiser_accepts_any_image_size() -> None:
@@ -100,24 +183,25 @@ def test_normalisation_is_inverted() -> None:
     torch.manual_seed(0)
     planes = torch.randn(5, 3, 4, 16, 16) * torch.arange(1.0, 13.0).reshape(1, 3, 4, 1, 1)
     camera = orbit_camera(20 * torch.randn(5, 3))
-    normalizer = TriplaneNormalizer(4, 16, 12)
+    planes[:, 0, 0] = planes[:, 0, 1]  # eleven components hold all twelve channels
+    normalizer = TriplaneNormalizer(4, 16, 11)
     normalizer.calibrate(planes, camera)
     clean = normalizer.normalise(planes, camera)
-    assert clean.shape == (5, 12 + 25, 16, 16)
-    assert clean[:, :12].mean(dim=0).abs().max() < 1e-4
-    products = torch.einsum("bkyx,blyx->kl", clean[:, :12], clean[:, :12]) / (5 * 16 * 16)
-    torch.testing.assert_close(products, torch.eye(12), atol=1e-3, rtol=0)
+    assert clean.shape == (5, 11 + 25, 16, 16)
+    assert clean[:, :11].mean(dim=0).abs().max() < 1e-4
+    products = torch.einsum("bkyx,blyx->kl", clean[:, :11], clean[:, :11]) / (5 * 16 * 16)
+    torch.testing.assert_close(products, torch.eye(11), atol=1e-3, rtol=0)
     restored_planes, restored_camera = normalizer.denormalise(clean)
     torch.testing.assert_close(restored_planes, planes, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(restored_camera, camera, atol=1e-5, rtol=1e-4)
     # Weights decrease with the variance; constant entries (the intrinsics) have weight 0.
     importance = normalizer.importance()
     assert importance.sum().item() == pytest.approx(1.0, abs=1e-5)
-    assert (importance[:12].diff() <= 0).all()
-    assert importance[12 + 16 :].sum() == 0
+    assert (importance[:11].diff() <= 0).all()
+    assert importance[11 + 16 :].sum() == 0
     # ... and their predictions are ignored.
     wrong = clean.clone()
-    wrong[:, 12 + 16 :] += 0.5
+    wrong[:, 11 + 16 :] += 0.5
     torch.testing.assert_close(normalizer.denormalise(wrong)[1], camera, atol=1e-5, rtol=1e-4)
 
 
@@ -145,25 +229,29 @@ def test_predicted_cameras_are_orthonormalized() -> None:
     assert (camera_angles(rough) - angles).abs().max() < 5
 
 
+def small_prior(**settings: Any) -> Prior:
+    planes, rays = TriPlaneConfig(channels=4, side=16, hidden=8), RenderConfig(coarse=4, fine=4)
+    given = {"planes": planes.model_dump(), "denoiser": SMALL.model_dump(), "render": rays.model_dump()}
+    return Prior(PriorConfig.model_validate(given | {"sampling_steps": 4} | settings))
+
+
 @pytest.mark.parametrize(
-    ("estimator", "sampler"), [("diffusion", "ddim"), ("diffusion", "ddpm"), ("regression", "ddim")]
+    ("estimator", "sampler", "predicts"),
+    [
+        ("diffusion", "ddim", "clean"),
+        ("diffusion", "ddpm", "clean"),
+        ("diffusion", "ddim", "noise"),
+        ("diffusion", "ddpm", "noise"),
+        ("regression", "ddim", "clean"),
+    ],
 )
 def test_sampling_is_deterministic_per_image(
-    estimator: str, sampler: str, monkeypatch: pytest.MonkeyPatch
+    estimator: str, sampler: str, predicts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    planes = TriPlaneConfig(channels=4, side=16, hidden=8)
-    config = PriorConfig.model_validate(
-        {
-            "planes": planes.model_dump(),
-            "denoiser": SMALL.model_dump(),
-            "render": RenderConfig(coarse=4, fine=4).model_dump(),
-            "estimator": estimator,
-            "sampler": sampler,
-            "sampling_steps": 4,
-        }
-    )
-    prior, images = Prior(config).eval(), rand(3, 3, 40, 40)
+    denoiser = SMALL.model_dump() | {"predicts": predicts}
+    prior = small_prior(estimator=estimator, sampler=sampler, denoiser=denoiser).eval()
+    images = rand(3, 3, 40, 40)
     prior.normalizer.calibrate(torch.randn(4, 3, 4, 16, 16), orbit_camera(30 * torch.rand(4, 3)))
     with torch.no_grad():
         batch, again = prior.sample(images), prior.sample(images)

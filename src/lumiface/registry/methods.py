@@ -15,7 +15,7 @@ from lumiface.methods.lumiface_photo.recipe import LumifacePhotoRecipe, Lumiface
 from lumiface.methods.lumiface_x4.model import LumifaceX4, LumifaceX4Config
 from lumiface.methods.lumiface_x4.recipe import LumifaceX4Recipe, LumifaceX4RecipeConfig
 from lumiface.methods.prior3d.model import Prior3D, Prior3DConfig
-from lumiface.methods.prior3d.presets import PAPER, SMALL
+from lumiface.methods.prior3d.presets import PAPER, PAPER_DDIM, SMALL
 from lumiface.methods.srcnn.model import SRCNN, SRCNNConfig
 from lumiface.methods.srcnn.recipe import SRCNNRecipe, SRCNNRecipeConfig
 from lumiface.registry.spec import FLOATS, Capabilities, Spec, WorkingSizes
@@ -86,7 +86,7 @@ METHOD_SPECS = (
             aligned_face=True,
             torch_only="its 3D prior is sampled in many random steps",
         ),
-        presets={"prior3d-paper": PAPER, "prior3d-small": SMALL},
+        presets={"prior3d-paper": PAPER, "prior3d-paper-ddim": PAPER_DDIM, "prior3d-small": SMALL},
         components=("prior3d-lifter", "prior3d-prior", "prior3d-enhancer"),
     ),
     Spec(

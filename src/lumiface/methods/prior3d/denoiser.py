@@ -1,9 +1,10 @@
-"""The conditional 3D denoiser: predicts the clean tri-plane from a noisy one and the dark image (§3.1.1)."""
+"""The conditional 3D denoiser: from a noisy tri-plane and the dark image to the noise or to x_0 (§3.1.1)."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,8 @@ class DenoiserConfig(Settings):
     components: int = Field(
         default=16,
         ge=2,
-        description="K: principal components of the planes' features; see `plane_normalizer.py`",
+        description="K: principal components of the planes' features; 96, all of them: the channels "
+        "themselves, the paper's; see `plane_normalizer.py`",
     )
     side: int = Field(default=256, ge=16, multiple_of=16, description="height and width of a plane, texels")
     widths: tuple[int, int, int] = Field(
@@ -31,6 +33,9 @@ class DenoiserConfig(Settings):
     condition: int = Field(default=64, ge=8, description="channels of the image's features")
     embedding: int = Field(default=128, ge=16, multiple_of=2, description="length of the time embedding")
     steps: int = Field(default=1000, ge=10, description="T: diffusion steps")
+    predicts: Literal["clean", "noise"] = Field(
+        default="clean", description="what the network predicts: clean: x_0; noise: ε, the paper's"
+    )
 
 
 class ConditionExtractor(nn.Module):
@@ -76,11 +81,12 @@ class AdaptiveFusion(nn.Module):
 class Denoiser(nn.Module):
     """A 3-level U-Net with one residual block per level, conditioned on the image at levels 2 and 3.
 
-    NOTE(paper): the paper's network predicts the noise ε, which has full bandwidth in every channel. This one
-    predicts x_0, from which ε follows: a face is smooth and easier to represent. Since x_t is nearly x_0 for
-    small t, it is added to the output with a weight per channel that depends on t.
+    NOTE(paper): the paper's network predicts the noise ε (`predicts: noise`), which has full bandwidth in
+    every channel. By default this one predicts x_0, from which ε follows: a face is smooth and easier to
+    represent. Since x_t is nearly x_0 for small t, and nearly ε for large t, it is added to the output with a
+    weight per channel that depends on t.
 
-    Shape: x_t (B, K + 25, S, S), I (B, 3, H, W) in [0, 1], t (B,) from 1 to T -> x_0, like x_t.
+    Shape: x_t (B, K + 25, S, S), I (B, 3, H, W) in [0, 1], t (B,) from 1 to T -> x_0 or ε, like x_t.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -67,6 +68,26 @@ class Prior3D(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         prior = self.predict_prior(image)
         return self.enhancer(image, prior.rendering, prior.depth)
+
+    @property
+    def sequential_calls(self) -> int:
+        """How often the denoiser runs for one image, one call after the other."""
+        settings = None if self.prior is None else self.prior.config
+        if settings is None or settings.estimator == "regression":
+            return 1
+        return settings.denoiser.steps if settings.sampler == "ddpm" else settings.sampling_steps
+
+    @contextmanager
+    def fewer_calls(self, number: int) -> Generator[None]:
+        """Within, the denoiser runs `number` times only: to measure what one call costs, not for pictures."""
+        if self.prior is None:
+            raise ValueError("this network was trained without a prior: it has no denoiser")
+        settings = self.prior.config
+        self.prior.config = settings.model_copy(update={"sampler": "ddim", "sampling_steps": number})
+        try:
+            yield
+        finally:
+            self.prior.config = settings
 
     def predict_prior(self, image: Tensor) -> PriorMaps:
         """The prior of images (B, 3, H, W); deterministic."""

@@ -5,6 +5,11 @@ is common to all faces, and its channels are strongly correlated: in planes of 6
 components hold 99 % of the variance between faces. So the mean face is subtracted texel by texel, the rest is
 projected onto its principal components, and each component is scaled to unit standard deviation: the noise
 then covers the differences between faces.
+
+With as many components as there are channels (96), nothing is left out, and the basis is the identity: x_0
+is the tri-plane itself, as in the paper, each channel scaled to unit standard deviation. All 96 principal
+components would be a rotation of the same numbers; but scaled to unit deviation, those that hold 1/10,000 of
+the variance would ask for as much of the loss as the first.
 """
 
 from __future__ import annotations
@@ -26,11 +31,16 @@ class TriplaneNormalizer(nn.Module):
     Args:
         channels: C, of each of the three planes.
         side: S, texels.
-        components: K, number of principal components.
+        components: K, number of principal components; 3·C: the channels themselves.
+
+    Raises:
+        ValueError: there are fewer channels than components.
     """
 
     def __init__(self, channels: int, side: int, components: int) -> None:
         super().__init__()
+        if components > 3 * channels:
+            raise ValueError(f"components: {components}, but the planes have {3 * channels} channels")
         self.register_buffer("mean", torch.zeros(1, 3 * channels, side, side))
         self.register_buffer("basis", torch.eye(components, 3 * channels))
         self.register_buffer("std", torch.ones(components))
@@ -48,9 +58,14 @@ class TriplaneNormalizer(nn.Module):
         flat = rearrange(planes, "n p c y x -> n (p c) y x").float()
         self.mean.copy_(flat.mean(dim=0, keepdim=True))
         centred = rearrange(flat - self.mean, "n c y x -> c (n y x)")
-        values, vectors = torch.linalg.eigh(centred @ centred.T / centred.shape[1])  # ascending
-        self.basis.copy_(vectors.flip(1)[:, : len(self.std)].T)
-        self.std.copy_(values.flip(0)[: len(self.std)].clamp_min(1e-12).sqrt())
+        covariance = centred @ centred.T / centred.shape[1]
+        if len(self.std) == len(covariance):
+            values, basis = covariance.diagonal(), torch.eye(len(covariance))
+        else:
+            ascending, vectors = torch.linalg.eigh(covariance)
+            values, basis = ascending.flip(0), vectors.flip(1).T
+        self.basis.copy_(basis[: len(self.std)])
+        self.std.copy_(values[: len(self.std)].clamp_min(1e-12).sqrt())
         self.camera_mean.copy_(camera.mean(dim=0))
         deviation = camera.std(dim=0)
         # Constant entries (the intrinsics) get 0, so that `denormalise` returns their mean.

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-# Five steps at this size keep the pipeline within the paper's 412 GFLOPs; ten would take 730.
-PAPER_PRIOR: dict[str, Any] = {"sampling_steps": 5}
+# x_0 of 121 channels, ε predicted, DDPM in all T steps from noise of full strength (§2, §3.3.1). The widths
+# are not in the paper: the first level passes noise of 121 channels, and the whole has 9.14 M parameters; the
+# paper's has 9.29 M.
+PAPER_PRIOR: dict[str, Any] = {
+    "denoiser": {"components": 96, "predicts": "noise", "steps": 1000, "widths": (128, 224, 288)},
+    "sampler": "ddpm",
+    "temperature": 1.0,
+    "clip": None,
+}
 
-PAPER: dict[str, Any] = {"prior": PAPER_PRIOR}
+PAPER: dict[str, Any] = {"prior": PAPER_PRIOR, "prior_size": 128}
+
+# The same network and weights, sampled in a few steps: a face in seconds instead of an hour on a CPU.
+PAPER_DDIM: dict[str, Any] = PAPER | {
+    "prior": PAPER_PRIOR | {"sampler": "ddim", "sampling_steps": 5, "clip": 6.0}
+}
 
 SMALL_RENDER = {"coarse": 16, "fine": 16}
 

@@ -43,7 +43,11 @@ class PriorConfig(Settings):
         ge=0,
         description="standard deviation of the initial noise; below 1: samples closer to the mean",
     )
-    clip: float = Field(default=6.0, gt=0, description="estimates of x_0 are clamped to ± this value")
+    clip: float | None = Field(
+        default=6.0,
+        gt=0,
+        description="estimates of x_0 are clamped to ± this value; null: never, the paper's",
+    )
     seed: int = Field(default=0, ge=0, description="seed of the initial noise, which all faces share")
 
     @model_validator(mode="after")
@@ -53,6 +57,10 @@ class PriorConfig(Settings):
                 f"denoiser: generates planes of {self.denoiser.side}² texels, "
                 f"the decoder reads {self.planes.side}²"
             )
+        if self.denoiser.components > 3 * self.planes.channels:
+            raise ValueError(f"denoiser.components: the planes have {3 * self.planes.channels} channels")
+        if self.estimator == "regression" and self.denoiser.predicts == "noise":
+            raise ValueError("estimator: a regression has no noise to predict; set denoiser.predicts: clean")
         return self
 
 
@@ -79,7 +87,7 @@ class Prior(nn.Module):
         )
 
     def forward(self, noisy: Tensor, image: Tensor, t: Tensor) -> Tensor:
-        """The denoiser alone, as training calls it: (x_t, I, t) -> x_0."""
+        """The denoiser alone, as training calls it: (x_t, I, t) -> x_0 or ε, as `denoiser.predicts` says."""
         return self.denoiser(noisy, image, t)
 
     def sample(self, image: Tensor) -> SampledTriplane:
@@ -88,7 +96,7 @@ class Prior(nn.Module):
         Args:
             image: (B, 3, H, W) in [0, 1].
         """
-        settings, denoiser = self.config, self.denoiser
+        settings, denoiser, predicts = self.config, self.denoiser, self.config.denoiser.predicts
         condition = denoiser.condition(image)
         start = self._initial_noise(image)
 
@@ -101,9 +109,13 @@ class Prior(nn.Module):
             x = estimate(torch.zeros_like(start), t)
         elif settings.sampler == "ddpm":
             generator = torch.Generator().manual_seed(settings.seed + 1)
-            x = denoiser.schedule.ddpm(estimate, start, generator, shared_noise=True)
+            x = denoiser.schedule.ddpm(
+                estimate, start, generator, predicts=predicts, clip=settings.clip, shared_noise=True
+            )
         else:
-            x = denoiser.schedule.ddim(estimate, start, settings.sampling_steps, settings.clip)
+            x = denoiser.schedule.ddim(
+                estimate, start, settings.sampling_steps, settings.clip, predicts=predicts
+            )
         planes, camera = self.normalizer.denormalise(x)
         return SampledTriplane(planes, orthonormalize_camera(camera))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -12,11 +14,16 @@ from lumiface.methods.prior3d.prior import Prior
 
 
 class PriorRecipeConfig(Settings):
-    """The degradation of the images, and how many faces the normalisation of x_0 is fitted to."""
+    """The degradation of the images, the normalisation of x_0, and the loss."""
 
     frr: FRRConfig = Field(default=FRRConfig(), description="ranges of the FRR-Net degradation")
     calibrate: int = Field(
         default=256, ge=2, description="number of faces that the normalisation of x_0 is fitted to"
+    )
+    weighting: Literal["deviation", "none"] = Field(
+        default="deviation",
+        description="of the channels of x_0 in the loss: deviation: by the standard deviation of each, and "
+        "the camera a tenth; none: the plain mean square, the paper's",
     )
 
 
@@ -41,21 +48,23 @@ class PriorRecipe(nn.Module):
         camera: Tensor,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """The weighted squared error of the estimate of x_0; for variant 6 from zeros instead of x_t.
+        """The squared error of the estimate of ε (equation 6) or of x_0; for variant 6 x_t is zeros.
 
-        NOTE(paper): equation 6 compares the noise. The error of x_0 is that error times √(1-ᾱ_t)/√ᾱ_t: high
-        t, which few-step sampling relies on, weighs most instead of least.
+        NOTE(paper): equation 6 compares the noise, as is done for a denoiser with `predicts: noise`. By default
+        x_0 is compared, whose error is that of ε times √(1-ᾱ_t)/√ᾱ_t: high t, which few-step sampling relies
+        on, weighs most instead of least; and the channels are weighted (`weighting`).
 
         Args:
             prior: the network with schedule and normaliser.
-            model: its denoiser, possibly wrapped: (x_t, I, t) -> x_0.
+            model: its denoiser, possibly wrapped: (x_t, I, t) -> x_0 or ε.
             dark: (B, 3, H, W), I.
             planes: (B, 3, C, S, S), the lifter's output for the bright images.
             camera: (B, 25).
             generator: source of t and ε.
         """
         clean = prior.normalizer.normalise(planes, camera)
-        schedule = prior.denoiser.schedule
+        schedule, predicts = prior.denoiser.schedule, prior.config.denoiser.predicts
+        target = clean
         if prior.config.estimator == "regression":
             t = torch.full((len(clean),), len(schedule), device=clean.device)
             noisy = torch.zeros_like(clean)
@@ -66,5 +75,8 @@ class PriorRecipe(nn.Module):
             noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
             t = t.to(clean.device)
             noisy = schedule.add_noise(clean, noise, t)
-        difference = (model(noisy, dark, t).float() - clean).square().mean(dim=(0, 2, 3))
-        return {"clean": (prior.normalizer.importance() * difference).sum()}
+            target = noise if predicts == "noise" else clean
+        difference = (model(noisy, dark, t).float() - target).square().mean(dim=(0, 2, 3))
+        if self.config.weighting == "none":
+            return {predicts: difference.mean()}
+        return {predicts: (prior.normalizer.importance() * difference).sum()}
