@@ -50,9 +50,9 @@ class PriorRecipe(nn.Module):
     ) -> dict[str, Tensor]:
         """The squared error of the estimate of ε (equation 6) or of x_0; for variant 6 x_t is zeros.
 
-        NOTE(paper): equation 6 compares the noise, as is done for a denoiser with `predicts: noise`. By default
-        x_0 is compared, whose error is that of ε times √(1-ᾱ_t)/√ᾱ_t: high t, which few-step sampling relies
-        on, weighs most instead of least; and the channels are weighted (`weighting`).
+        NOTE(paper): equation 6 compares the noise, as is done for a denoiser with `predicts: noise`. By
+        default x_0 is compared, whose error is that of ε times √(1-ᾱ_t)/√ᾱ_t: high t, which few-step sampling
+        relies on, weighs most instead of least; and the channels are weighted (`weighting`).
 
         Args:
             prior: the network with schedule and normaliser.
