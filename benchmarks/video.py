@@ -2,6 +2,8 @@
 
     python benchmarks/video.py video --data-root DATA --json benchmarks/results/speed.json
 
+`prior`: the aligned face of such clips through `prior3d`, its 3D prior sampled anew for each frame or carried.
+
 Clips of 40 frames: a camera moves over a portrait of faces256-hq (known, steady truth), which is darkened to
 an eighth of its linear light, with new shot and read noise in every frame, and stored in 8 bits. `flicker`:
 of the mean luma, 8-bit levels; `warping`: warping error, times 10,000; both over the frame, and in the
@@ -32,13 +34,17 @@ from lumiface.imaging.mean_gamma import mean_gamma
 from lumiface.imaging.quantize import from_uint8, quantize, to_uint8
 from lumiface.metrics.lpips import LPIPS
 from lumiface.metrics.temporal import luma_flicker, warping_error
+from lumiface.registry import load_model
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.restorer import Restorer
+from lumiface.video.carried_priors import SECONDS
 from lumiface.video.frames import VideoFrame
 from lumiface.video.restorer import VideoRestorer
 
 SET, CLIPS, FRAMES, SIDE, RATE = "faces256-hq", 8, 40, 256, 25
 LIGHT = 0.125
+PRIOR_CLIPS, PRIOR_FRAMES = 4, 16
+PRIOR_WAYS = {"prior of each frame": 0.0, "prior carried on": math.exp(-1.0 / (RATE * SECONDS))}
 
 
 def video(args: argparse.Namespace) -> dict[str, Any]:
@@ -80,6 +86,47 @@ def video(args: argparse.Namespace) -> dict[str, Any]:
     return {"set": SET, "clips": len(source), "frames": FRAMES, "rows": rows, "origin": current_provenance()}
 
 
+def prior(args: argparse.Namespace) -> dict[str, Any]:
+    """The enhancer's own flicker: aligned crops of 256 pixels, by the weight of the prior before."""
+    torch.set_num_threads(1)
+    source = first_pictures(args, SET, PRIOR_CLIPS)
+    (model,) = args.models
+    network: Any = load_model(model)
+    detector, lpips = Restorer(None, RestoreConfig(scale=1)).detector, LPIPS("squeeze")
+    found: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
+    for done, (name, data) in enumerate(source.items(), start=1):
+        truth = _camera(from_uint8(decode_rgb8(data, name)))[:PRIOR_FRAMES]
+        face = find_faces(truth[:1], detector, which="largest")[0]
+        places = [_moved(face_matrix(face), t) for t in range(PRIOR_FRAMES)]
+        true_faces, dark = _crops(truth, places, SIDE), _crops(_darkened(truth, done), places, SIDE)
+        ways = {"input, mean gamma": _lit(dark, true_faces), "truth": true_faces}
+        for way, carried in PRIOR_WAYS.items():
+            ways[way] = _enhanced(network, dark, carried)
+        for way, faces in ways.items():
+            found[way].append(
+                {
+                    "flicker": luma_flicker(faces),
+                    "warping": warping_error(faces, true_faces),
+                    "lpips": float(lpips(faces[::4], true_faces[::4]).mean()),
+                }
+            )
+        report_progress(20 * done, 20 * len(source))
+    rows = [{"way": way} | _means(clips) for way, clips in found.items()]
+    for row in rows:
+        print(json.dumps(row))
+    about = {"set": SET, "clips": len(source), "frames": PRIOR_FRAMES, "model": model}
+    return about | {"rows": rows, "origin": current_provenance()}
+
+
+@torch.inference_mode()
+def _enhanced(network: Any, clip: Tensor, carried: float) -> Tensor:
+    before, frames = None, []
+    for frame in clip:
+        output, before = network.enhance_frame(frame[None], before, carried)
+        frames.append(quantize(output))
+    return torch.cat(frames)
+
+
 def _camera(portrait: Tensor) -> Tensor:
     """(FRAMES, 3, SIDE, SIDE): the portrait seen by a hand-held camera that pans, turns and zooms."""
     return torch.cat([quantize(warp(portrait, _view(t), (SIDE, SIDE))) for t in range(FRAMES)])
@@ -106,9 +153,9 @@ def _moved(first: Tensor, t: int) -> Tensor:
     return (from_portrait @ square(_view(t)) @ unit)[:2]
 
 
-def _crops(frames: Tensor, places: list[Tensor]) -> Tensor:
+def _crops(frames: Tensor, places: list[Tensor], side: int = 128) -> Tensor:
     pairs = zip(frames, places, strict=True)
-    return torch.cat([crop_face(frame[None], place, 128) for frame, place in pairs]).clamp(0.0, 1.0)
+    return torch.cat([crop_face(frame[None], place, side) for frame, place in pairs]).clamp(0.0, 1.0)
 
 
 def _darkened(truth: Tensor, seed: int) -> Tensor:
@@ -150,4 +197,4 @@ def _means(clips: list[dict[str, float]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_section(__doc__, {"video": video}, {"video": []})
+    run_section(__doc__, {"video": video, "prior": prior}, {"video": [], "prior": ["prior3d-small"]})

@@ -125,6 +125,8 @@ class HasPrior(Protocol):
 
     def render_prior(self, triplane: Any, camera: Tensor, size: int | None = None) -> Any: ...
 
+    def enhance_frame(self, image: Tensor, before: Any, carried: float) -> tuple[Tensor, Any]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:

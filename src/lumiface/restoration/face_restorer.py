@@ -34,6 +34,9 @@ EdgeFace 0.890, 0.889, 0.922, 0.918; LPIPS-squeeze 0.173, 0.117, 0.122, 0.128; P
 Log = Callable[[str], None]
 """Takes one line of text on the progress of slow work."""
 
+Run = Callable[[dict[int, Tensor]], dict[int, Tensor]]
+"""Crops by the places of their faces -> what a network makes of them, in [0, 1]."""
+
 
 class FaceRestorer:
     """One task and the network for it.
@@ -101,6 +104,7 @@ class FaceRestorer:
         log: Log | None = None,
         *,
         input_side: int | None = None,
+        run: Run | None = None,
     ) -> list[RestoredFace]:
         """Every face restored; all faces of one size go through the network together.
 
@@ -110,6 +114,7 @@ class FaceRestorer:
             measures: of each face, as returned by `measure_face`.
             log: takes the progress of slow work.
             input_side: size at which the network sees the faces, pixels; None: by size or detail of each.
+            run: takes the crops through the network, by the places of their faces; None: in batches.
         """
         seen = [i for i, measured in enumerate(measures) if self._needs_network(measured)]
         source = denoised() if self.denoise and seen else rgb
@@ -124,7 +129,7 @@ class FaceRestorer:
         if self.refinable is not None and self.config.refine:
             outputs = self._refine(self.refinable, crops, measures, log)
         else:
-            outputs = self._run_batched(crops)
+            outputs = (run or self._run_batched)(crops)
         restored: list[RestoredFace] = []
         for i, (face, measured) in enumerate(zip(faces, measures, strict=True)):
             drawn = (crops[i], outputs[i]) if i in outputs else None

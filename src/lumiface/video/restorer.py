@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -17,8 +17,10 @@ from lumiface.faces.measure import measure_face
 from lumiface.imaging.color import luma
 from lumiface.imaging.denoise import denoise_shadows
 from lumiface.imaging.quantize import from_uint8, to_samples
+from lumiface.restoration.face_restorer import FaceRestorer
 from lumiface.restoration.light.surroundings import tone_of_surroundings
 from lumiface.restoration.restorer import Restorer
+from lumiface.video.carried_priors import carried_priors
 from lumiface.video.frames import VideoFrame
 from lumiface.video.steady import Steady
 from lumiface.video.tracks import REACH, Tracker
@@ -42,6 +44,7 @@ class VideoRestorer:
         self.restorer, self.scale = restorer, scale
         config = restorer.config
         self.steady = Steady(rate) if steady else None
+        self.priors = carried_priors(restorer.face_restorer, rate) if steady else None
         self.tracker = Tracker(restorer.detector, config.faces, config.min_face)
 
     def __call__(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
@@ -72,6 +75,8 @@ class VideoRestorer:
         self.tracker.restart()
         if self.steady is not None:
             self.steady.restart()
+        if self.priors is not None:
+            self.priors.restart()
 
     def _tensor(self, frame: VideoFrame) -> Tensor:
         return from_uint8(frame.rgb).to(self.restorer.device)
@@ -94,7 +99,11 @@ class VideoRestorer:
             steady.keep_only(set(numbers))
             measures = [steady.measures(*pair) for pair in zip(numbers, measures, strict=True)]
         denoised = cache(lambda: denoise_shadows(rgb))
-        restored = restorer.face_restorer(rgb, denoised, faces, measures, restorer.log)
+        if self.priors is None or not isinstance(restorer.face_restorer, FaceRestorer):
+            restored = restorer.face_restorer(rgb, denoised, faces, measures, restorer.log)
+        else:
+            run = partial(self.priors, numbers)
+            restored = restorer.face_restorer(rgb, denoised, faces, measures, restorer.log, run=run)
         tone = None
         if steady is not None:
             restored = [

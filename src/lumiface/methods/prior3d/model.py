@@ -69,6 +69,33 @@ class Prior3D(nn.Module):
         prior = self.predict_prior(image)
         return self.enhancer(image, prior.rendering, prior.depth)
 
+    def enhance_frame(
+        self, image: Tensor, before: SampledTriplane | None, carried: float
+    ) -> tuple[Tensor, SampledTriplane]:
+        """One face of a video, (1, 3, H, W), with the 3D prior carried on from the frame before.
+
+        The paper leaves video to future work. A tri-plane is the face itself, whatever the pose, so those of
+        the frames before are averaged exponentially; the camera is each frame's own, since the head moves.
+
+        Args:
+            before: the tri-plane of the frame before, as this returned it; None: there is none.
+            carried: weight of that one, 0 to below 1; 0: every frame by itself.
+
+        Returns:
+            The face in normal light, and the tri-plane for the next frame.
+
+        Raises:
+            ValueError: this network has no prior.
+        """
+        if self.prior is None:
+            raise ValueError("this network was trained without a prior: there is nothing to carry")
+        triplane = self.prior.sample(image)
+        if before is not None:
+            planes = carried * before.planes + (1.0 - carried) * triplane.planes
+            triplane = SampledTriplane(planes, triplane.camera)
+        maps = self.render_prior(triplane, triplane.camera)
+        return self.enhancer(image, maps.rendering, maps.depth), triplane
+
     @property
     def sequential_calls(self) -> int:
         """How often the denoiser runs for one image, one call after the other."""
