@@ -2,8 +2,7 @@
 
 Wang, Yu, Wu, Gu, Liu, Dong, Qiao, Loy: "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks"
 (ECCVW 2018), §3.1. The network is spandrel's RRDBNet (the package, MIT); this file adapts it to our
-interface. Weights are initialised randomly; the authors' own are loaded by their file
-(`registry/foreign.py`).
+interface. Weights are initialised randomly: nothing pretrained is loaded.
 
 Exact: the dense block of five layers that grow by 32 channels, three per residual block, factor 0.2.
 Deviations: 32 channels and 3 blocks instead of 64 and 23; trained with the mean absolute difference, as the

@@ -2,8 +2,8 @@
 
 Wang, Xie, Dong, Shan: "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data"
 (ICCVW 2021). The paper's network is ESRGAN's (`esrgan`); this is the small one that its authors publish
-beside it (SRVGGNetCompact), as spandrel (the package, MIT) has it. Weights are initialised randomly; the
-authors' own are loaded by their file (`registry/foreign.py`).
+beside it (SRVGGNetCompact), as spandrel (the package, MIT) has it. Weights are initialised randomly:
+nothing pretrained is loaded.
 
 Exact: layers, PReLU per channel, the picture enlarged by nearest neighbours that the network corrects.
 Deviations: 32 channels and 8 convolutions instead of 64 and 16 or 32; trained on our pairs with the mean

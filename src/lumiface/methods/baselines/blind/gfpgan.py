@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
@@ -69,10 +70,22 @@ class GFPGAN(nn.Module):
         # The mapping network and the outputs of the pyramid loss are not used: they would not be trained.
         self.body.stylegan_decoder.style_mlp = nn.Identity()
         self.body.toRGB = nn.ModuleList()
+        # Without their first dimension of 1 its convolution weights can be laid out as others are.
+        for layer in self.body.stylegan_decoder.modules():
+            if hasattr(layer, "modulation"):
+                layer.weight = nn.Parameter(layer.weight.detach()[0])
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """As of `nn.Module`, but weights keep the plain layout: the authors' code views them as one."""
+        super()._apply(fn, recurse)
+        for value in self.parameters():
+            # A clone: weights of 1x1 count as contiguous in either layout.
+            value.data = value.data.clone(memory_format=torch.contiguous_format)
+        return self
 
     def forward(self, image: Tensor) -> Tensor:
         resolution = self.config.resolution
         height, width = image.shape[-2:]
-        face = 2.0 * resize_bilinear(image, (resolution, resolution)) - 1.0
+        face = (2.0 * resize_bilinear(image, (resolution, resolution)) - 1.0).contiguous()
         restored, _ = self.body(face, return_rgb=False, randomize_noise=False)
         return resize_bilinear(0.5 * (restored + 1.0), (height, width))
