@@ -2,7 +2,7 @@
 
     python benchmarks/video.py video --data-root DATA --json benchmarks/results/speed.json
 
-`prior`: the aligned face of such clips through `prior3d`, its 3D prior sampled anew for each frame or carried.
+`prior`: the aligned face of such clips through `prior3d`, its prior sampled anew for each frame or carried.
 
 Clips of 40 frames: a camera moves over a portrait of faces256-hq (known, steady truth), which is darkened to
 an eighth of its linear light, with new shot and read noise in every frame, and stored in 8 bits. `flicker`:
