@@ -62,6 +62,12 @@ tables: $(DEV)
 	  $(BIN)/lumiface compare $$table --data-root "$(LUMIFACE_DATA)" --out benchmarks/compare/tiny --jobs 2 --device cpu \
 	    --json benchmarks/results/$$table.json || exit 1; \
 	done
+	for paper in prior3d fusion_bfr; do \
+	  $(BIN)/python benchmarks/paper_tables.py $$paper --data-root "$(LUMIFACE_DATA)" --jobs 2 \
+	    --json benchmarks/results/$${paper}_tables.json || exit 1; \
+	done
+	$(BIN)/python benchmarks/table_pages.py
+	$(BIN)/python benchmarks/paper_pages.py
 
 # 400 steps for the enhancer and for each variant of its ablation; finished runs are not repeated.
 ablation: $(DEV)

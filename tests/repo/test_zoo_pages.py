@@ -25,7 +25,15 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "script",
-    ["zoo_pages", "x4_pages", "table_pages", "fairness_pages", "architecture_pages", "speed_pages"],
+    [
+        "zoo_pages",
+        "x4_pages",
+        "table_pages",
+        "paper_pages",
+        "fairness_pages",
+        "architecture_pages",
+        "speed_pages",
+    ],
 )
 def test_pages_are_up_to_date(script: str) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), "--check"]
