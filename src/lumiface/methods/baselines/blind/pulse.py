@@ -84,7 +84,8 @@ class PULSE(nn.Module):
             loss = loss + settings.spread * mean_squared_angle(latents)
             if (value := float(loss.detach())) < best_loss:
                 best, best_loss = output.detach(), value
-            (latents.grad,) = torch.autograd.grad(loss, [latents])
+            optimizer.zero_grad()
+            loss.backward(inputs=[latents])
             optimizer.step()
         return best
 
