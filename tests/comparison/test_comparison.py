@@ -191,7 +191,9 @@ def test_flops_are_those_of_the_layers_and_of_attention(name: str) -> None:
     # The products of attention, and of the prior's cameras and directions, are not part of a layer.
     if name in ("lfsrnet", "swinir", "omnisr", "ctcnet", "prior3d"):
         assert layers < counted < 1.5 * layers
-    elif name == "fusion_bfr":  # nor are its generator's convolutions, whose kernels are modulated per image
+    elif name in ("hvi-cidnet", "retinexformer", "restoreformer", "enlightengan", "zero-ig", "difface"):
+        assert layers <= counted < 1.5 * layers
+    elif name in ("fusion_bfr", "gfpgan"):  # nor are its generator's convolutions, whose kernels are modulated per image
         assert layers < counted < 4.0 * layers
     else:
         assert counted == pytest.approx(layers, rel=1e-6)
