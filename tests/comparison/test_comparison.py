@@ -193,7 +193,7 @@ def test_flops_are_those_of_the_layers_and_of_attention(name: str) -> None:
         assert layers < counted < 1.5 * layers
     elif name in ("hvi-cidnet", "retinexformer", "restoreformer", "enlightengan", "zero-ig", "difface"):
         assert layers <= counted < 1.5 * layers
-    elif name in ("fusion_bfr", "gfpgan"):  # nor are its generator's convolutions, whose kernels are modulated per image
+    elif name in ("fusion_bfr", "gfpgan"):  # nor are convolutions whose kernels are modulated per image
         assert layers < counted < 4.0 * layers
     else:
         assert counted == pytest.approx(layers, rel=1e-6)

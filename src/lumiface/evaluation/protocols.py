@@ -130,7 +130,7 @@ def find_benchmark(name: str) -> tuple[BenchmarkName, BenchmarkSpec]:
     for known in get_args(BenchmarkName):
         if name == known:
             return known, BENCHMARKS[known]
-    raise SettingError(f"protocol {name}: choose {', '.join(BENCHMARKS)}")
+    raise SettingError(f"--protocol {name}: choose {', '.join(BENCHMARKS)}")
 
 
 def clean_pictures(folder: str | Path) -> Path | None:
