@@ -1,4 +1,7 @@
-"""What a diffusion model sees in training, beside the network's input: it travels in the input's channels."""
+"""What a diffusion model sees beside the network's input: noisy targets in training, fixed noise afterwards.
+
+In training they travel in the input's channels.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +33,9 @@ def split_noisy(schedule: NoiseSchedule, joined: Tensor) -> tuple[Tensor, Tensor
     """The opposite: the image (B, 3, H, W), x_t (B, 3, H, W) and t (B,) from 1 to T."""
     image, noisy, level = joined.split((3, 3, 1), dim=1)
     return image, noisy, (level[:, 0, 0, 0].float() * len(schedule)).round().long()
+
+
+def fixed_noise(like: Tensor, seed: int) -> Tensor:
+    """Standard normal noise, one for all pictures of a batch (B, 3, H, W): equal inputs, equal results."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(1, *like.shape[1:], generator=generator).to(like).expand_as(like)

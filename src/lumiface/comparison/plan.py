@@ -170,11 +170,11 @@ def _stage(stage: Stage, task: PairTask, table: Table, budget: Budget, folder: P
         "network": _network_settings(stage, budget),
         "recipe": stage.recipe,
         "task": task,
-        "downscale": max(2, table.scale),
+        "downscale": table.scale,
         "hr_size": table.hr_size,
     }
-    if table.protocol != "llf":
-        settings["sizes"], settings["downscale"] = [{"side": table.hr_size // 2, "weight": 1.0}], 2
+    if table.protocol != "llf":  # whole faces of `hr_size`; a run names them by half of it
+        settings |= {"downscale": 2, "sizes": [{"side": table.hr_size // 2, "weight": 1.0}]}
     if stage.seed is not None:
         settings["seed"] = stage.seed
     run = validate(TrainConfig, settings, "budget")

@@ -72,14 +72,10 @@ def build_report(
             report_rows.append(found)
         per_image[name] = {
             method: {"names": scores.names, "gamma": scores.gammas, **scores.per_image}
-            for method, scores in ((method, scores[0]) for method, scores in grouped.items())
+            for method, (scores, *_) in grouped.items()
         }
-    training = {key: value for key, value in budget.training.items() if key not in ("train", "validate_on")}
-    training |= {
-        key: value
-        for key, value in budget.protocols.get(table.protocol, {}).items()
-        if key not in ("train", "validate_on")
-    }
+    settings = budget.training | budget.protocols.get(table.protocol, {})
+    training = {key: value for key, value in settings.items() if key not in ("train", "validate_on")}
     images = max((row["budget_images"] for row in report_rows), default=0)
     return {
         "title": table.title,

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from lumiface.core.errors import InputError, SettingError
 from lumiface.core.files import read_bytes
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def _require_power_of_two(value: int) -> int:
+    if value & (value - 1):
+        raise ValueError(f"{value} is not a power of two")
+    return value
+
+
+PowerOfTwo = Annotated[int, AfterValidator(_require_power_of_two)]
+"""A setting that is 1, 2, 4, 8, ..."""
 
 
 class Settings(BaseModel):

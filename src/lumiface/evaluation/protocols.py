@@ -31,7 +31,7 @@ from lumiface.data.benchmarks.damaged import (
 from lumiface.data.benchmarks.ground_truth import ground_truth
 from lumiface.data.benchmarks.llf import LLFSettings, llf_check, llf_pairs
 from lumiface.data.benchmarks.llf_files import MANIFEST, SIDES, built_settings, load_llf
-from lumiface.data.benchmarks.pair_files import read_records
+from lumiface.data.benchmarks.pair_files import protocol_of, read_records
 from lumiface.data.faults import Faults, usable_pictures
 from lumiface.data.sources import PictureSource, open_source
 from lumiface.faces.align import crop_face, face_matrix, native_side
@@ -142,7 +142,7 @@ def clean_pictures(folder: str | Path) -> Path | None:
     if (built := _built_folder(folder)) is None:
         return None
     first = next(iter(read_records(built / MANIFEST).values()), {})
-    protocol = first.get("protocol", "llf")
+    protocol: Any = protocol_of(first)
     return built / (SIDES[0] if protocol == "llf" else PROTOCOLS[protocol].sides[0])
 
 

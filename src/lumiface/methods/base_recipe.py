@@ -26,11 +26,18 @@ class PairedRecipe(nn.Module):
         camera: for the task "joint", simulated camera degradation instead of the benchmark's.
         damage: with `camera`, darkening and damage at full size of some faces before they are reduced.
         damaged: probability of that.
+        betas: Adam's momenta.
     """
 
     camera: CameraConfig | None = None
     damage: DarkBlindConfig | None = None
     damaged: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def build_discriminator(self) -> nn.Module | None:
+        """An untrained discriminator, against which the network is trained in alternating steps; None: the
+        loss has no adversarial term."""
+        return None
 
     def degrade(
         self, high: Tensor, task: PairTask, scale: int, generator: RandomSource

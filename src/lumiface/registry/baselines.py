@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from pydantic import BaseModel
 
-from lumiface.degradations.tasks import ENLARGING, SAME_SIZE
+from lumiface.degradations.tasks import SAME_SIZE
 from lumiface.methods.baselines import sci, zero_dce
 from lumiface.methods.baselines.bicubic import Bicubic, BicubicConfig
 from lumiface.methods.baselines.classical import (
@@ -34,19 +33,19 @@ from lumiface.methods.baselines.zero_dce import (
     ZeroDCERecipe,
     ZeroDCERecipeConfig,
 )
-from lumiface.registry.retrained import retrained
+from lumiface.registry.baseline_entry import baseline
 from lumiface.registry.rivals import BLIND, LIGHT
 from lumiface.registry.spec import FLOATS, Capabilities, Spec
 
 RETRAINED = (
-    retrained(
+    baseline(
         "edsr",
         "EDSR, baseline: residual blocks without batch norm",
         "Lim et al.: Enhanced Deep Residual Networks for Single Image Super-Resolution (CVPRW 2017)",
         EDSR,
         EDSRConfig,
     ),
-    retrained(
+    baseline(
         "sparnet",
         "SPARNet: spatial attention for face super-resolution",
         "Chen et al.: Learning Spatial Attention for Face Super-Resolution (TIP 2021)",
@@ -54,7 +53,7 @@ RETRAINED = (
         SPARNetConfig,
         aligned_face=True,
     ),
-    retrained(
+    baseline(
         "ctcnet",
         "CTCNet: convolutions and transformers together, for faces",
         "Gao et al.: A CNN-Transformer Cooperation Network for Face Image Super-Resolution (TIP 2023)",
@@ -62,28 +61,28 @@ RETRAINED = (
         CTCNetConfig,
         aligned_face=True,
     ),
-    retrained(
+    baseline(
         "swinir",
         "SwinIR, lightweight: shifted-window attention",
         "Liang et al.: SwinIR: Image Restoration Using Swin Transformer (ICCVW 2021)",
         SwinIR,
         SwinIRConfig,
     ),
-    retrained(
+    baseline(
         "omnisr",
         "Omni-SR: attention over space and channels at once",
         "Wang et al.: Omni Aggregation Networks for Lightweight Image Super-Resolution (CVPR 2023)",
         OmniSR,
         OmniSRConfig,
     ),
-    retrained(
+    baseline(
         "lsr",
         "LSR: super-resolution by lightening back-projection",
         "Lightening super-resolution deep network for low-light image enhancement",
         LSR,
         LSRConfig,
     ),
-    retrained(
+    baseline(
         "dln",
         "DLN: low-light enhancement by lightening back-projection",
         "Wang et al.: Lightening Network for Low-Light Image Enhancement (TIP 2020)",
@@ -91,7 +90,7 @@ RETRAINED = (
         DLNConfig,
         tasks=SAME_SIZE,
     ),
-    retrained(
+    baseline(
         "esrgan",
         "ESRGAN's network: dense blocks within residual blocks",
         "Wang et al.: ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks (ECCVW 2018)",
@@ -99,7 +98,7 @@ RETRAINED = (
         ESRGANConfig,
         tiling=True,
     ),
-    retrained(
+    baseline(
         "realesrgan",
         "Real-ESRGAN's compact network: plain convolutions at low resolution",
         "Wang et al.: Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data "
@@ -141,37 +140,29 @@ UNPAIRED = (
 )
 
 
-def _classical(
-    name: str, title: str, source: str, network: Any, config: type[BaseModel], **facts: Any
-) -> Spec:
-    """A classical method: nothing is trained, no weights."""
-    tasks = ENLARGING if name == "bicubic" else SAME_SIZE
-    known: dict[str, Any] = {"min_size": 1, "dtypes": FLOATS, "tiling": False, "aligned_face": False} | facts
-    return Spec(
-        name,
-        "baseline",
-        title,
-        network,
-        config,
-        None,
-        None,
-        {name: {}},
-        capabilities=Capabilities(tasks, **known),
-        source=source,
-    )
-
+# Classical methods: nothing is trained, no weights.
+_CLASSICAL: dict[str, Any] = {"recipe": None, "recipe_config": None}
 
 CLASSICAL = (
-    _classical(
+    baseline(
         "bicubic",
         "Bicubic enlargement",
         "Keys: Cubic Convolution Interpolation (IEEE TASSP 1981)",
         Bicubic,
         BicubicConfig,
         torch_only="nothing is learned",
+        **_CLASSICAL,
     ),
-    _classical("gamma", "Mean gamma: a power that brings the mean to 0.5", "", GammaEnhancer, GammaConfig),
-    _classical(
+    baseline(
+        "gamma",
+        "Mean gamma: a power that brings the mean to 0.5",
+        "",
+        GammaEnhancer,
+        GammaConfig,
+        tasks=SAME_SIZE,
+        **_CLASSICAL,
+    ),
+    baseline(
         "clahe",
         "CLAHE: local histograms made even, within limits",
         "Zuiderveld: Contrast Limited Adaptive Histogram Equalization (Graphics Gems IV, 1994)",
@@ -179,13 +170,17 @@ CLASSICAL = (
         CLAHEConfig,
         dtypes=(torch.float32,),
         torch_only="it is computed by OpenCV",
+        tasks=SAME_SIZE,
+        **_CLASSICAL,
     ),
-    _classical(
+    baseline(
         "lime",
         "LIME: division by a smoothed map of the light",
         "Guo, Li, Ling: Low-Light Image Enhancement via Illumination Map Estimation (TIP 2017)",
         LIMEEnhancer,
         LIMEConfig,
+        tasks=SAME_SIZE,
+        **_CLASSICAL,
     ),
 )
 

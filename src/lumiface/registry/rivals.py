@@ -43,11 +43,11 @@ from lumiface.methods.baselines.light.zero_ig import (
     ZeroIGRecipe,
     ZeroIGRecipeConfig,
 )
-from lumiface.registry.retrained import retrained
-from lumiface.registry.spec import Capabilities, Spec, WorkingSizes
+from lumiface.registry.baseline_entry import baseline
+from lumiface.registry.spec import WorkingSizes
 
 LIGHT = (
-    retrained(
+    baseline(
         "hvi-cidnet",
         "HVI-CIDNet: brightness and colour in two branches, in a colour space for the dark",
         "Yan et al.: HVI: A New Color Space for Low-light Image Enhancement (CVPR 2025)",
@@ -55,7 +55,7 @@ LIGHT = (
         HVICIDNetConfig,
         tasks=SAME_SIZE,
     ),
-    retrained(
+    baseline(
         "retinexformer",
         "RetinexFormer: a transformer guided by an estimate of the light",
         "Cai et al.: Retinexformer: One-stage Retinex-based Transformer for Low-light Image Enhancement "
@@ -64,7 +64,7 @@ LIGHT = (
         RetinexFormerConfig,
         tasks=SAME_SIZE,
     ),
-    retrained(
+    baseline(
         "nafnet",
         "NAFNet: a U-Net without activations; stands in for UHDformer's class of networks",
         "Chen et al.: Simple Baselines for Image Restoration (ECCV 2022)",
@@ -72,7 +72,7 @@ LIGHT = (
         NAFNetConfig,
         tasks=SAME_SIZE,
     ),
-    retrained(
+    baseline(
         "enlightengan",
         "EnlightenGAN: attention-guided U-Net, trained without pairs against discriminators",
         "Jiang et al.: EnlightenGAN: Deep Light Enhancement without Paired Supervision (TIP 2021)",
@@ -82,7 +82,7 @@ LIGHT = (
         recipe_config=EnlightenGANRecipeConfig,
         tasks=SAME_SIZE,
     ),
-    retrained(
+    baseline(
         "zero-ig",
         "ZERO-IG, a reduced version: denoising around a division by the light, without references",
         "Shi et al.: ZERO-IG: Zero-Shot Illumination-Guided Joint Denoising and Adaptive Enhancement for "
@@ -93,7 +93,7 @@ LIGHT = (
         recipe_config=ZeroIGRecipeConfig,
         tasks=SAME_SIZE,
     ),
-    retrained(
+    baseline(
         "image-diffusion",
         "Conditional diffusion of pictures: the class of RDDM and IC-FSRDENet",
         "Saharia et al.: Image Super-Resolution via Iterative Refinement (TPAMI 2022); Song et al.: "
@@ -136,7 +136,7 @@ _BLIND: dict[str, Any] = {
 }
 
 BLIND = (
-    retrained(
+    baseline(
         "gfpgan",
         "GFPGAN: a U-Net that modulates a face generator, here without a pretrained one",
         "Wang et al.: Towards Real-World Blind Face Restoration with Generative Facial Prior (CVPR 2021)",
@@ -145,7 +145,7 @@ BLIND = (
         torch_only="each picture has convolution weights of its own",
         **_BLIND,
     ),
-    retrained(
+    baseline(
         "restoreformer",
         "RestoreFormer: attention to a dictionary of faces",
         "Wang et al.: RestoreFormer: High-Quality Blind Face Restoration from Undegraded Key-Value Pairs "
@@ -157,7 +157,7 @@ BLIND = (
         torch_only="it looks up the nearest entries of a dictionary",
         **_BLIND,
     ),
-    retrained(
+    baseline(
         "difface",
         "DifFace: a rough estimate, made noisy and denoised by a diffusion model of faces",
         "Yue, Loy: DifFace: Blind Face Restoration with Diffused Error Contraction (TPAMI 2024)",
@@ -169,25 +169,16 @@ BLIND = (
         dtypes=(torch.float32,),
         torch_only="it adds random noise",
     ),
-    Spec(
-        name="pulse",
-        kind="baseline",
-        title="PULSE: search of a face generator for a face that reduces to the given one",
-        source="Menon et al.: PULSE: Self-Supervised Photo Upsampling via Latent Space Exploration of "
-        "Generative Models (CVPR 2020)",
-        network=_build_pulse,
-        config=PULSEConfig,
+    baseline(
+        "pulse",
+        "PULSE: search of a face generator for a face that reduces to the given one",
+        "Menon et al.: PULSE: Self-Supervised Photo Upsampling via Latent Space Exploration of Generative "
+        "Models (CVPR 2020)",
+        _build_pulse,
+        PULSEConfig,
         recipe=None,
         recipe_config=None,
-        capabilities=Capabilities(
-            ("blind",),
-            1,
-            (torch.float32,),
-            tiling=False,
-            aligned_face=True,
-            torch_only="each face is searched by gradients",
-            sizes=_pulse_sizes,
-        ),
-        presets={"pulse": {}},
+        torch_only="each face is searched by gradients",
+        **_BLIND | {"sizes": _pulse_sizes},
     ),
 )

@@ -79,6 +79,10 @@ class Capabilities:
 class Recipe(Protocol):
     """How a method is trained on pairs: how a bright picture is degraded, and which loss is minimised."""
 
+    betas: tuple[float, float]
+
+    def build_discriminator(self) -> nn.Module | None: ...
+
     @property
     def camera(self) -> CameraConfig | None:
         """Set where pairs are made by a simulated camera instead of the benchmark's darkening."""

@@ -26,16 +26,15 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from lumiface.core.errors import InputError, SettingError
+from lumiface.core.errors import SettingError
 from lumiface.data.benchmarks.ground_truth import ground_truth, picture_seed, require_size
 from lumiface.data.benchmarks.pair_files import (
-    MANIFEST,
     PairKind,
     Pixels,
     Record,
     build_pairs,
     load_pairs,
-    read_records,
+    read_built,
 )
 from lumiface.data.sources import Paths, PictureSource
 from lumiface.degradations import blind, dark_blind, frr
@@ -195,18 +194,12 @@ def built_damage(folder: str | Path, protocol: ProtocolName) -> tuple[DamageSett
     Raises:
         InputError: no manifest, an empty or a damaged one, or one of another protocol.
     """
-    path = Path(folder) / MANIFEST
-    records = read_records(path)
-    try:
-        first = next(iter(records.values()))
-        if (found := first.get("protocol", "llf")) != protocol:
-            raise InputError(
-                f"{folder} was built with --protocol {found}; this needs a set of --protocol {protocol}"
-            )
-        ranges = PROTOCOLS[protocol].config.model_validate(first["ranges"])
-        return DamageSettings(protocol, first["size"], first["seed"], ranges), len(records)
-    except (StopIteration, KeyError, TypeError, ValueError) as fault:
-        raise InputError(f"{path} is empty or damaged; remove the set and build it again") from fault
+
+    def read(record: Record) -> DamageSettings:
+        ranges = PROTOCOLS[protocol].config.model_validate(record["ranges"])
+        return DamageSettings(protocol, record["size"], record["seed"], ranges)
+
+    return read_built(folder, protocol, read)
 
 
 def load_damaged(folder: str | Path, protocol: ProtocolName) -> Iterator[DamagedPair]:

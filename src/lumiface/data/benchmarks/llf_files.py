@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from lumiface.core.errors import InputError
 from lumiface.data.benchmarks.llf import LLFPair, LLFSettings, build_pair, llf_check
 from lumiface.data.benchmarks.pair_files import MANIFEST as MANIFEST
 from lumiface.data.benchmarks.pair_files import (
@@ -18,7 +17,7 @@ from lumiface.data.benchmarks.pair_files import (
     Record,
     build_pairs,
     load_pairs,
-    read_records,
+    read_built,
 )
 from lumiface.data.sources import Paths, PictureSource
 from lumiface.degradations.lowlight import Darkening, DarkeningRanges
@@ -63,19 +62,13 @@ def built_settings(folder: str | Path) -> tuple[LLFSettings, int]:
     Raises:
         InputError: no manifest, an empty or a damaged one, or one of another protocol.
     """
-    path = Path(folder) / MANIFEST
-    records = read_records(path)
-    try:
-        first = next(iter(records.values()))
-        if (protocol := first.get("protocol", "llf")) != "llf":
-            raise InputError(
-                f"{folder} was built with --protocol {protocol}; this needs a set of --protocol llf"
-            )
-        alpha, beta, gamma = (tuple(limits) for limits in first["ranges"])
-        ranges = DarkeningRanges(alpha, beta, gamma, first["noise"])
-        return LLFSettings(first["hr_size"], first["scale"], first["seed"], ranges), len(records)
-    except (StopIteration, KeyError, TypeError, ValueError) as fault:
-        raise InputError(f"{path} is empty or damaged; remove the set and build it again") from fault
+
+    def read(record: Record) -> LLFSettings:
+        alpha, beta, gamma = (tuple(limits) for limits in record["ranges"])
+        ranges = DarkeningRanges(alpha, beta, gamma, record["noise"])
+        return LLFSettings(record["hr_size"], record["scale"], record["seed"], ranges)
+
+    return read_built(folder, "llf", read)
 
 
 def _settings_record(settings: LLFSettings) -> Record:

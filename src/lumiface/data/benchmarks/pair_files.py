@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ MANIFEST = "manifest.jsonl"
 PART = "manifest.jsonl.part"
 
 Record = dict[str, Any]
+Settings = TypeVar("Settings")
 Pixels = npt.NDArray[np.uint8]
 Build = Callable[[bytes, str], tuple[Mapping[str, Pixels], Record]]
 """Bytes and name of an image file -> the picture of each side, (H, W, 3), and the sampled parameters."""
@@ -131,6 +132,34 @@ def load_pairs(folder: str | Path, sides: tuple[str, ...]) -> Iterator[tuple[Rec
             record,
             {side: _read_side(folder, side, file, record.get(f"{side}_sha256")) for side in sides},
         )
+
+
+def read_built(folder: str | Path, protocol: str, read: Callable[[Record], Settings]) -> tuple[Settings, int]:
+    """The settings of a set on disk, by its first line, and the number of its pairs.
+
+    Args:
+        protocol: of which the set must be.
+        read: a line's record -> the settings; a damaged one raises what dictionaries and checks raise.
+
+    Raises:
+        InputError: no manifest, an empty or a damaged one, or one of another protocol.
+    """
+    path = Path(folder) / MANIFEST
+    records = read_records(path)
+    try:
+        first = next(iter(records.values()))
+        if (found := protocol_of(first)) != protocol:
+            raise InputError(
+                f"{folder} was built with --protocol {found}; this needs a set of --protocol {protocol}"
+            )
+        return read(first), len(records)
+    except (StopIteration, KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"{path} is empty or damaged; remove the set and build it again") from fault
+
+
+def protocol_of(record: Record) -> str:
+    """The protocol of a line; the first sets, of LLF, do not name theirs."""
+    return record.get("protocol", "llf")
 
 
 def read_records(path: Path, *, unfinished: bool = False, key: str = "file") -> dict[str, Record]:

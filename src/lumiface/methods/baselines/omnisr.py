@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from lumiface.core.errors import SettingError
+from lumiface.blocks.peers import load_architecture
 from lumiface.core.settings import Settings
 
 
@@ -65,11 +65,7 @@ class OmniSR(nn.Module):
     def __init__(self, config: OmniSRConfig) -> None:
         super().__init__()
         self.config = config
-        try:
-            from spandrel.architectures.OmniSR import OmniSR as Body
-        except ImportError as error:
-            raise SettingError("omnisr needs spandrel: pip install 'lumiface[peers]'") from error
-        body: Any = Body
+        body = load_architecture("omnisr", "OmniSR")
         with warnings.catch_warnings():
             # spandrel calls torch.meshgrid without `indexing`, a deprecation that users cannot fix.
             warnings.filterwarnings("ignore", message="torch.meshgrid")

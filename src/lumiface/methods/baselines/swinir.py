@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from lumiface.core.errors import SettingError
+from lumiface.blocks.peers import load_architecture
 from lumiface.core.settings import Settings
 
 
@@ -60,11 +60,7 @@ class SwinIR(nn.Module):
     def __init__(self, config: SwinIRConfig) -> None:
         super().__init__()
         self.config = config
-        try:
-            from spandrel.architectures.SwinIR import SwinIR as Body
-        except ImportError as error:
-            raise SettingError("swinir needs spandrel: pip install 'lumiface[peers]'") from error
-        body: Any = Body
+        body = load_architecture("swinir", "SwinIR")
         with warnings.catch_warnings():
             # spandrel calls torch.meshgrid without `indexing`, a deprecation that users cannot fix.
             warnings.filterwarnings("ignore", message="torch.meshgrid")

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.core.draws import Request, draw_all
-from lumiface.core.settings import Settings
+from lumiface.core.settings import PowerOfTwo, Settings
 from lumiface.methods.fusion_bfr.precision import float32_math, in_float32, to_float32
 from lumiface.methods.fusion_bfr.resampling_conv import upsample
 from lumiface.methods.fusion_bfr.style_layers import (
@@ -41,20 +41,15 @@ class GeneratorConfig(Settings):
 
     old_names: ClassVar[Mapping[str, str]] = {"base": "channel_base", "most": "max_channels"}
 
-    resolution: int = Field(default=512, ge=16, le=1024, description="size of the faces, a power of two")
+    resolution: PowerOfTwo = Field(
+        default=512, ge=16, le=1024, description="size of the faces, a power of two"
+    )
     latent: int = Field(default=512, ge=16, description="length of z and of w")
     mapping: int = Field(default=8, ge=1, description="layers of the mapping network")
     channel_base: int = Field(
         default=32768, ge=256, description="channels at resolution r = min(channel_base / r, max_channels)"
     )
     max_channels: int = Field(default=512, ge=8, description="upper limit of the channels of a scale")
-
-    @field_validator("resolution")
-    @classmethod
-    def _require_power_of_two(cls, resolution: int) -> int:
-        if resolution & (resolution - 1):
-            raise ValueError(f"{resolution} is not a power of two")
-        return resolution
 
     @property
     def resolutions(self) -> list[int]:

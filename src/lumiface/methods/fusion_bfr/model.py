@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from lumiface.blocks.sizes import resize_bilinear
 from lumiface.core.settings import Settings
 from lumiface.methods.fusion_bfr.encoder import Encoder, EncoderConfig
 from lumiface.methods.fusion_bfr.fusion import SFT, FeatureFusion
@@ -82,9 +82,9 @@ class FusionBFR(nn.Module):
         resolution = self.config.generator.resolution
         height, width = image.shape[-2:]
         restored = self.restore(
-            _resize(image, (resolution, resolution)), self.fidelity if fidelity is None else fidelity
+            resize_bilinear(image, (resolution, resolution)), self.fidelity if fidelity is None else fidelity
         )
-        return _resize(restored, (height, width))
+        return resize_bilinear(restored, (height, width))
 
     def restore(self, image: Tensor, fidelity: float | Tensor) -> Tensor:
         """The same at the network's own resolution and another fidelity.
@@ -110,13 +110,13 @@ class FusionBFR(nn.Module):
         resolution = self.config.generator.resolution
         output, _ = optimize_latents(
             self,
-            _resize(image, (resolution, resolution)),
+            resize_bilinear(image, (resolution, resolution)),
             steps,
             effective_resolution=effective_resolution,
             fidelity=self.fidelity,
             progress=progress,
         )
-        return _resize(output, (image.shape[-2], image.shape[-1]))
+        return resize_bilinear(output, (image.shape[-2], image.shape[-1]))
 
     def embed(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, 3, R, R) in [0, 1] -> the refined W+ (B, n, latent) and the features from coarse to fine."""
@@ -140,9 +140,3 @@ class FusionBFR(nn.Module):
             return self.sft[level](generated, features[level], weight)
 
         return 0.5 * (self.generator.synthesise(latents, self.generator.zero_noise(), modulate) + 1.0)
-
-
-def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    if image.shape[-2:] == size:
-        return image
-    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)

@@ -50,9 +50,7 @@ class PairedTask:
         self.scale = scale_factor(config, network_scale(config, network_config))
         if context.init_from is not None:
             init_from_checkpoint(self.network, config.method, context.init_from)
-        # A recipe with a discriminator is trained against it in alternating steps.
-        build_discriminator = getattr(self.recipe, "build_discriminator", None)
-        self.discriminator: nn.Module | None = None if build_discriminator is None else build_discriminator()
+        self.discriminator: nn.Module | None = self.recipe.build_discriminator()
         self.teacher = None if config.teacher is None else self._load_teacher(config.teacher, context)
         self.autocast = context.autocast_on_gpu
         self.lpips = self._frozen(LPIPS("squeeze"), context) if config.lpips else None
@@ -101,8 +99,9 @@ class PairedTask:
 
     def optimizer(self, name: str, device: torch.device) -> torch.optim.Optimizer:
         parameters = self.networks[name].parameters()
-        betas: tuple[float, float] = getattr(self.recipe, "betas", (0.9, 0.999))
-        return torch.optim.Adam(parameters, lr=self.config.lr, betas=betas, fused=device.type == "cuda")
+        return torch.optim.Adam(
+            parameters, lr=self.config.lr, betas=self.recipe.betas, fused=device.type == "cuda"
+        )
 
     def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
         high, boxes, generator = self.sampler(step, state.progress)

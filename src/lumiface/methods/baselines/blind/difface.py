@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from lumiface.blocks.diffusion import NoiseSchedule
 from lumiface.blocks.diffusion_unet import DiffusionUNet
-from lumiface.blocks.noisy_pairs import join_noisy, split_noisy
+from lumiface.blocks.noisy_pairs import fixed_noise, join_noisy, split_noisy
 from lumiface.blocks.residual import ResidualBlock
 from lumiface.core.draws import RandomSource
 from lumiface.core.settings import Settings
@@ -83,12 +83,10 @@ class DifFace(nn.Module):
             degraded, noisy, t = split_noisy(self.schedule, image)
             return torch.cat([self.estimator(degraded), 0.5 * (self.denoise(noisy, t) + 1.0)])
         rough = 2.0 * self.estimator(image).clamp(0.0, 1.0) - 1.0
-        generator = torch.Generator().manual_seed(self.config.seed)
-        noise = torch.randn(1, *image.shape[1:], generator=generator).to(image).expand_as(image)
         first = self.config.start
         t = torch.full((len(image),), first, dtype=torch.long, device=image.device)
         steps = min(self.config.sampling_steps, first)
-        start = self.schedule.add_noise(rough, noise, t)
+        start = self.schedule.add_noise(rough, fixed_noise(image, self.config.seed), t)
         clean = self.schedule.ddim(self.denoise, start, steps, clip=1.0, first=first)
         return 0.5 * (clean + 1.0)
 

@@ -17,18 +17,18 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.peers import load_architecture
 from lumiface.blocks.sizes import resize_bilinear
-from lumiface.core.settings import Settings
+from lumiface.core.settings import PowerOfTwo, Settings
 
 
 class GFPGANConfig(Settings):
     """The configuration of a GFPGAN; stored in every checkpoint."""
 
-    resolution: int = Field(
+    resolution: PowerOfTwo = Field(
         default=64, ge=64, le=1024, description="size of the faces, a power of two (paper 512)"
     )
     narrow: float = Field(
@@ -36,13 +36,6 @@ class GFPGANConfig(Settings):
     )
     latent: int = Field(default=128, ge=16, description="length of each latent (paper 512)")
     scale: Literal[1] = Field(default=1, description="the image keeps its size")
-
-    @field_validator("resolution")
-    @classmethod
-    def _require_power_of_two(cls, resolution: int) -> int:
-        if resolution & (resolution - 1):
-            raise ValueError(f"{resolution} is not a power of two")
-        return resolution
 
 
 class GFPGAN(nn.Module):

@@ -16,12 +16,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from lumiface.blocks.peers import load_architecture
 from lumiface.blocks.sizes import resize_bilinear
-from lumiface.core.settings import Settings
+from lumiface.core.settings import PowerOfTwo, Settings
 from lumiface.losses import l1_loss
 from lumiface.methods.base_recipe import PairedRecipe
 
@@ -29,7 +29,7 @@ from lumiface.methods.base_recipe import PairedRecipe
 class RestoreFormerConfig(Settings):
     """The configuration of a RestoreFormer; stored in every checkpoint."""
 
-    resolution: int = Field(
+    resolution: PowerOfTwo = Field(
         default=64, ge=64, le=1024, description="size of the faces, a power of two (paper 512)"
     )
     channels: int = Field(
@@ -46,13 +46,6 @@ class RestoreFormerConfig(Settings):
     entry: int = Field(default=64, ge=4, description="length of each entry (paper 256)")
     heads: int = Field(default=8, ge=1, description="attention heads (paper 8)")
     scale: Literal[1] = Field(default=1, description="the image keeps its size")
-
-    @field_validator("resolution")
-    @classmethod
-    def _require_power_of_two(cls, resolution: int) -> int:
-        if resolution & (resolution - 1):
-            raise ValueError(f"{resolution} is not a power of two")
-        return resolution
 
 
 class RestoreFormer(nn.Module):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from lumiface.blocks.diffusion import NoiseSchedule
 from lumiface.blocks.diffusion_unet import DiffusionUNet
-from lumiface.blocks.noisy_pairs import join_noisy, split_noisy
+from lumiface.blocks.noisy_pairs import fixed_noise, join_noisy, split_noisy
 from lumiface.core.draws import RandomSource
 from lumiface.core.settings import Settings
 from lumiface.degradations.tasks import PairTask
@@ -63,8 +63,7 @@ class ImageDiffusion(nn.Module):
             dark, noisy, t = split_noisy(self.schedule, low)
             return 0.5 * (self.estimate(noisy, t, 2.0 * dark - 1.0) + 1.0)
         dark = 2.0 * low - 1.0
-        generator = torch.Generator().manual_seed(self.config.seed)
-        start = torch.randn(1, *low.shape[1:], generator=generator).to(low).expand_as(low)
+        start = fixed_noise(low, self.config.seed)
         clean = self.schedule.ddim(
             lambda x, t: self.estimate(x, t, dark), start, self.config.sampling_steps, clip=1.0
         )

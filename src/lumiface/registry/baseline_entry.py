@@ -1,4 +1,4 @@
-"""An entry for a baseline that is trained here, with the plain recipe or its own."""
+"""An entry for a baseline: trained here with the plain recipe or its own, or not trained at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lumiface.methods.base_recipe import L1Recipe, L1RecipeConfig
 from lumiface.registry.spec import FLOATS, Capabilities, Spec
 
 
-def retrained(
+def baseline(
     name: str,
     title: str,
     source: str,
@@ -19,15 +19,16 @@ def retrained(
     config: type[BaseModel],
     *,
     recipe: Any = L1Recipe,
-    recipe_config: type[BaseModel] = L1RecipeConfig,
+    recipe_config: type[BaseModel] | None = L1RecipeConfig,
     **facts: Any,
 ) -> Spec:
-    """A baseline that is trained here.
+    """A baseline.
 
     Their own papers train with the mean absolute difference, or something close to it; here all that name no
     other recipe do, so that a table compares networks.
 
     Args:
+        recipe, recipe_config: None, both: nothing is trained.
         facts: fields of `Capabilities` other than the usual ones.
     """
     known: dict[str, Any] = {
