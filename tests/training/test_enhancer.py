@@ -18,7 +18,12 @@ from example_runs import cpu_fabric, run_training
 from helpers import Find, rand, train_on_two
 from lumiface.core.errors import InputError, SettingError
 from lumiface.data.training import prior_guided_set
-from lumiface.data.training.prior_guided_set import PriorGuidedSet, predict_priors
+from lumiface.data.training.prior_guided_set import (
+    FreshlyDarkenedSet,
+    PriorGuidedSet,
+    predict_priors,
+    sample_priors,
+)
 from lumiface.methods.prior3d.enhancer_recipe import EnhancerRecipe, EnhancerRecipeConfig
 from lumiface.methods.prior3d.model import Prior3D, Prior3DConfig
 from lumiface.registry import build, build_recipe, load_model, needs_training
@@ -121,6 +126,39 @@ def test_a_stopped_run_resumes_bit_for_bit(
         assert torch.equal(value, states[0]["networks"]["student"][name])
     with torch.no_grad():
         assert shipped(rand(1, 3, 40, 48)).shape == (1, 3, 40, 48)
+
+
+def test_faces_are_made_dark_anew_in_every_step(faces: Path, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "darken": "every_step",
+        "recipe": {"perceptual": 0.0, "supervision": "paired"},
+    }
+    task = EnhancerTask(config(**settings), TaskContext(cpu_fabric(), str(faces), log=lambda line: None))
+    one, other, again = (task.paired.sample_crops(4, 64, np.random.default_rng(seed)) for seed in (0, 1, 0))
+    brightness = {
+        seed: sorted(batch.dark.mean((1, 2, 3)).tolist()) for seed, batch in enumerate((one, other))
+    }
+    levels = [sorted(batch.bright.mean((1, 2, 3)).tolist()) for batch in (one, other)]
+    assert levels[0] == pytest.approx(levels[1], abs=1e-6)
+    assert all(abs(a - b) > 1e-4 for a, b in zip(brightness[0], brightness[1], strict=True))
+    assert torch.equal(one.dark, again.dark)  # a step's faces are a function of its seed: runs resume
+    uninterrupted = run_training(config(**settings), tmp_path / "whole", faces)
+    run_training(config(**settings), tmp_path / "stopped", faces, max_steps=3)
+    resumed = run_training(config(**settings), tmp_path / "stopped", faces)
+    assert (uninterrupted.step, uninterrupted.best) == (resumed.step, resumed.best)
+
+
+def test_a_freshly_darkened_face_has_the_prior_of_its_own_darkness(faces: Path) -> None:
+    network, bright = tiny_model(TINY_PRIOR), (255 * rand(1, 3, 32, 32)).to(torch.uint8)
+    fresh = FreshlyDarkenedSet(network, bright, lambda face, generator: 0.1 * face, torch.device("cpu"))
+    batch = fresh.sample_crops(1, 32, np.random.default_rng(3))
+    mirrored = torch.equal(batch.bright, bright.flip(-1) / 255.0)
+    assert mirrored or torch.equal(batch.bright, bright / 255.0)
+    dark = (255 * (batch.dark.flip(-1) if mirrored else batch.dark)).round().to(torch.uint8)
+    torch.testing.assert_close(dark.float(), 0.1 * bright, atol=0.51, rtol=0)
+    expected = sample_priors(network, dark, torch.device("cpu")) / 255.0
+    priors = torch.cat([batch.rendering, batch.depth], dim=1)
+    assert torch.equal(priors, expected.flip(-1) if mirrored else expected)
 
 
 def test_the_teacher_is_the_moving_average_and_gets_no_gradient(

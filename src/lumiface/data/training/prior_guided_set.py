@@ -1,4 +1,4 @@
-"""Dark faces with their 3D priors, sampled once and cached: diffusion is too slow for every step."""
+"""Dark faces with their 3D priors: sampled once and cached, or anew for every step where there is time."""
 
 from __future__ import annotations
 
@@ -59,12 +59,15 @@ class PriorGuidedSet:
 
         Offsets are multiples of the priors' pixels, so that faces and priors are cropped alike.
         """
+        return self.crops(rng.choice(len(self), count, replace=count > len(self)).tolist(), size, rng)
+
+    def crops(self, chosen: Sequence[int], size: int, rng: np.random.Generator) -> PriorGuidedBatch:
+        """The faces of these indices, cropped and mirrored as by `sample_crops`."""
         full = self.dark.shape[-1]
         grid = full // self.priors.shape[-1]
         offsets = (full - size) // grid + 1
-        chosen = rng.choice(len(self), count, replace=count > len(self))
         crops: list[tuple[int, int, int, bool]] = []
-        for index in chosen.tolist():
+        for index in chosen:
             top, left = (rng.integers(offsets, size=2) * grid).tolist()
             crops.append((index, top, left, bool(rng.random() < 0.5)))
         return self._batch(crops, size)
@@ -86,6 +89,46 @@ class PriorGuidedSet:
         return PriorGuidedBatch(crop(self.dark, 1), priors[:, :3], priors[:, 3:], crop(self.bright, 1))
 
 
+class FreshlyDarkenedSet:
+    """Bright faces; each is made dark, and its prior sampled, in the very step that uses it.
+
+    Args:
+        network: a `Prior3D` on `device`, whose `predict_prior` is called.
+        bright: (N, 3, H, H) uint8 on the CPU.
+        darken: (B, 3, H, H) in [0, 1] and a generator on the CPU -> the same, dark.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        bright: Tensor,
+        darken: Callable[[Tensor, torch.Generator], Tensor],
+        device: torch.device,
+    ) -> None:
+        self.network, self.bright, self.darken, self.device = network, bright, darken, device
+
+    def __len__(self) -> int:
+        return len(self.bright)
+
+    def sample_crops(self, count: int, size: int, rng: np.random.Generator) -> PriorGuidedBatch:
+        """As `PriorGuidedSet.sample_crops`; `rng` seeds the degradation, too."""
+        chosen = rng.choice(len(self), count, replace=count > len(self))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        bright = self.bright[torch.from_numpy(chosen)]
+        dark = to_uint8(self.darken(bright.float() / 255.0, generator))
+        priors = sample_priors(self.network, dark, self.device)
+        faces = PriorGuidedSet(dark.to(self.device), priors.to(self.device), bright.to(self.device))
+        return faces.crops(range(count), size, rng)
+
+
+def sample_priors(network: Any, dark: Tensor, device: torch.device) -> Tensor:
+    """Rendering and depth of (N, 3, H, H) uint8 faces -> (N, 4, s, s) uint8 on the CPU; not cached."""
+    if network.prior is None:
+        size = network.config.prior_size
+        return torch.zeros(len(dark), 4, size, size, dtype=torch.uint8)
+    return torch.cat([_predict(network, face, device) for face in dark])
+
+
 def predict_priors(network: Any, dark: Tensor, device: torch.device, log: Callable[[str], None]) -> Tensor:
     """Rendering and depth of (N, 3, H, H) uint8 faces -> (N, 4, s, s) uint8 on the CPU.
 
@@ -96,15 +139,14 @@ def predict_priors(network: Any, dark: Tensor, device: torch.device, log: Callab
         log: receives one line of text per chunk that was not in the cache.
     """
     if network.prior is None:
-        size = network.config.prior_size
-        return torch.zeros(len(dark), 4, size, size, dtype=torch.uint8)
+        return sample_priors(network, dark, device)
     weights = fingerprint(network)
     priors: list[Tensor] = []
     for start in range(0, len(dark), CHUNK):
         chunk = dark[start : start + CHUNK]
 
         def predict(chunk: Tensor = chunk, done: int = start + len(chunk)) -> dict[str, Tensor]:
-            maps = torch.cat([_predict(network, face, device) for face in chunk])
+            maps = sample_priors(network, chunk, device)
             log(f"3D priors sampled for {done} of {len(dark)} faces")
             return {"priors": maps}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, Field
@@ -12,7 +12,12 @@ from torch.func import functional_call
 
 from lumiface.core.errors import InputError, SettingError
 from lumiface.core.seeds import StepRandom, seeded_generator
-from lumiface.data.training.prior_guided_set import PriorGuidedBatch, PriorGuidedSet, predict_priors
+from lumiface.data.training.prior_guided_set import (
+    FreshlyDarkenedSet,
+    PriorGuidedBatch,
+    PriorGuidedSet,
+    predict_priors,
+)
 from lumiface.imaging.quantize import quantize, to_uint8
 from lumiface.metrics.psnr import psnr_y
 from lumiface.registry import WorkingSizes, build, build_recipe, load_model
@@ -41,7 +46,12 @@ class EnhancerRun(AdversarialRun):
     faces: int | None = Field(
         default=None,
         ge=2,
-        description="number of training faces; each is made dark, and its prior predicted, once",
+        description="number of training faces",
+    )
+    darken: Literal["once", "every_step"] = Field(
+        default="once",
+        description="when a training face is made dark and its prior sampled: before the first step, kept in "
+        "a cache; or anew in each step, as the paper's data pipeline does, at the prior's cost per face",
     )
     crop: int = Field(default=256, ge=32, multiple_of=8, description="side of the training crops, pixels")
     validate_faces: int = Field(default=50, ge=1, description="number of validation faces")
@@ -50,8 +60,8 @@ class EnhancerRun(AdversarialRun):
 class EnhancerTask(StatelessTask):
     """The student; its moving average is the teacher; the discriminators take the second optimizer step.
 
-    The prior is frozen. The prior of each dark face is predicted once, before the first step, so each
-    training face is made dark once, too.
+    The prior is frozen. With `darken: once` each training face is made dark, and its prior sampled, before
+    the first step; that of validation faces and of dark faces without ground truth always is.
     """
 
     monitor = "psnr_y"
@@ -71,7 +81,7 @@ class EnhancerTask(StatelessTask):
         context.init_discriminator(self.discriminators, config.discriminator_from)
         self._load_faces(context)
         self.num_samples = len(self.paired)
-        side = self.paired.dark.shape[-1]
+        side = self.held_out.dark.shape[-1]
         self.sizes: WorkingSizes | None = WorkingSizes(side, side, side)
 
     def _build_model(self, context: TaskContext) -> Any:
@@ -96,18 +106,18 @@ class EnhancerTask(StatelessTask):
         config, device = self.config, context.device
 
         def with_priors(bright: Tensor | None, dark: Tensor) -> PriorGuidedSet:
-            side = dark.shape[-1]
-            grid = side // config.prior_size
-            if side != grid * config.prior_size or config.crop % grid or config.crop > side:
-                raise SettingError(
-                    f"crop {config.crop} of faces of {side} px does not fit priors of {config.prior_size}"
-                )
+            self._check_crop(dark.shape[-1])
             priors = predict_priors(self.model, dark, device, context.log)
             target = torch.empty(0) if bright is None else bright.to(device)
             return PriorGuidedSet(dark.to(device), priors.to(device), target)
 
         bright = context.face_tensor(config.train, limit=config.faces)
-        self.paired = with_priors(bright, self._darken(bright, 0))
+        self._check_crop(bright.shape[-1])
+        self.paired: PriorGuidedSet | FreshlyDarkenedSet = (
+            with_priors(bright, self._darken(bright, 0))
+            if config.darken == "once"
+            else FreshlyDarkenedSet(self.model, bright, self.recipe.darken, device)
+        )
         held_out = context.face_tensor([config.validate_on], limit=config.validate_faces)
         self.held_out = with_priors(held_out, self._darken(held_out, HELD_OUT))
         self.unpaired: PriorGuidedSet | None = None
@@ -122,6 +132,12 @@ class EnhancerTask(StatelessTask):
             f"{len(self.paired)} paired faces, {count} unpaired dark faces, "
             f"{len(self.held_out)} validation faces"
         )
+
+    def _check_crop(self, side: int) -> None:
+        crop, prior_size = self.config.crop, self.config.prior_size
+        grid = side // prior_size
+        if side != grid * prior_size or crop % grid or crop > side:
+            raise SettingError(f"crop {crop} of faces of {side} px does not fit priors of {prior_size}")
 
     def _darken(self, bright: Tensor, first_seed: int) -> Tensor:
         """Each face with a seed of its own: its degradation does not depend on the number of faces."""
