@@ -20,7 +20,7 @@ from lumiface.comparison.scores import (
 from lumiface.comparison.seeds import decide, seeded_difference, seeded_mean
 from lumiface.comparison.workers import Workers
 from lumiface.evaluation.benchmark import conventions
-from lumiface.evaluation.bootstrap import Values
+from lumiface.evaluation.bootstrap import Interval, Values
 from lumiface.evaluation.metric_suite import METRICS
 from lumiface.evaluation.protocols import BENCHMARKS, BenchmarkName
 from lumiface.evaluation.reference_rows import ORACLE
@@ -151,14 +151,10 @@ def _row(
         "budget_images": max((stage["trained_images"] for stage in stages), default=0),
         **(no_cost if row is None else read_stored(row, COST)),
     }
-    if len(scores) == 1 and len(best) == 1:
-        behind = best[0].accumulator(seed).difference(metric, scores[0].accumulator(seed))
-        value, interval = (None, None) if behind is None else (behind.value, behind.interval)
-    else:
-        difference = seeded_difference(_values(best, metric), _values(scores, metric))
-        value, interval = (None, None) if difference is None else (difference.value, difference.interval)
     if len(scores) > 1:
         found |= _seeded(scores)
+    behind = _difference(best, scores, metric, seed)
+    value, interval = (None, None) if behind is None else (behind["difference"], behind["ci"])
     return found | {f"{metric}_behind_best": value, f"{metric}_behind_best_ci": interval}
 
 
@@ -176,18 +172,32 @@ def _seeded(scores: list[Measured]) -> dict[str, Any]:
 
 
 def _differences(scores: list[Measured], first: list[Measured], seed: int) -> dict[str, Any]:
-    """Metric -> this row minus another, its interval, and what the interval says where there are seeds."""
-    found: dict[str, Any] = {}
-    for metric in (name for name in scores[0].metrics if METRICS[name].kind != "set"):
-        if len(scores) > 1 and len(first) > 1:
-            difference = seeded_difference(_values(scores, metric), _values(first, metric))
-            decided = decide(difference)
-        else:
-            difference = scores[0].accumulator(seed).difference(metric, first[0].accumulator(seed))
-            decided = "one seed"
-        if difference is not None:
-            found[metric] = {"difference": difference.value, "ci": difference.interval, "decided": decided}
-    return found
+    """Metric -> this row minus another; see `_difference`."""
+    metrics = [name for name in scores[0].metrics if METRICS[name].kind != "set"]
+    found = {metric: _difference(scores, first, metric, seed) for metric in metrics}
+    return {metric: difference for metric, difference in found.items() if difference is not None}
+
+
+def _difference(
+    scores: list[Measured], first: list[Measured], metric: str, seed: int
+) -> dict[str, Any] | None:
+    """One row minus another, its interval, and what the interval says where there are seeds.
+
+    Over pictures alone if both have one seed, over seeds and pictures if both have several; if only one of
+    them has several, the difference of the means without an interval.
+    """
+    if len(scores) == len(first) == 1:
+        of_pictures = scores[0].accumulator(seed).difference(metric, first[0].accumulator(seed))
+        return None if of_pictures is None else _entry(of_pictures.value, of_pictures.interval, "one seed")
+    difference = seeded_difference(_values(scores, metric), _values(first, metric))
+    if difference is None:
+        return None
+    decided = "one seed" if min(len(scores), len(first)) == 1 else decide(difference)
+    return _entry(difference.value, difference.interval, decided)
+
+
+def _entry(difference: float | None, interval: Interval | None, decided: str) -> dict[str, Any]:
+    return {"difference": difference, "ci": interval, "decided": decided}
 
 
 def _values(scores: list[Measured], metric: str) -> list[Values]:
