@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from example_runs import cpu_fabric, run_training
 from helpers import Find, rand, train_on_two, write_crops
 from lumiface.core.errors import InputError, SettingError
+from lumiface.core.settings import find_config
+from lumiface.methods.fusion_bfr.convert_official import _port  # pyright: ignore[reportPrivateUsage]
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.methods.fusion_bfr.model import FusionBFR, FusionBFRConfig
 from lumiface.methods.fusion_bfr.restorer_recipe import RestorerRecipe, RestorerRecipeConfig
 from lumiface.methods.fusion_bfr.style_layers import activate, deactivate
-from lumiface.registry import load_model
+from lumiface.registry import build, load_model
 from lumiface.training.checkpoint import load_state, save_weights
 from lumiface.training.config import RunConfig
 from lumiface.training.context import TaskContext
 from lumiface.training.ema import EMA
+from lumiface.training.read_config import read_config
 from lumiface.training.task import TrainState
 from lumiface.training.tasks.autoencoder import AutoencoderRun, AutoencoderTask
 from lumiface.training.tasks.blind_restorer import BlindRestorerRun
@@ -178,6 +183,66 @@ def test_a_prior_of_another_size_is_refused(faces: Path, tmp_path: Path) -> None
         run_training(config(BlindRestorerRun, prior="{data}/absent.safetensors"), tmp_path / "run", faces)
 
 
+def official_file(path: Path, changes: dict[str, Any] | None = None) -> Generator:
+    """A generator, and its weights in a file under BasicSR's names, without the mean latent."""
+    torch.manual_seed(2)
+    generator = Generator(GeneratorConfig.model_validate(TINY | (changes or {})))
+    named = {
+        re.sub(r"^convs?", lambda found: f"style_{found[0]}", _port(name)): value
+        for name, value in generator.state_dict().items()
+        if name != "w_avg"
+    }
+    stored = {
+        name.replace("input.input", "constant_input.weight")
+        .replace("style.", "style_mlp.")
+        .replace(".conv.", ".modulated_conv.")
+        .replace("noise.weight", "weight"): value
+        for name, value in named.items()
+    }
+    torch.save({"params_ema": stored}, path)
+    return generator
+
+
+def test_an_official_file_is_a_prior(faces: Path, tmp_path: Path) -> None:
+    generator = official_file(faces / "official.pth")
+    settings = config(BlindRestorerRun, steps=2, prior="{data}/official.pth", network={"encoder": ENCODER})
+    assert run_training(settings, tmp_path / "run", faces).step == 2
+    trained: Any = load_model(tmp_path / "run" / "last.safetensors")
+    assert trained.config.generator == generator.config  # not the preset's: the file's
+    state = trained.generator.state_dict()
+    assert state["w_avg"].abs().max() > 0  # estimated: the file has none
+    for name, value in generator.state_dict().items():
+        assert name == "w_avg" or torch.equal(value, state[name]), name
+    save_file({"any": torch.zeros(1)}, faces / "foreign.safetensors")
+    (faces / "cut.pth").write_bytes((faces / "official.pth").read_bytes()[:5000])
+    for name, line in {
+        "absent.pth": "no such model",
+        "cut.pth": "is damaged",
+        "foreign.safetensors": "holds no StyleGAN2 generator",
+    }.items():
+        with pytest.raises(InputError, match=rf"{name}.*{line}"):
+            run_training(config(BlindRestorerRun, prior=f"{{data}}/{name}"), tmp_path / "other", faces)
+
+
+@pytest.mark.parametrize(
+    ("made", "network", "line"),
+    [
+        ({"resolution": 64}, {"encoder": ENCODER}, "faces of 64 pixels .* encoder: works at 32 pixels"),
+        ({"latent": 24}, {"encoder": ENCODER}, "latents of length 24 do not fit .* network.encoder"),
+        ({"mapping": 3}, NETWORK, "its mapping is 3, network.generator.mapping is 2; leave that setting out"),
+        ({"channel_base": 512}, NETWORK, "its channel_base is 512, network.generator.channel_base is 256"),
+    ],
+)
+def test_an_official_file_that_does_not_fit_is_refused(
+    faces: Path, tmp_path: Path, made: dict[str, Any], network: dict[str, Any], line: str
+) -> None:
+    official_file(faces / "official.pth", made)
+    settings = config(BlindRestorerRun, prior="{data}/official.pth", network=network)
+    with pytest.raises(SettingError, match=rf"official\.pth: .*{line}") as caught:
+        run_training(settings, tmp_path / "run", faces)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_autoencoder_trains_the_generator_and_its_mean_latent(faces: Path, tmp_path: Path) -> None:
     settings = config(
         AutoencoderRun, steps=240, lr=0.003, ema=0.5, validate_every=60, save_every=60, clip=10.0
@@ -232,3 +297,9 @@ def test_the_degradation_is_seeded_and_the_weights_are_the_papers() -> None:
     defaults = RestorerRecipeConfig()
     assert (defaults.perceptual, defaults.identity, defaults.mrfr) == (1.0, 10.0, 1.0)  # equation 9
     assert (defaults.pixel, defaults.adversarial) == (0.0, 0.0)
+    paper: Any = read_config(find_config("fusion-bfr-512"))
+    assert (paper.batch, paper.steps, paper.lr) == (8, 500_000, 2e-3)  # section 2.1
+    assert RestorerRecipeConfig.model_validate(paper.recipe) == defaults
+    assert (defaults.backbone, defaults.mrfr_maps) == ("vgg19", "cumulative")
+    assert build(paper.component).config.generator.resolution == 512  # type: ignore[union-attr]
+    assert Path(paper.prior).suffix == ".pth"  # not one of ours

@@ -22,7 +22,7 @@ from lumiface.core.errors import InputError, SettingError
 from lumiface.degradations.tasks import Task
 from lumiface.methods.chain import Chain
 from lumiface.registry.build import METHODS, build, configure, find_capabilities, find_spec, needs_training
-from lumiface.registry.metadata import read_metadata_file
+from lumiface.registry.metadata import has_metadata, read_metadata_file
 from lumiface.registry.spec import SMALL_FACES, WorkingSizes
 
 CHAIN = " + "
@@ -116,6 +116,7 @@ def load_model(
             two of these with " + " between them: the first one's output is the second one's input.
         device: where it is placed; "auto": on a GPU if there is one.
         kind: the method or component that the file must hold, by its name in the registry; None: any method.
+            For kinds whose `read_foreign` is set ("stylegan2") also a file that another program wrote.
 
     Raises:
         InputError: there is no such model or file, or the file is damaged or of another kind.
@@ -128,6 +129,10 @@ def load_model(
     if (network := _without_checkpoint(name)) is not None:
         return network.eval().to(device)
     path = find_weights(name_or_path)
+    if kind is not None and path.is_file() and not has_metadata(path):
+        read_foreign = find_spec(kind)[0].read_foreign
+        if read_foreign is not None:
+            return read_foreign(path).eval().to(device)
     facts = read_metadata(path)
     if kind is None:
         find_capabilities(facts["method"])  # refuses components

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lumiface.methods.face_embedder.model import FaceEmbedder, FaceEmbedderConfig
 from lumiface.methods.face_embedder.recipe import FaceEmbedderRecipe, FaceEmbedderRecipeConfig
 from lumiface.methods.fusion_bfr.autoencoder import AutoencoderRecipe, AutoencoderRecipeConfig
+from lumiface.methods.fusion_bfr.convert_official import load_official
 from lumiface.methods.fusion_bfr.generator import Generator, GeneratorConfig
 from lumiface.methods.fusion_bfr.generator_recipe import GeneratorRecipe, GeneratorRecipeConfig
 from lumiface.methods.fusion_bfr.model import FusionBFR, FusionBFRConfig
@@ -65,6 +66,7 @@ COMPONENT_SPECS = (
         recipe=GeneratorRecipe,
         recipe_config=GeneratorRecipeConfig,
         presets={f"stylegan2-{size}": settings for size, settings in GENERATORS.items()},
+        read_foreign=load_official,
     ),
     Spec(
         name="stylegan2-autoencoder",

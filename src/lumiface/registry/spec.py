@@ -148,6 +148,7 @@ class Spec:
         widen: initialises a network from the weights of a narrower one.
         components: names of the components by which it is trained, where it has no recipe of its own.
         official_weights: name -> the asset with the authors' own weights, and the function that loads it.
+        read_foreign: reads a network of this kind from a file that another program wrote; None: none is read.
     """
 
     name: str
@@ -163,3 +164,4 @@ class Spec:
     widen: Callable[[Any, Any], None] | None = None
     components: tuple[str, ...] = ()
     official_weights: dict[str, tuple[str, Callable[[Path], nn.Module]]] = field(default_factory=dict)
+    read_foreign: Callable[[Path], nn.Module] | None = None

@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lumiface.core.errors import SettingError
 from lumiface.core.seeds import StepRandom
+from lumiface.core.settings import current_spelling, validate
 from lumiface.data.training.face_tensor import sample_batch
 from lumiface.imaging.quantize import quantize
 from lumiface.metrics.lpips import LPIPS
@@ -34,7 +36,8 @@ class BlindRestorerRun(AdversarialRun):
     old_names = {"thaw": "train_generator"}
 
     prior: str | None = Field(
-        description="the generator, by name or file; none: the ablation's variant without a prior"
+        description="the generator, by name or file, ours or an official StyleGAN2's (.pt, .pth); none: the "
+        "ablation's variant without a prior"
     )
     train_generator: bool = Field(default=False, description="the pretrained generator is trained, too")
     validate_faces: int = Field(default=50, ge=1, description="number of validation faces")
@@ -87,8 +90,17 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
         if config.prior is None:
             return build(config.component, config.network)
         prior = context.load_component(config.prior, "stylegan2")
+        _require_agreement(prior.config, config)
         size = {"generator": prior.config.model_dump()}
-        restorer: Any = build(config.component, config.network | size)
+        try:
+            restorer: Any = build(config.component, config.network | size)
+        except SettingError as error:
+            made = prior.config
+            raise SettingError(
+                f"prior: {config.prior}: faces of {made.resolution} pixels from latents of length "
+                f"{made.latent} do not fit ({error}); set `resolution` and `latent` of network.encoder and "
+                "network.generator to these, choose another `component`, or name another prior"
+            ) from error
         restorer.generator.load_state_dict(prior.state_dict())
         restorer.generator.requires_grad_(config.train_generator)
         return restorer
@@ -131,6 +143,29 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
 
     def weights(self, state: TrainState) -> dict[str, Tensor]:
         return state.ema["restorer"].weights
+
+
+def _require_agreement(made: Any, config: BlindRestorerRun) -> None:
+    """Refuse a prior that contradicts what the run says of its generator; the rest is taken from the prior.
+
+    Args:
+        made: the prior's configuration.
+
+    Raises:
+        SettingError: it does; the line names file, setting and mend.
+    """
+    stated = current_spelling(type(made), config.network.get("generator", {}))
+    where = f"{config.component}: network.generator"
+    wanted: Any = validate(type(made), made.model_dump() | stated, where)
+    sizes = made.resolutions if wanted.resolution == made.resolution else []
+    same_channels = all(wanted.channels_at(size) == made.channels_at(size) for size in sizes)
+    for name in stated:
+        value, found = getattr(wanted, name), getattr(made, name)
+        if found != value and not (name in ("channel_base", "max_channels") and same_channels):
+            raise SettingError(
+                f"prior: {config.prior}: its {name} is {found}, network.generator.{name} is {value}; "
+                "leave that setting out, or name another prior"
+            )
 
 
 def example(config: BlindRestorerRun, network: Any) -> Example:
