@@ -96,7 +96,7 @@ def _trained() -> Any:
 
 @models.command(no_args_is_help=True)
 def show(
-    name: Annotated[str, typer.Argument(help="a method, a trained model, or a safetensors file")],
+    name: Annotated[str, typer.Argument(help="a method, a trained model, or a file of weights")],
 ) -> None:
     """Show one model: configuration, cost, provenance, card.
 
@@ -104,7 +104,14 @@ def show(
     """
     import yaml
 
-    from lumiface.registry import REGISTRY, find_spec, find_weights, read_metadata
+    from lumiface.registry import (
+        REGISTRY,
+        describe_foreign,
+        find_spec,
+        find_weights,
+        is_foreign,
+        read_metadata,
+    )
 
     path = find_weights(name)
     known = [*REGISTRY, *(preset for spec in REGISTRY.values() for preset in spec.presets)]
@@ -113,6 +120,8 @@ def show(
         facts: dict[str, Any] = {"method": spec.name, "title": spec.title, "source": spec.source}
         for each in [name] if name != spec.name or name in spec.presets else spec.presets:
             facts |= {each: _cost(each, dict(spec.presets.get(each, preset)))}
+    elif is_foreign(path):
+        facts = describe_foreign(path)
     else:
         metadata = read_metadata(path)
         facts = {"file": str(path), **_cost(metadata["method"], metadata["config"]), **metadata}

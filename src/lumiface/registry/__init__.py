@@ -27,6 +27,14 @@ from lumiface.registry.checkpoints import (
     trained_on_camera,
     working_sizes,
 )
+from lumiface.registry.foreign import (
+    describe_foreign,
+    foreign_config,
+    foreign_note,
+    foreign_origin,
+    foreign_task,
+    is_foreign,
+)
 from lumiface.registry.spec import Capabilities, HasPrior, Recipe, Refinable, Spec, WorkingSizes
 
 __all__ = [
@@ -44,10 +52,16 @@ __all__ = [
     "build_recipe",
     "configure",
     "default_model",
+    "describe_foreign",
     "find_capabilities",
     "find_spec",
     "find_weights",
+    "foreign_config",
+    "foreign_note",
+    "foreign_origin",
+    "foreign_task",
     "init_from_checkpoint",
+    "is_foreign",
     "list_models",
     "load_model",
     "needs_training",

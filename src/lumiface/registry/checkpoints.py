@@ -21,8 +21,10 @@ from lumiface.core.device import choose_device
 from lumiface.core.errors import InputError, SettingError
 from lumiface.degradations.tasks import Task
 from lumiface.methods.chain import Chain
+from lumiface.methods.foreign import load_foreign
 from lumiface.registry.build import METHODS, build, configure, find_capabilities, find_spec, needs_training
-from lumiface.registry.metadata import has_metadata, read_metadata_file
+from lumiface.registry.foreign import foreign_config, foreign_sizes, is_foreign
+from lumiface.registry.metadata import read_metadata_file
 from lumiface.registry.spec import SMALL_FACES, WorkingSizes
 
 CHAIN = " + "
@@ -76,19 +78,23 @@ def default_model(task: Task = "joint") -> str:
 def trained_on_camera(name_or_path: str | Path) -> bool:
     """Whether a model was trained on simulated camera images, noise included (`camera_pipeline`).
 
-    False for what has no file of its own: official weights, chains, methods without parameters.
+    False for what has no file of its own (official weights, chains, methods without parameters), and for
+    weights of another project.
     """
     path = find_weights(name_or_path)
-    return path.is_file() and read_metadata(path)["trained_on"] == "camera"
+    return path.is_file() and not is_foreign(path) and read_metadata(path)["trained_on"] == "camera"
 
 
 def working_sizes(name_or_path: str | Path) -> WorkingSizes:
     """At which sizes of a face a model was trained and may be trusted: by its checkpoint, or its method.
 
     Raises:
-        InputError: the file is damaged, or was not written by this project.
+        InputError: the file is damaged.
+        SettingError: it is of another project, and spandrel is not installed.
     """
     name, path = str(name_or_path), find_weights(name_or_path)
+    if (foreign := foreign_config(path)) is not None:
+        return foreign_sizes(foreign)
     if path.is_file():
         return _sizes_of(read_metadata(path))
     try:
@@ -111,16 +117,18 @@ def load_model(
     """A trained network, in evaluation mode, float32.
 
     Args:
-        name_or_path: one of `list_models()`; a safetensors file that `lumiface train` wrote; a method
-            without parameters ("clahe"), or one with its authors' own weights ("zero-dce-published"); or
-            two of these with " + " between them: the first one's output is the second one's input.
+        name_or_path: one of `list_models()`; a safetensors file that `lumiface train` wrote; weights of
+            another project that spandrel knows (.pth, .safetensors); a method without parameters ("clahe"),
+            or one with its authors' own weights ("zero-dce-published"); or two of these with " + " between
+            them: the first one's output is the second one's input.
         device: where it is placed; "auto": on a GPU if there is one.
         kind: the method or component that the file must hold, by its name in the registry; None: any method.
             For kinds whose `read_foreign` is set ("stylegan2") also a file that another program wrote.
 
     Raises:
         InputError: there is no such model or file, or the file is damaged or of another kind.
-        SettingError: no kind is given, and the file holds a component; or there is no such device.
+        SettingError: no kind is given, and the file holds a component; there is no such device; or the
+            weights are of another project, and spandrel is not installed or the network of no use here.
         AssetMissing: official weights are not on this machine.
     """
     name, device = str(name_or_path), choose_device(device)
@@ -129,10 +137,8 @@ def load_model(
     if (network := _without_checkpoint(name)) is not None:
         return network.eval().to(device)
     path = find_weights(name_or_path)
-    if kind is not None and path.is_file() and not has_metadata(path):
-        read_foreign = find_spec(kind)[0].read_foreign
-        if read_foreign is not None:
-            return read_foreign(path).eval().to(device)
+    if is_foreign(path) and (read := load_foreign if kind is None else find_spec(kind)[0].read_foreign):
+        return read(path).eval().to(device)
     facts = read_metadata(path)
     if kind is None:
         find_capabilities(facts["method"])  # refuses components
@@ -197,6 +203,8 @@ def read_metadata(name_or_path: str | Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: no such model; shipped are {', '.join(list_models()) or 'none'}, or give a file"
         )
+    if is_foreign(path):
+        raise InputError(f"{path}: not written by lumiface; name weights that `lumiface train` wrote")
     return read_metadata_file(path)
 
 

@@ -33,15 +33,6 @@ def read_metadata_file(path: Path) -> dict[str, Any]:
     return _current_fields(json.loads(facts))
 
 
-def has_metadata(path: Path) -> bool:
-    """Whether a file is a safetensors file that this project wrote; damaged ones are not."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return KEY in (file.metadata() or {})
-    except SafetensorError:
-        return False
-
-
 def _current_fields(facts: dict[str, Any]) -> dict[str, Any]:
     """Fields that a checkpoint of an earlier version lacks, from what it says instead."""
     provenance = dict(facts.get("provenance", {}))

@@ -15,7 +15,7 @@ from torch import Tensor
 from lumiface.core.errors import InputError, SettingError
 from lumiface.imaging.color import is_grey
 from lumiface.imaging.io import Picture
-from lumiface.registry import list_models, read_metadata
+from lumiface.registry import is_foreign, list_models, load_model, read_metadata
 from lumiface.runtimes import Precision, Runtime, load_network
 
 BICUBIC = "bicubic"
@@ -151,43 +151,18 @@ def load_upscaler(
             raise InputError(
                 f"{model}: no such file; --background-model is a file, {BICUBIC}, or {SHIPPED[4]}"
             )
-        if not _is_own(Path(model)):
-            return _load_foreign(Path(model), device)
+        if is_foreign(Path(model)):
+            network: Any = load_model(model, device)
+            if network.config.kind == "face":
+                raise SettingError(f"--background-model {model} redraws faces alone; name it as --model")
+            return Upscaler(network, network.config.scale, FOREIGN_REACH)
     trained_for = read_metadata(model)["provenance"].get("run", {}).get("task")
     if trained_for != "sr":
         raise SettingError(
             f"--background-model {model} was not trained to enlarge photographs; name another, or {BICUBIC}"
         )
-    network: Any = load_network(model, device, runtime, precision)
+    network = load_network(model, device, runtime, precision)
     return Upscaler(network, network.config.scale, getattr(network, "reach", FOREIGN_REACH))
-
-
-def _is_own(path: Path) -> bool:
-    """Whether a file was written by this project."""
-    try:
-        read_metadata(path)
-    except InputError:
-        return False
-    return True
-
-
-def _load_foreign(path: Path, device: torch.device | str) -> Upscaler:
-    """Weights of another project in a format that spandrel knows."""
-    try:
-        from spandrel import ImageModelDescriptor, ModelLoader
-    except ImportError as error:
-        raise SettingError(
-            f"--background-model {path}: such weights need spandrel: pip install 'lumiface[peers]'"
-        ) from error
-    try:
-        found = ModelLoader(torch.device(device)).load_from_file(path)
-    except Exception as error:  # spandrel's own errors, the unpickler's, and those of a damaged file
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"--background-model {path} cannot be read ({reason}); name another file") from error
-    if not isinstance(found, ImageModelDescriptor) or (found.input_channels, found.output_channels) != (3, 3):
-        raise SettingError(f"--background-model {path} holds a network that does not map RGB to RGB")
-    found.eval()
-    return Upscaler(found, found.scale, FOREIGN_REACH)
 
 
 def _to_scale(large: Tensor, piece: Tensor, scale: int) -> Tensor:

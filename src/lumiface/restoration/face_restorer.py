@@ -13,7 +13,14 @@ from lumiface.degradations.resample import resize
 from lumiface.faces.align import crop_face, face_matrix
 from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight, face_whiteness, is_readable
-from lumiface.registry import Refinable, trained_on_camera, working_sizes
+from lumiface.registry import (
+    Refinable,
+    find_weights,
+    foreign_config,
+    foreign_note,
+    trained_on_camera,
+    working_sizes,
+)
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.light.preserve import give_least_light, preserve_chroma, preserve_illumination
 from lumiface.restoration.light.transfer import give_light, transfer_light
@@ -91,9 +98,11 @@ class FaceRestorer:
         return [self.model]
 
     def notes(self, measures: list[FaceMeasures]) -> list[str]:
-        """Remarks for the user: how many faces are too dark to read."""
+        """Remarks for the user: how many faces are too dark to read, and weights of another project."""
         count = sum(not is_readable(measured) for measured in measures)
-        return [f"{count} face{'s' if count > 1 else ''} {TOO_DARK}"] if count else []
+        notes = [f"{count} face{'s' if count > 1 else ''} {TOO_DARK}"] if count else []
+        foreign = foreign_config(find_weights(self.model)) if self.models(measures) else None
+        return notes if foreign is None else [*notes, foreign_note(foreign)]
 
     def __call__(
         self,

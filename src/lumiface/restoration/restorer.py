@@ -56,8 +56,9 @@ class Restorer:
     """Restores photographs; loads its networks once.
 
     Args:
-        model: a name of `list_models()`, or a file written by `lumiface train`; None takes the best shipped
-            model for the task; without a task either, each face gets what it lacks (`task="auto"`).
+        model: a name of `list_models()`, a file written by `lumiface train`, or weights of another project
+            that spandrel knows; None takes the best shipped model for the task; without a task either, each
+            face gets what it lacks (`task="auto"`).
         config: options; see `RestoreConfig`.
         device: where the networks run: "cpu", "cuda", "cuda:1", "mps", or "auto": a GPU if there is one.
         runtime: what runs the networks on the CPU, instead of the one of `config`.

@@ -15,6 +15,8 @@ from lumiface.registry import (
     default_model,
     find_capabilities,
     find_weights,
+    foreign_config,
+    foreign_task,
     read_metadata,
     working_sizes,
 )
@@ -192,6 +194,8 @@ def resolve_task(option: FaceTaskName | None, model: str | None) -> tuple[FaceTa
 
 def _training_tasks(model: str) -> tuple[Task, ...] | None:
     """The tasks that a model can have been trained for; None where only loading it shows (a chain)."""
+    if (foreign := foreign_config(find_weights(model))) is not None:
+        return (foreign_task(foreign),)
     try:
         name: str = read_metadata(model)["method"] if find_weights(model).is_file() else model
         return find_capabilities(name).tasks

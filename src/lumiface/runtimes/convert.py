@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from lumiface.core.errors import SettingError
-from lumiface.registry import HasPrior, Refinable, find_capabilities, find_weights, read_metadata
+from lumiface.registry import HasPrior, Refinable, find_capabilities, find_weights, is_foreign, read_metadata
 
 INPUT, OUTPUT = "input", "output"
 """Names of the model's input and output, (batch, 3, height, width) each."""
@@ -37,6 +37,8 @@ def torch_only(model: str, network: nn.Module) -> str | None:
     path = find_weights(model)
     if not path.is_file():
         return "it has no file of trained weights"
+    if is_foreign(path):
+        return "its weights are of another project"
     if why := find_capabilities(read_metadata(path)["method"]).torch_only:
         return why
     if isinstance(network, Refinable | HasPrior):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from lumiface import __version__
 from lumiface.faces.measure import FaceMeasures
+from lumiface.registry import find_weights, foreign_config, foreign_origin
 from lumiface.restoration.background import BICUBIC, SHIPPED
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.restored import FaceReport
@@ -77,10 +78,14 @@ def _record(
     enlarging = (config.background_model or SHIPPED[scale]) if scale > 1 else BICUBIC
     # Names of C2PA's actions, as words: nothing here is signed.
     actions = {"c2pa.edited": drawn, "c2pa.adjustedColor": lit, "c2pa.resized": scale > 1}
+    used = [model for model in [*models, enlarging] if model != BICUBIC]
+    foreign = [foreign_config(find_weights(model)) for model in dict.fromkeys(used)]
+    origins = [foreign_origin(config) for config in foreign if config is not None]
     return {
         "software": f"lumiface {__version__}",
         "task": task,
-        "models": [_file_name(model) for model in [*models, enlarging] if model != BICUBIC],
+        "models": [_file_name(model) for model in used],
+        **({"foreign_weights": origins} if origins else {}),
         "scale": scale,
         "settings": _settings(config),
         "source_type": DRAWN if drawn else LIT,
