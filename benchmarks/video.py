@@ -2,7 +2,7 @@
 
     python benchmarks/video.py video --data-root DATA --json benchmarks/results/speed.json
 
-`prior`: the aligned face of such clips through `prior3d`, its prior sampled anew for each frame or carried.
+`carried`: the aligned face of such clips through `prior3d`, its prior sampled anew for each frame or carried.
 
 Clips of 40 frames: a camera moves over a portrait of faces256-hq (known, steady truth), which is darkened to
 an eighth of its linear light, with new shot and read noise in every frame, and stored in 8 bits. `flicker`:
@@ -86,7 +86,7 @@ def video(args: argparse.Namespace) -> dict[str, Any]:
     return {"set": SET, "clips": len(source), "frames": FRAMES, "rows": rows, "origin": current_provenance()}
 
 
-def prior(args: argparse.Namespace) -> dict[str, Any]:
+def carried(args: argparse.Namespace) -> dict[str, Any]:
     """The enhancer's own flicker: aligned crops of 256 pixels, by the weight of the prior before."""
     torch.set_num_threads(1)
     source = first_pictures(args, SET, PRIOR_CLIPS)
@@ -100,8 +100,8 @@ def prior(args: argparse.Namespace) -> dict[str, Any]:
         places = [_moved(face_matrix(face), t) for t in range(PRIOR_FRAMES)]
         true_faces, dark = _crops(truth, places, SIDE), _crops(_darkened(truth, done), places, SIDE)
         ways = {"input, mean gamma": _lit(dark, true_faces), "truth": true_faces}
-        for way, carried in PRIOR_WAYS.items():
-            ways[way] = _enhanced(network, dark, carried)
+        for way, weight in PRIOR_WAYS.items():
+            ways[way] = _enhanced(network, dark, weight)
         for way, faces in ways.items():
             found[way].append(
                 {
@@ -197,4 +197,4 @@ def _means(clips: list[dict[str, float]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_section(__doc__, {"video": video, "prior": prior}, {"video": [], "prior": ["prior3d-small"]})
+    run_section(__doc__, {"video": video, "carried": carried}, {"video": [], "carried": ["prior3d-small"]})
