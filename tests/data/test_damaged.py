@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from lumiface.cli import app
 from lumiface.core.errors import InputError, OutputError, SettingError
 from lumiface.data.benchmarks.damaged import (
     PROTOCOLS,
     DamageSettings,
     build_damaged,
+    built_damage,
     damaged_pairs,
     load_damaged,
 )
@@ -20,6 +23,7 @@ from lumiface.data.benchmarks.ground_truth import pixel_sha256
 from lumiface.data.benchmarks.llf import LLFSettings
 from lumiface.data.benchmarks.llf_files import build_llf, built_settings, load_llf
 from lumiface.data.sources import open_source
+from lumiface.degradations.blind_config import PRESETS
 from lumiface.degradations.frr import FRRConfig
 
 SMALL = DamageSettings("frr", size=64)
@@ -70,6 +74,33 @@ def test_what_is_built_is_what_is_loaded_and_named_as_the_protocol_names_it(crop
         assert actual.parameters == expected.parameters
         assert set(actual.parameters) == set(PROTOCOLS[protocol].parameters)
         np.testing.assert_array_equal(actual.degraded, expected.degraded)
+
+
+@pytest.mark.parametrize("protocol", ["blind", "dark-blind"])
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_a_preset_is_built_loaded_and_read_again(crops, tmp_path, protocol, preset):
+    out = tmp_path / "set"
+    command = ["degrade", str(crops), "--protocol", protocol, "--hr-size", "64", "--preset"]
+    result = CliRunner().invoke(app, [*command, preset, "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    config = PROTOCOLS[protocol].config.model_validate({"preset": preset})
+    settings = DamageSettings(protocol, size=64, config=config)
+    assert built_damage(out, protocol) == (settings, 2)
+    expected = list(damaged_pairs(open_source(crops), settings))
+    loaded = list(load_damaged(out, protocol))
+    assert [pair.parameters for pair in loaded] == [pair.parameters for pair in expected]
+    for pair, default in zip(
+        loaded, damaged_pairs(open_source(crops), DamageSettings(protocol, 64)), strict=True
+    ):
+        assert (pair.degraded != default.degraded).any()
+    refused = CliRunner().invoke(app, [*command, "foggy", "-o", str(tmp_path / "other")])
+    assert "--preset foggy: choose from gfpgan, dfdnet" in str(refused.exception) + refused.output
+
+
+def test_the_manifest_of_a_default_set_names_no_part_that_is_off(crops, tmp_path):
+    build_damaged(crops, tmp_path, DamageSettings("blind", size=64))
+    first = json.loads((tmp_path / "manifest.jsonl").read_text().splitlines()[0])
+    assert not [name for name in str(first).split("'") if name.startswith(("motion", "jitter"))]
 
 
 def test_neither_order_nor_subset_matters_but_seed_and_name_do(crops):

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from lumiface.core.errors import SettingError
-from lumiface.degradations.blind import BlindConfig, apply_blind, sample_blind
+from lumiface.degradations.blind import OPTIONAL, BlindConfig, apply_blind, sample_blind
 from lumiface.degradations.camera_pipeline import CameraConfig, random_shadow
 from lumiface.degradations.dark_blind import (
     LEVEL,
@@ -55,6 +56,19 @@ def test_ranges_names_and_the_part_that_stays_lit() -> None:
     assert 60 <= int(sampled.quality.min()) < 62
     again = sample_dark_blind(4, 256, DarkBlindConfig(damage=BlindConfig(noise=(0.0, 1.0))), seeded(), "cpu")
     assert torch.equal(again.gamma, sample_dark_blind(4, 256, DarkBlindConfig(), seeded(), "cpu").gamma)
+
+
+def test_parts_of_the_damage_that_are_off_by_default_are_drawn_last() -> None:
+    plain = sample_dark_blind(8, 256, DarkBlindConfig(), seeded(), "cpu")
+    config = DarkBlindConfig.model_validate({"preset": "gfpgan", "damage": {"motion": {}}})
+    assert config == DarkBlindConfig.model_validate({"damage": {"preset": "gfpgan", "motion": {}}})
+    both = sample_dark_blind(8, 256, config, seeded(), "cpu")
+    for name in PARAMETERS:
+        assert torch.equal(getattr(both, name), getattr(plain, name)), name
+    assert set(both.as_dict(0)) == {*PARAMETERS, *OPTIONAL}
+    assert "motion" not in DarkBlindConfig().model_dump()["damage"]
+    with pytest.raises(ValidationError, match="foggy"):
+        DarkBlindConfig.model_validate({"preset": "foggy"})
 
 
 def test_without_darkness_it_is_the_blind_degradation(faces: Tensor) -> None:

@@ -13,8 +13,8 @@ from lumiface.core.errors import SettingError
 PROTOCOLS = {
     "llf": ("scale", "seed", "hr_size", "skip_bad"),
     "frr": ("seed", "hr_size", "config", "skip_bad"),
-    "blind": ("seed", "hr_size", "config", "skip_bad"),
-    "dark-blind": ("seed", "hr_size", "config", "skip_bad"),
+    "blind": ("seed", "hr_size", "preset", "config", "skip_bad"),
+    "dark-blind": ("seed", "hr_size", "preset", "config", "skip_bad"),
     "dark-frames": ("config", "every", "max_luma", "device"),
 }
 """The protocols, and the options of each."""
@@ -43,6 +43,10 @@ def degrade(
         int | None,
         typer.Option(min=0, help="size of the clean pictures, 0: native (default: llf 128, others 256)"),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="gfpgan or dfdnet: the damage that method is trained on (blind, dark-blind)"),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="YAML file with further settings (all but llf)"),
@@ -68,6 +72,7 @@ def degrade(
         "scale": scale,
         "seed": seed,
         "hr_size": hr_size,
+        "preset": preset,
         "config": config,
         "every": every,
         "max_luma": max_luma,
@@ -95,6 +100,7 @@ def _build_pairs(sources: list[str], output: Path, protocol: str, options: dict[
     from lumiface.data.benchmarks.damaged import DamageSettings, build_damaged
     from lumiface.data.benchmarks.llf import LLFSettings
     from lumiface.data.benchmarks.llf_files import build_llf
+    from lumiface.degradations.blind_config import PRESETS
 
     size = options.get("hr_size", 128 if protocol == "llf" else 256) or None
     seed = options.get("seed", 0)
@@ -105,7 +111,10 @@ def _build_pairs(sources: list[str], output: Path, protocol: str, options: dict[
             manifest = build_llf(sources, output, settings, progress=progress, **bad)
         else:
             kind: Any = protocol
-            ranges = _read_config(DAMAGE[kind].config, options.get("config"), {})
+            preset = {name: options[name] for name in ("preset",) if name in options}
+            if preset and preset["preset"] not in PRESETS:
+                raise SettingError(f"--preset {preset['preset']}: choose from {', '.join(PRESETS)}")
+            ranges = _read_config(DAMAGE[kind].config, options.get("config"), preset)
             damage = DamageSettings(kind, size, seed, ranges)
             manifest = build_damaged(sources, output, damage, progress=progress, **bad)
     lines = manifest.read_bytes()

@@ -14,15 +14,23 @@ reach it: first light, then detail.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from lumiface.core.draws import RandomSource, randn
 from lumiface.core.settings import Settings
+from lumiface.degradations.blind import (
+    OPTIONAL,
+    BlindConfig,
+    BlindParameters,
+    damage,
+    sample_common,
+    sample_optional,
+)
 from lumiface.degradations.blind import PARAMETERS as BLIND_PARAMETERS
-from lumiface.degradations.blind import BlindConfig, BlindParameters, damage, sample_blind
 from lumiface.degradations.camera_pipeline import CameraConfig, expose, sample_camera
 from lumiface.degradations.lowlight import expand_bchw
 from lumiface.degradations.resample import resize
@@ -34,13 +42,21 @@ LEVEL = 1.0 / 255.0
 
 
 class DarkBlindConfig(Settings):
-    """The ranges of darkness and damage."""
+    """The ranges of darkness and damage. The key `preset` is that of the damage."""
 
     dark: CameraConfig = Field(
         default=CameraConfig(),
         description="lit, gain, gamma, shade, shot and read of the darkening; blur and JPEG are `damage`'s",
     )
     damage: BlindConfig = Field(default=BlindConfig(), description="blur, size, noise, JPEG, colour")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _move_preset(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "preset" not in given:
+            return given
+        rest = {name: value for name, value in given.items() if name != "preset"}
+        return rest | {"damage": {"preset": given["preset"], **dict(rest.get("damage", {}))}}
 
 
 class RelightError(Settings):
@@ -74,7 +90,9 @@ class DarkBlindParameters(BlindParameters):
     read: Tensor
 
 
-PARAMETERS = tuple(field.name for field in fields(DarkBlindParameters) if field.name != "radius")
+PARAMETERS = tuple(
+    field.name for field in fields(DarkBlindParameters) if field.name not in ("radius", *OPTIONAL)
+)
 """The names of the sampled parameters."""
 
 
@@ -88,14 +106,16 @@ def sample_dark_blind(
 ) -> DarkBlindParameters:
     """Sample the parameters of `count` pictures of `side` pixels, on the generator's device, then move them.
 
-    The number of random values does not depend on the config, so changing one range changes no other value.
+    The number of random values does not depend on the ranges, so changing one changes no other value. Those
+    of motion blur and jitter are drawn after all others, and only if these are on.
     """
-    blind = sample_blind(count, side, config.damage, generator, device, dtype)
-    dark = sample_camera(count, config.dark, generator, device)
-    return DarkBlindParameters(
+    blind = sample_common(count, side, config.damage, generator, dtype)
+    dark = sample_camera(count, config.dark, generator, generator.device)
+    common = DarkBlindParameters(
         **{name: getattr(blind, name) for name in (*BLIND_PARAMETERS, "radius")},
         **{name: getattr(dark, name).to(dtype) for name in ("gain", "gamma", "shade", "shot", "read")},
     )
+    return sample_optional(common, side, config.damage, generator, dtype).to(device)
 
 
 def apply_dark_blind(pictures: Tensor, parameters: DarkBlindParameters, generator: RandomSource) -> Tensor:

@@ -55,6 +55,7 @@ class Protocol:
         sample: size of the picture, ranges and generator -> parameters of one picture, in float64.
         apply: picture (1, 3, H, W), its parameters and the generator -> the degraded picture.
         parameters: names of the sampled parameters.
+        optional: names of those of parts that are off by default.
     """
 
     sides: tuple[str, str]
@@ -62,6 +63,7 @@ class Protocol:
     sample: Callable[[int, Any, torch.Generator], SampledParameters]
     apply: Callable[[Tensor, Any, torch.Generator], Tensor]
     parameters: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
 
 PROTOCOLS: dict[ProtocolName, Protocol] = {
@@ -78,6 +80,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
         lambda size, config, generator: blind.sample_blind(1, size, config, generator, "cpu", torch.float64),
         blind.apply_blind,
         blind.PARAMETERS,
+        blind.OPTIONAL,
     ),
     "dark-blind": Protocol(
         ("good", "bad"),
@@ -87,6 +90,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
         ),
         dark_blind.apply_dark_blind,
         dark_blind.PARAMETERS,
+        blind.OPTIONAL,
     ),
 }
 
@@ -208,8 +212,10 @@ def load_damaged(folder: str | Path, protocol: ProtocolName) -> Iterator[Damaged
     Raises:
         InputError: no manifest, a set of another kind, or pixels that do not match the manifest.
     """
-    sides = clean, degraded = PROTOCOLS[protocol].sides
+    names_of = PROTOCOLS[protocol]
+    sides = clean, degraded = names_of.sides
     for record, pixels in load_pairs(folder, sides):
-        parameters = {name: record[name] for name in PROTOCOLS[protocol].parameters}
+        names = [*names_of.parameters, *(name for name in names_of.optional if name in record)]
+        parameters = {name: record[name] for name in names}
         source_sha256 = record["source_sha256"]
         yield DamagedPair(record["source"], pixels[clean], pixels[degraded], parameters, source_sha256)
