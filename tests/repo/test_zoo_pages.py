@@ -30,6 +30,7 @@ def anchors(page: Path) -> set[str]:
         "x4_pages",
         "table_pages",
         "paper_pages",
+        "peer_pages",
         "fairness_pages",
         "architecture_pages",
         "speed_pages",
