@@ -124,7 +124,7 @@ class Upsampler(nn.Module):
         super().__init__()
         self.kind = config.upsampler
         steps = config.scale.bit_length() - 1
-        # The last step is the most expensive one (full resolution); it has half the channels.
+        # NOTE(paper): the last step, at full resolution the most expensive one, has half of the channels.
         widths = [config.channels] * steps + [max(config.channels // 2, 16)]
         expansion = 4 if self.kind == "pixelshuffle" else 1
         self.steps = nn.ModuleList(
