@@ -151,6 +151,18 @@ def test_invalid_table_files(tmp_path: Path, text: str | None, line: str) -> Non
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_based_on_another(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text("base: prior3d-table1\ntitle: costs alone\nrows: {SCI: sci-published}\n")
+    table, base = read_table(path), read_table("prior3d-table1")
+    assert (table.title, list(table.rows)) == ("costs alone", ["SCI"])
+    assert (table.sets, table.protocol, table.impossible) == (base.sets, base.protocol, base.impossible)
+    path.write_text(f"base: {path}\ntitle: a circle\n")
+    with pytest.raises(InputError, match="its own base") as caught:
+        read_table(path)
+    assert str(path) in str(caught.value)
+
+
 # --- costs --------------------------------------------------------------------------------------------------
 
 

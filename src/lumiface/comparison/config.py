@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lumiface.core.errors import InputError
 from lumiface.core.settings import Settings, find_config, read_yaml, validate
 from lumiface.evaluation.protocols import BenchmarkName
 
@@ -151,12 +152,24 @@ class Table(Settings):
 def read_table(name_or_path: str | Path) -> Table:
     """A table by its file, or by the name of a shipped one ("table2").
 
+    A file may begin with `base: NAME`, another table; what it says itself replaces what that one says.
+
     Raises:
-        InputError: there is no such file, or it is not valid YAML.
+        InputError: there is no such file, it is not valid YAML, or it is its own base.
         SettingError: a setting is unknown or out of range; the line names it.
     """
     path = find_config(name_or_path, "table", "compare/tables")
-    return validate(Table, read_yaml(path), str(path))
+    return validate(Table, _with_base(path), str(path))
+
+
+def _with_base(path: Path, ancestors: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The settings of a table's file over those of its base; `ancestors` are the files based on this one."""
+    if path.resolve() in ancestors:
+        raise InputError(f"{path}: it is its own base; name another table")
+    own = read_yaml(path)
+    if (name := own.pop("base", None)) is None:
+        return own
+    return _with_base(find_config(name, "table", "compare/tables"), (*ancestors, path.resolve())) | own
 
 
 def read_budget(name_or_path: str | Path) -> Budget:
