@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from lumiface.comparison.differences import difference_of
+from lumiface.comparison.scores import Measured
 from lumiface.comparison.seeds import (
     SeededScore,
     decide,
@@ -67,3 +69,30 @@ def test_a_true_difference_is_seen() -> None:
     worse = [faces + rng.normal(0.0, 0.05) for _ in range(3)]
     assert decide(seeded_difference(better, worse)) == "higher"
     assert decide(seeded_difference(worse, better)) == "lower"
+
+
+def measured(*values: float) -> Measured:
+    names = [str(number) for number in range(len(values))]
+    return Measured({}, {}, names, [], {"psnr_y": list(values)}, ["psnr_y"])
+
+
+def test_rows_of_one_seed_are_compared_over_pictures() -> None:
+    found = difference_of([measured(20.0, 21.0, 22.0)], [measured(19.0, 20.0, 21.0)], "psnr_y", 0)
+    assert found == {"difference": pytest.approx(1.0), "ci": pytest.approx((1.0, 1.0)), "decided": "one seed"}
+
+
+def test_rows_of_several_seeds_are_compared_over_both() -> None:
+    many = [measured(20.0, 21.0, 22.0), measured(20.2, 21.2, 22.2)]
+    first = [measured(10.0, 11.0, 12.0), measured(10.2, 11.2, 12.2)]
+    found = difference_of(many, first, "psnr_y", 0)
+    assert found is not None
+    assert found["difference"] == pytest.approx(10.0)
+    assert found["ci"][0] < 10.0 < found["ci"][1]
+    assert found["decided"] == "higher"
+
+
+def test_a_row_of_one_seed_has_no_interval_beside_several() -> None:
+    many = [measured(20.0, 21.0), measured(22.0, 23.0)]
+    for scores, first, sign in (many, [measured(10.0, 11.0)], 1.0), ([measured(10.0, 11.0)], many, -1.0):
+        found = difference_of(scores, first, "psnr_y", 0)
+        assert found == {"difference": pytest.approx(sign * 11.0), "ci": None, "decided": "one seed"}

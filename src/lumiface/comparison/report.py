@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lumiface.comparison.config import Budget, Table
+from lumiface.comparison.differences import difference_of, values_of
 from lumiface.comparison.plan import PlannedRow
 from lumiface.comparison.scores import (
     COST,
@@ -17,10 +18,9 @@ from lumiface.comparison.scores import (
     references_row,
     set_name,
 )
-from lumiface.comparison.seeds import decide, seeded_difference, seeded_mean
+from lumiface.comparison.seeds import seeded_mean
 from lumiface.comparison.workers import Workers
 from lumiface.evaluation.benchmark import conventions
-from lumiface.evaluation.bootstrap import Interval, Values
 from lumiface.evaluation.metric_suite import METRICS
 from lumiface.evaluation.protocols import BENCHMARKS, BenchmarkName
 from lumiface.evaluation.reference_rows import ORACLE
@@ -153,7 +153,7 @@ def _row(
     }
     if len(scores) > 1:
         found |= _seeded(scores)
-    behind = _difference(best, scores, metric, seed)
+    behind = difference_of(best, scores, metric, seed)
     value, interval = (None, None) if behind is None else (behind["difference"], behind["ci"])
     return found | {f"{metric}_behind_best": value, f"{metric}_behind_best_ci": interval}
 
@@ -166,42 +166,16 @@ def _seeded(scores: list[Measured]) -> dict[str, Any]:
         found[f"{metric}_by_seed"] = means
         if METRICS[metric].kind == "set":
             found[metric] = None if None in means else sum(means) / len(means)
-        elif (mean := seeded_mean(_values(scores, metric))) is not None:
+        elif (mean := seeded_mean(values_of(scores, metric))) is not None:
             found |= {metric: mean.value, f"{metric}_ci": mean.interval}
     return found
 
 
 def _differences(scores: list[Measured], first: list[Measured], seed: int) -> dict[str, Any]:
-    """Metric -> this row minus another; see `_difference`."""
+    """Metric -> this row minus another; see `difference_of`."""
     metrics = [name for name in scores[0].metrics if METRICS[name].kind != "set"]
-    found = {metric: _difference(scores, first, metric, seed) for metric in metrics}
+    found = {metric: difference_of(scores, first, metric, seed) for metric in metrics}
     return {metric: difference for metric, difference in found.items() if difference is not None}
-
-
-def _difference(
-    scores: list[Measured], first: list[Measured], metric: str, seed: int
-) -> dict[str, Any] | None:
-    """One row minus another, its interval, and what the interval says where there are seeds.
-
-    Over pictures alone if both have one seed, over seeds and pictures if both have several; if only one of
-    them has several, the difference of the means without an interval.
-    """
-    if len(scores) == len(first) == 1:
-        of_pictures = scores[0].accumulator(seed).difference(metric, first[0].accumulator(seed))
-        return None if of_pictures is None else _entry(of_pictures.value, of_pictures.interval, "one seed")
-    difference = seeded_difference(_values(scores, metric), _values(first, metric))
-    if difference is None:
-        return None
-    decided = "one seed" if min(len(scores), len(first)) == 1 else decide(difference)
-    return _entry(difference.value, difference.interval, decided)
-
-
-def _entry(difference: float | None, interval: Interval | None, decided: str) -> dict[str, Any]:
-    return {"difference": difference, "ci": interval, "decided": decided}
-
-
-def _values(scores: list[Measured], metric: str) -> list[Values]:
-    return [one.accumulator(0).values(metric) for one in scores]
 
 
 def _provenance(protocols: dict[str, Any], workers: Workers) -> dict[str, Any]:
