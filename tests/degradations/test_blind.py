@@ -124,6 +124,8 @@ def test_presets_are_settings_that_others_overrule() -> None:
     assert (sampled.motion_length > 0).float().mean().item() == pytest.approx(0.5, abs=0.03)
     with pytest.raises(ValidationError, match="preset: 'foggy' is none of gfpgan, dfdnet"):
         BlindConfig.model_validate({"preset": "foggy"})
+    with pytest.raises(ValidationError, match=r"preset: \{'gfpgan': 1\} is none of"):
+        BlindConfig.model_validate({"preset": {"gfpgan": 1}})
     recipe: Any = build_recipe("fusion-bfr-restorer", CHEAP | {"degradation": {"preset": "dfdnet"}}, 0)
     assert recipe.config.degradation == BlindConfig.model_validate({"preset": "dfdnet"})
     one = recipe.degrade(rand(2, 3, 64, 64), seeded())

@@ -71,6 +71,19 @@ def test_parts_of_the_damage_that_are_off_by_default_are_drawn_last() -> None:
         DarkBlindConfig.model_validate({"preset": "foggy"})
 
 
+def test_a_preset_of_the_whole_goes_before_that_of_the_damage() -> None:
+    """So `--preset` overrules what a file names, as for the blind degradation."""
+    both = {"preset": "gfpgan", "damage": {"preset": "dfdnet", "grey": 0.5}}
+    expected = BlindConfig.model_validate({"preset": "gfpgan", "grey": 0.5})
+    assert DarkBlindConfig.model_validate(both).damage == expected
+
+
+@pytest.mark.parametrize("damage", [3, None, "strong"])
+def test_damage_that_is_no_table_is_refused_beside_a_preset(damage: Any) -> None:
+    with pytest.raises(ValidationError, match="damage"):
+        DarkBlindConfig.model_validate({"preset": "gfpgan", "damage": damage})
+
+
 def test_without_darkness_it_is_the_blind_degradation(faces: Tensor) -> None:
     config, generator = BlindConfig(), seeded(1)
     random_shadow(torch.zeros(4), (128, 128), generator)  # it is sampled first, also where there is none

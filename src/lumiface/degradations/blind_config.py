@@ -58,7 +58,7 @@ class BlindConfig(Settings):
         if not isinstance(given, dict) or "preset" not in given:
             return given
         rest = {name: value for name, value in given.items() if name != "preset"}
-        if given["preset"] not in PRESETS:
+        if given["preset"] not in list(PRESETS):  # a list: what is given may be unhashable
             raise ValueError(f"preset: {given['preset']!r} is none of {', '.join(PRESETS)}")
         return PRESETS[given["preset"]] | rest
 

@@ -42,7 +42,10 @@ LEVEL = 1.0 / 255.0
 
 
 class DarkBlindConfig(Settings):
-    """The ranges of darkness and damage. The key `preset` is that of the damage."""
+    """The ranges of darkness and damage.
+
+    The key `preset` is that of the damage; `damage.preset` gives way to it.
+    """
 
     dark: CameraConfig = Field(
         default=CameraConfig(),
@@ -56,7 +59,12 @@ class DarkBlindConfig(Settings):
         if not isinstance(given, dict) or "preset" not in given:
             return given
         rest = {name: value for name, value in given.items() if name != "preset"}
-        return rest | {"damage": {"preset": given["preset"], **dict(rest.get("damage", {}))}}
+        damage = rest.get("damage", {})
+        if isinstance(damage, BlindConfig):
+            damage = damage.model_dump(exclude_unset=True)
+        if not isinstance(damage, dict):
+            return rest  # validated, and refused, by the field
+        return rest | {"damage": damage | {"preset": given["preset"]}}
 
 
 class RelightError(Settings):
