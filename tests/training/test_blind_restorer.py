@@ -243,6 +243,25 @@ def test_an_official_file_that_does_not_fit_is_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_initial_weights_that_do_not_fit_are_refused_in_one_line(faces: Path, tmp_path: Path) -> None:
+    settings = config(BlindRestorerRun, steps=2)
+    run_training(settings, tmp_path / "run", faces)
+    trained = str(tmp_path / "run" / "last.safetensors")
+    assert run_training(settings, tmp_path / "same", faces, init_from=trained).step == 2
+    official_file(faces / "wide.pth", {"max_channels": 24})
+    wide = config(BlindRestorerRun, prior="{data}/wide.pth", network={"encoder": ENCODER})
+    for run in (wide, config(AutoencoderRun)):
+        start = trained if run is wide else str(faces / "wide.pth")
+        with pytest.raises(SettingError, match=r"--init-from .*: built with other settings") as caught:
+            run_training(run, tmp_path / "other", faces, init_from=start)
+        assert "\n" not in str(caught.value)
+
+
+def test_fewer_faces_than_a_batch_are_refused(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="train: 6 faces, and a step takes 7 different ones"):
+        run_training(config(BlindRestorerRun, steps=2, batch=7), tmp_path / "run", faces)
+
+
 def test_the_autoencoder_trains_the_generator_and_its_mean_latent(faces: Path, tmp_path: Path) -> None:
     settings = config(
         AutoencoderRun, steps=240, lr=0.003, ema=0.5, validate_every=60, save_every=60, clip=10.0

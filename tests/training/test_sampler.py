@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from example_runs import paired_config
+from lumiface.core.errors import InputError
 from lumiface.data.training.face_set import FaceSet, load_faces
 from lumiface.degradations.resample import resize
 from lumiface.training.config import SizeSchedule
@@ -74,6 +75,24 @@ def test_a_batch_is_a_function_of_seed_and_step(face_set: FaceSet) -> None:
     other_seed = BatchSampler(face_set, paired_config(seed=1), 4)
     pairs = [(one(step)[0], other_seed(step)[0]) for step in range(4)]
     assert any(first.shape != second.shape or not torch.equal(first, second) for first, second in pairs)
+
+
+@pytest.mark.parametrize(
+    ("batch", "sizes", "line"),
+    [
+        (31, [SizeSchedule(side=16, weight=1.0)], "30 faces of 64 pixels or more, and a step takes 31"),
+        (
+            30,  # as many pixels as 30 of the first size
+            [SizeSchedule(side=16, weight=1.0), SizeSchedule(side=24, weight=0.1)],
+            "10 faces of 96 pixels or more, and a step takes 13",
+        ),
+    ],
+)
+def test_fewer_faces_than_a_step_takes_are_refused_at_the_start(
+    face_set: FaceSet, batch: int, sizes: list[SizeSchedule], line: str
+) -> None:
+    with pytest.raises(InputError, match=f"train: {line} different ones; name more faces, or lower `batch`"):
+        BatchSampler(face_set, paired_config(batch=batch, sizes=sizes), 4)
 
 
 def test_sizes_are_scheduled(face_set: FaceSet) -> None:

@@ -112,7 +112,7 @@ class TaskContext:
         """Load the initial weights into a component of a kind; returns whether there are any."""
         if self.init_from is None:
             return False
-        network.load_state_dict(load_model(self.init_from, kind=kind).state_dict())
+        load_initial(network, load_model(self.init_from, kind=kind), self.init_from)
         return True
 
     def init_discriminator(
@@ -135,6 +135,27 @@ class TaskContext:
         state = load_discriminator(discriminator, self.path(source))
         if recipe is not None and state.keys() == recipe.state_dict().keys():
             recipe.load_state_dict(state)
+
+
+def load_initial(network: nn.Module, trained: nn.Module, name: str) -> None:
+    """Load the weights of a trained network into one of the same layers.
+
+    Args:
+        name: of the trained one, for the message.
+
+    Raises:
+        SettingError: their layers differ.
+    """
+    sizes, found = (
+        {key: value.shape for key, value in module.state_dict().items()} for module in (network, trained)
+    )
+    for key in (*sizes, *found):
+        if sizes.get(key) != found.get(key):
+            raise SettingError(
+                f"--init-from {name}: built with other settings than the run, so that {key} differs; name "
+                "other weights, or set `network` as theirs"
+            )
+    network.load_state_dict(trained.state_dict())
 
 
 class StatelessTask:

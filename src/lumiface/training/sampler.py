@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lumiface.core.device import to_device
 from lumiface.core.seeds import StepRandom
+from lumiface.data.training.choose import choose_faces, require_faces
 from lumiface.data.training.face_set import FaceSet
 from lumiface.training.config import TrainConfig
 
@@ -21,6 +22,9 @@ class BatchSampler:
     Each step samples one input size; the number of faces follows from it, so that every step has about the
     pixels of `batch` faces of the first size. The processes of a distributed run sample the same faces and
     take every `world_size`-th of them.
+
+    Raises:
+        InputError: there are fewer faces than a step takes.
     """
 
     def __init__(
@@ -28,15 +32,17 @@ class BatchSampler:
     ) -> None:
         self.faces, self.config, self.scale = faces, config, scale
         self.rank, self.world_size = rank, world_size
+        for size in config.sizes:
+            side = size.side * scale
+            require_faces(faces.count(side), self._count(size.side), side)
 
     def __call__(self, step: int, progress: float = 0.0) -> tuple[Tensor, Tensor, torch.Generator]:
         """Bright images (B, 3, H, H), their faces' boxes (B, 4) in pixels, and a generator for the rest."""
         random = StepRandom(self.config.seed, step)
         rng = random.rng
         side = self._input_side(progress, rng)
-        count = round(self.config.batch * (self.config.sizes[0].side / side) ** 2)
-        count = max(self.world_size, count - count % self.world_size)
-        indices = rng.choice(self.faces.count(side * self.scale), count, replace=False)
+        count = self._count(side)
+        indices = choose_faces(rng, self.faces.count(side * self.scale), count)
         images, boxes = self.faces.batch(
             indices[self.rank :: self.world_size].tolist(), side * self.scale, self._crop(rng)
         )
@@ -46,6 +52,11 @@ class BatchSampler:
             images, boxes = rot90(images, boxes, int(rng.integers(4)))
         # On the images' device: noise sampled on the CPU would keep a GPU waiting.
         return images, boxes, random.generator(images.device, offset=self.rank)
+
+    def _count(self, side: int) -> int:
+        """The number of faces in a step of all processes at an input size."""
+        count = round(self.config.batch * (self.config.sizes[0].side / side) ** 2)
+        return max(self.world_size, count - count % self.world_size)
 
     def _input_side(self, progress: float, rng: np.random.Generator) -> int:
         sizes = self.config.sizes

@@ -15,6 +15,7 @@ from torch import Tensor
 from lumiface.core.device import to_device
 from lumiface.data.faults import Faults
 from lumiface.data.sources import PictureSource, open_source
+from lumiface.data.training.choose import choose_faces
 from lumiface.degradations.resample import resize
 from lumiface.imaging.io import decode_rgb8
 from lumiface.imaging.quantize import to_uint8
@@ -92,7 +93,7 @@ def sample_batch(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:
     Returns:
         (count, 3, H, H) float32 in [0, 1], on the faces' device.
     """
-    chosen = to_device(torch.from_numpy(rng.choice(len(faces), count, replace=False)), faces.device)
+    chosen = to_device(torch.from_numpy(choose_faces(rng, len(faces), count)), faces.device)
     mirrored = to_device(torch.from_numpy(rng.random(count) < 0.5), faces.device)
     batch = faces[chosen].float() / 255.0
     return torch.where(mirrored[:, None, None, None], batch.flip(-1), batch)

@@ -16,7 +16,7 @@ from lumiface.core.settings import current_spelling, validate
 from lumiface.data.training.face_tensor import sample_batch
 from lumiface.imaging.quantize import quantize
 from lumiface.metrics.lpips import LPIPS
-from lumiface.registry import WorkingSizes, build, build_recipe, load_model
+from lumiface.registry import WorkingSizes, build, build_recipe
 from lumiface.training.checkpoint import TrainedOn
 from lumiface.training.compiled import maybe_compile
 from lumiface.training.config import AdversarialRun
@@ -62,8 +62,7 @@ class BlindRestorerTask(AdversarialTask[BlindRestorerRun]):
         self.recipe: Any = context.place(build_recipe(config.component, config.recipe, config.seed))
         torch.manual_seed(config.seed)
         self.network = self._build_network(context)
-        if context.init_from is not None:
-            self.network.load_state_dict(load_model(context.init_from, kind=self.method).state_dict())
+        context.init_component(self.network, self.method)
         torch.manual_seed(config.seed)
         self.discriminator: nn.Module | None = self.recipe.build_discriminator(self.network.generator)
         context.init_discriminator(self.discriminator, config.discriminator_from, self.recipe.gan)

@@ -23,7 +23,7 @@ from lumiface.metrics.psnr import psnr_y
 from lumiface.registry import WorkingSizes, build, build_recipe, load_model
 from lumiface.training.checkpoint import TrainedOn
 from lumiface.training.config import AdversarialRun
-from lumiface.training.context import StatelessTask, TaskContext
+from lumiface.training.context import StatelessTask, TaskContext, load_initial
 from lumiface.training.task import LossTerms, TrainState
 from lumiface.training.tasks.adversarial import frozen
 from lumiface.training.tasks.example import Example
@@ -75,7 +75,7 @@ class EnhancerTask(StatelessTask):
         self.model = self._build_model(context)
         if context.init_from is not None:
             trained: Any = load_model(context.init_from, kind=self.method)
-            self.model.enhancer.load_state_dict(trained.enhancer.state_dict())
+            load_initial(self.model.enhancer, trained.enhancer, context.init_from)
         torch.manual_seed(config.seed)
         self.discriminators: nn.Module | None = self.recipe.build_discriminators()
         context.init_discriminator(self.discriminators, config.discriminator_from)

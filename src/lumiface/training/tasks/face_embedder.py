@@ -14,6 +14,7 @@ from torch.func import functional_call
 from lumiface.core.device import to_device
 from lumiface.core.seeds import StepRandom
 from lumiface.data.training.cache import cached_tensors
+from lumiface.data.training.choose import choose_faces
 from lumiface.data.training.face_tensor import resize_faces
 from lumiface.losses import IdentityLoss
 from lumiface.registry import WorkingSizes, build, build_recipe
@@ -86,7 +87,7 @@ class FaceEmbedderTask(StatelessTask):
     def training_steps(self, state: TrainState, step: int) -> Iterator[LossTerms]:
         count = self.context.per_rank_batch(self.config.batch)
         random = StepRandom(self.config.seed, step, self.context.rank)
-        chosen = torch.from_numpy(random.rng.choice(self.num_samples, count, replace=False))
+        chosen = torch.from_numpy(choose_faces(random.rng, self.num_samples, count))
         mirrored = torch.from_numpy(random.rng.random(count) < 0.5)
         chosen, mirrored = (to_device(part, self.faces.device) for part in (chosen, mirrored))
         faces = self.faces[chosen].float() / 255.0

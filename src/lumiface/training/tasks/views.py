@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lumiface.core.seeds import StepRandom
+from lumiface.data.training.choose import choose_faces
 from lumiface.data.training.view_set import ViewSet, load_views
 from lumiface.registry import WorkingSizes, find_spec
 from lumiface.training.checkpoint import TrainedOn
@@ -50,7 +51,7 @@ class ViewTask(StatelessTask):
     def sample_views(self, step: int) -> tuple[list[int], bool, torch.Generator]:
         """Indices of a step's views, whether they are flipped, and a generator for the rest."""
         random = StepRandom(self.seed, step)
-        indices = random.rng.choice(len(self.views), self.batch, replace=False)
+        indices = choose_faces(random.rng, len(self.views), self.batch)
         flipped = bool(random.rng.random() < 0.5)
         return (
             indices[self.rank :: self.world_size].tolist(),
