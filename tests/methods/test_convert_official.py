@@ -162,7 +162,7 @@ def test_a_loaded_generator_equals_an_independent_one(reference: Any, tmp_path: 
     assert loaded.w_avg.abs().max() > spread.max() * 0.1
 
 
-def test_other_files_are_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     ported = port()
     ported["latent_avg"] = torch.zeros(LATENT)
     incomplete = {name: value for name, value in ported.items() if name != "convs.2.noise.weight"}
@@ -179,9 +179,13 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     torch.save(ported | {"convs.1.activate.bias": torch.zeros(7)}, tmp_path / "strange.pt")
     with pytest.raises(InputError, match=r"strange\.pt: the shapes of its layers"):
         load_official(tmp_path / "strange.pt")
+    torch.save(ported | {"to_rgbs.1.bias": torch.full((1, 3, 1, 1), torch.nan)}, tmp_path / "nan.pt")
+    with pytest.raises(InputError, match=r"nan\.pt: to_rgbs\.1\.bias is not finite"):
+        load_official(tmp_path / "nan.pt")
     (tmp_path / "network.pkl").write_bytes(pickle.dumps({"G_ema": Path("code")}))
     with pytest.raises(InputError, match="cannot be read without executing"):
         load_official(tmp_path / "network.pkl")
+    assert not recwarn.list  # torch warns of the pickle's protocol
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(InputError, match="holds no state dict"):
         load_official(tmp_path / "list.pt")

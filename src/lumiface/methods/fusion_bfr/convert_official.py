@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -77,6 +78,8 @@ def load_official(path: Path) -> Generator:
             raise InputError(
                 f"{path}: {official_name(name)} is missing or has another size; get the file again"
             )
+        if not bool(tensor.isfinite().all()):
+            raise InputError(f"{path}: {official_name(name)} is not finite; get the file again")
         converted[name] = tensor.reshape(value.shape).float()
     generator.load_state_dict(converted)
     if official_name("w_avg") not in official:
@@ -138,7 +141,9 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             stored: Any = load_file(path)
         else:
-            stored = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of pickles that are refused below
+                stored = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
         raise InputError(
             f"{path} cannot be read without executing its code, or is damaged; "
