@@ -95,6 +95,19 @@ def test_restore_by_them(
     assert "trained elsewhere" in origin["origin"]
 
 
+def test_a_chain_names_those_of_its_stages(photo: Path, tmp_path: Path) -> None:
+    weights, target = tmp_path / "x2.pth", tmp_path / "out.png"
+    torch.save(network_of(2).state_dict(), weights)
+    chain = ("--model", f"{weights} + {weights}", "--background-model", "bicubic", "--scale", 4)
+    result = run("restore", photo, "-o", target, *chain, "--box", "40,20,80,100")
+    assert "x2.pth: ESRGAN x2, sha256" in " ".join(result.output.split())
+    record = lumiface.read_provenance(target)
+    assert record is not None
+    assert record["models"] == ["x2.pth", "x2.pth"]
+    assert [origin["architecture"] for origin in record["foreign_weights"]] == ["ESRGAN"]
+    assert str(tmp_path) not in json.dumps(record)  # a folder's name may be private
+
+
 def test_results_of_our_own_networks_name_no_other(photo: Path, tmp_path: Path) -> None:
     assert run("restore", photo, "-o", tmp_path / "out.png", "--scale", 1).exit_code == 0
     record = lumiface.read_provenance(tmp_path / "out.png")

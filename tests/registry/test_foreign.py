@@ -15,7 +15,14 @@ from torch import Tensor, nn
 
 from helpers import rand
 from lumiface.core.errors import InputError, LumifaceError, SettingError
-from lumiface.registry import WorkingSizes, foreign_config, foreign_task, load_model, working_sizes
+from lumiface.registry import (
+    WorkingSizes,
+    foreign_config,
+    foreign_stages,
+    foreign_task,
+    load_model,
+    working_sizes,
+)
 from lumiface.restoration.tasks import resolve_task
 from lumiface.runtimes import load_network
 from lumiface.runtimes.convert import torch_only
@@ -147,6 +154,32 @@ def test_objects_beside_weights_are_refused_and_not_run(tmp_path: Path, *, zippe
     assert not folder.exists()
 
 
+def test_a_refused_pickle_is_the_only_line(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    path, folder = tmp_path / "harm.pkl", tmp_path / "made"
+    path.write_bytes(pickle.dumps(Harmful(folder), protocol=4))  # torch warns of protocols it did not choose
+    with pytest.raises(InputError, match=r"harm\.pkl cannot be read"):
+        load_model(path)
+    assert not recwarn.list
+    assert not folder.exists()
+
+
+def test_the_reason_of_a_damaged_file_is_one_whole_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    broken(path)
+    with pytest.raises(InputError, match=r"failed finding central directory\); get it again"):
+        load_model(path)
+
+
+def test_the_stages_of_a_chain_are_known_one_by_one(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.pth", tmp_path / "other + more.pth"
+    torch.save(compact(2).state_dict(), one)
+    torch.save(esrgan(2).state_dict(), other)
+    assert [config.name for config in foreign_stages(f"lumiface-x4 + {one}")] == ["one.pth"]
+    assert [config.name for config in foreign_stages(f"{one} + {one}")] == ["one.pth", "one.pth"]
+    assert [config.name for config in foreign_stages(other)] == ["other + more.pth"]
+    assert foreign_stages("lumiface-x4") == []
+
+
 def broken(path: Path) -> None:
     torch.save(esrgan(4).state_dict(), path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -155,6 +188,12 @@ def broken(path: Path) -> None:
 def without_a_part(path: Path) -> None:
     state = esrgan(4).state_dict()
     state.pop("model.1.sub.0.RDB2.conv1.0.weight")
+    torch.save(state, path)
+
+
+def without_a_number(path: Path) -> None:
+    state = compact(2).state_dict()
+    next(iter(state.values())).view(-1)[0] = torch.nan
     torch.save(state, path)
 
 
@@ -168,6 +207,8 @@ def without_a_part(path: Path) -> None:
         (lambda path: torch.save([1, 2], path), "name another file"),
         (lambda path: torch.save(nn.Linear(3, 4).state_dict(), path), "no architecture that spandrel knows"),
         (lambda path: torch.save(esrgan(2, channels=1).state_dict(), path), "does not map RGB to RGB"),
+        (without_a_number, "some of its weights are not finite"),
+        (Path.mkdir, "is a folder"),
     ],
 )
 def test_other_files_are_refused_in_one_line(make: Any, says: str, tmp_path: Path) -> None:

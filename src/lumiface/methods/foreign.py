@@ -118,6 +118,8 @@ def load_foreign(path: Path) -> ForeignNetwork:
             f"{path} ({name}) holds a network that does not map RGB to RGB (channels: {channels[0]} to "
             f"{channels[1]}); name another file"
         )
+    if not all(bool(value.isfinite().all()) for value in found.model.state_dict().values()):
+        raise InputError(f"{path}: some of its weights are not finite; get it again, or name another file")
     config = ForeignConfig(
         name=path.name,
         architecture=name,
@@ -146,7 +148,9 @@ def _read_weights(path: Path) -> Any:
     try:
         if path.suffix.lower() == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that are refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if any(word in str(error).lower() for word in _FORBIDDEN):
             raise InputError(
@@ -160,7 +164,8 @@ def _read_weights(path: Path) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:120] or type(error).__name__
+    """The first sentence of an error, or its kind."""
+    return str(error).strip().partition("\n")[0].partition(". ")[0][:120] or type(error).__name__
 
 
 def _resize(picture: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -15,8 +15,10 @@ from lumiface.registry.build import (
     needs_training,
 )
 from lumiface.registry.checkpoints import (
+    chain_stages,
     default_model,
     find_weights,
+    foreign_stages,
     init_from_checkpoint,
     list_models,
     load_model,
@@ -50,6 +52,7 @@ __all__ = [
     "WorkingSizes",
     "build",
     "build_recipe",
+    "chain_stages",
     "configure",
     "default_model",
     "describe_foreign",
@@ -59,6 +62,7 @@ __all__ = [
     "foreign_config",
     "foreign_note",
     "foreign_origin",
+    "foreign_stages",
     "foreign_task",
     "init_from_checkpoint",
     "is_foreign",

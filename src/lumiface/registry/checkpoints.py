@@ -21,7 +21,7 @@ from lumiface.core.device import choose_device
 from lumiface.core.errors import InputError, SettingError
 from lumiface.degradations.tasks import Task
 from lumiface.methods.chain import Chain
-from lumiface.methods.foreign import load_foreign
+from lumiface.methods.foreign import ForeignConfig, load_foreign
 from lumiface.registry.build import METHODS, build, configure, find_capabilities, find_spec, needs_training
 from lumiface.registry.foreign import foreign_config, foreign_sizes, is_foreign
 from lumiface.registry.metadata import read_metadata_file
@@ -44,6 +44,22 @@ def shipped_components() -> dict[str, Path]:
 def find_weights(name_or_path: str | Path) -> Path:
     """The file of a network that ships, by its name; any other name is a path, and need not exist."""
     return (shipped_weights() | shipped_components()).get(str(name_or_path), Path(name_or_path))
+
+
+def chain_stages(name_or_path: str | Path) -> list[str]:
+    """The networks of a model, in their order: the stages of a chain ("a + b"), else the model itself."""
+    name = str(name_or_path)
+    return name.split(CHAIN) if CHAIN in name and not Path(name).is_file() else [name]
+
+
+def foreign_stages(name_or_path: str | Path) -> list[ForeignConfig]:
+    """What is known of those networks of a model whose weights are of another project.
+
+    Raises:
+        InputError, SettingError: as of `load_model`.
+    """
+    configs = [foreign_config(find_weights(stage)) for stage in chain_stages(name_or_path)]
+    return [config for config in configs if config is not None]
 
 
 def list_models() -> list[str]:
@@ -132,8 +148,8 @@ def load_model(
         AssetMissing: official weights are not on this machine.
     """
     name, device = str(name_or_path), choose_device(device)
-    if CHAIN in name and not Path(name).is_file():
-        return Chain(*(load_model(stage, device) for stage in name.split(CHAIN))).eval()
+    if len(stages := chain_stages(name)) > 1:
+        return Chain(*(load_model(stage, device) for stage in stages)).eval()
     if (network := _without_checkpoint(name)) is not None:
         return network.eval().to(device)
     path = find_weights(name_or_path)
@@ -199,6 +215,8 @@ def read_metadata(name_or_path: str | Path) -> dict[str, Any]:
         InputError: there is no such file, it is damaged, or it was not written by this project.
     """
     path = find_weights(name_or_path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name the file of weights in it")
     if not path.is_file():
         raise InputError(
             f"{path}: no such model; shipped are {', '.join(list_models()) or 'none'}, or give a file"

@@ -15,9 +15,8 @@ from lumiface.faces.face import Face
 from lumiface.faces.measure import FaceMeasures, exposure_weight, face_whiteness, is_readable
 from lumiface.registry import (
     Refinable,
-    find_weights,
-    foreign_config,
     foreign_note,
+    foreign_stages,
     trained_on_camera,
     working_sizes,
 )
@@ -101,8 +100,8 @@ class FaceRestorer:
         """Remarks for the user: how many faces are too dark to read, and weights of another project."""
         count = sum(not is_readable(measured) for measured in measures)
         notes = [f"{count} face{'s' if count > 1 else ''} {TOO_DARK}"] if count else []
-        foreign = foreign_config(find_weights(self.model)) if self.models(measures) else None
-        return notes if foreign is None else [*notes, foreign_note(foreign)]
+        foreign = [stage for model in self.models(measures) for stage in foreign_stages(model)]
+        return [*notes, *map(foreign_note, foreign)]
 
     def __call__(
         self,

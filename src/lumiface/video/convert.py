@@ -18,6 +18,7 @@ from lumiface.core.files import write_bytes
 from lumiface.faces.find import find_faces
 from lumiface.faces.measure import measure_face
 from lumiface.imaging.quantize import from_uint8
+from lumiface.registry import foreign_note, foreign_stages
 from lumiface.restoration.memory import fitting_scale
 from lumiface.restoration.provenance.mark import video_comment
 from lumiface.restoration.restorer import Restorer
@@ -113,7 +114,9 @@ def restore_video(
     comment = partial(video_comment, maker=restorer, scale=scale)
     left = join_parts([path for path, _ in _parts(folder)], source, target, comment)
     shutil.rmtree(folder)
-    return VideoSummary(target, done, resumed, scale, left)
+    models = restorer.face_restorer.possible_models() if restorer.config.faces != "none" else []
+    foreign = [foreign_note(stage) for model in models for stage in foreign_stages(model)]
+    return VideoSummary(target, done, resumed, scale, [*left, *foreign])
 
 
 def _check(source: Path, target: Path, quality: float, *, overwrite: bool) -> None:

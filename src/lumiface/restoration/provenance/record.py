@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from lumiface import __version__
 from lumiface.faces.measure import FaceMeasures
-from lumiface.registry import find_weights, foreign_config, foreign_origin
+from lumiface.registry import chain_stages, foreign_origin, foreign_stages
 from lumiface.restoration.background import BICUBIC, SHIPPED
 from lumiface.restoration.config import RestoreConfig
 from lumiface.restoration.restored import FaceReport
@@ -78,9 +78,8 @@ def _record(
     enlarging = (config.background_model or SHIPPED[scale]) if scale > 1 else BICUBIC
     # Names of C2PA's actions, as words: nothing here is signed.
     actions = {"c2pa.edited": drawn, "c2pa.adjustedColor": lit, "c2pa.resized": scale > 1}
-    used = [model for model in [*models, enlarging] if model != BICUBIC]
-    foreign = [foreign_config(find_weights(model)) for model in dict.fromkeys(used)]
-    origins = [foreign_origin(config) for config in foreign if config is not None]
+    used = [stage for model in [*models, enlarging] if model != BICUBIC for stage in chain_stages(model)]
+    origins = [foreign_origin(config) for model in dict.fromkeys(used) for config in foreign_stages(model)]
     return {
         "software": f"lumiface {__version__}",
         "task": task,
