@@ -140,6 +140,19 @@ def test_evaluate_and_show(
     assert shown["parameters"] == sum(parameter.numel() for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("setting", [("--fidelity", "0.5"), ("--refine", "3")])
+def test_settings_of_our_own_restorers_are_refused(
+    setting: tuple[str, str], photo: Path, tmp_path: Path
+) -> None:
+    """They would be recorded in the result, and have done nothing."""
+    weights = tmp_path / "x1.pth"
+    torch.save(esrgan.ESRGAN(num_filters=8, num_blocks=1, scale=1).state_dict(), weights)
+    result = run("restore", photo, "--model", weights, *setting)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert f"{setting[0]}: {weights} has no such setting" in line
+
+
 def test_mistakes_are_one_line(photo: Path, tmp_path: Path) -> None:
     weights = tmp_path / "x.pth"
     for content, says in ((b"nothing", "cannot be read"), (photo.read_bytes(), "cannot be read")):
@@ -156,3 +169,12 @@ def test_mistakes_are_one_line(photo: Path, tmp_path: Path) -> None:
     assert "cannot be exported: its weights are of another project" in line
     (line,) = run("models", "publish", weights, "mine").stderr.splitlines()
     assert "not written by lumiface" in line
+
+
+def test_the_server_does_not_start_with_weights_of_no_use(tmp_path: Path) -> None:
+    weights = tmp_path / "x.pth"
+    weights.write_bytes(b"nothing")
+    result = run("web", "--background-model", weights, "--port", 0)
+    assert result.exit_code != 0
+    (line,) = result.stderr.splitlines()
+    assert "x.pth cannot be read" in line

@@ -48,6 +48,7 @@ def web(
 
     from lumiface.core.device import choose_device
     from lumiface.core.errors import SettingError
+    from lumiface.restoration.background import BICUBIC, load_upscaler
     from lumiface.restoration.config import RestoreConfig
     from lumiface.web.settings import WebConfig
 
@@ -83,6 +84,8 @@ def web(
     fixed = {name: value for name, value in fixed.items() if value is not None}
     config = checked(WebConfig, options)
     checked(RestoreConfig, fixed)
+    if background_model not in (None, BICUBIC):
+        load_upscaler(background_model)  # a file of no use is refused here, not to each visitor
     listener = bind(config)
     address = address_of(config, listener)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)

@@ -76,6 +76,9 @@ class FaceRestorer:
         self.network: Any = load_network(model, device, config.runtime, config.precision)
         self.sizes = working_sizes(model)
         self.refinable = self.network if task.generative and isinstance(self.network, Refinable) else None
+        for option in ("fidelity", "refine") if self.refinable is None and task.generative else ():
+            if option in requested:
+                raise SettingError(f"--{option}: {model} has no such setting; leave it out")
         if config.fidelity is not None and self.refinable is not None:
             self.refinable.fidelity = config.fidelity
         self.denoise = task.denoise and not trained_on_camera(model)
