@@ -13,7 +13,10 @@ def sample(
         Path, typer.Option("-o", "--output", metavar="FILE", help="the contact sheet, e.g. faces.png")
     ],
     model: Annotated[
-        str, typer.Argument(help="a shipped generator, or a file written by `lumiface train`")
+        str,
+        typer.Argument(
+            help="a shipped generator, a file written by `lumiface train`, or an official StyleGAN2"
+        ),
     ] = "stylegan2-64",
     count: Annotated[int, typer.Option(min=1, max=10_000, help="number of faces")] = 64,
     interpolate: Annotated[

@@ -21,7 +21,7 @@ class FaceGenerator:
     """A trained StyleGAN2 whose faces are identified by their seeds: the same seed gives the same face.
 
     Args:
-        model: name of a shipped generator, or a file written by `lumiface train`.
+        model: name of a shipped generator, or a file written by `lumiface train`, or an official StyleGAN2.
         truncation: truncation ψ of the latents, 0 to 1: 1 samples the full distribution; smaller values are
             less varied, with fewer artefacts; 0 gives the mean face.
 
