@@ -118,7 +118,7 @@ def load_foreign(path: Path) -> ForeignNetwork:
             f"{path} ({name}) holds a network that does not map RGB to RGB (channels: {channels[0]} to "
             f"{channels[1]}); name another file"
         )
-    if not all(bool(value.isfinite().all()) for value in found.model.state_dict().values()):
+    if not all(bool(value.isfinite().all()) for value in found.model.parameters()):  # buffers: masks of -inf
         raise InputError(f"{path}: some of its weights are not finite; get it again, or name another file")
     config = ForeignConfig(
         name=path.name,
