@@ -178,3 +178,17 @@ def test_the_server_does_not_start_with_weights_of_no_use(tmp_path: Path) -> Non
     assert result.exit_code != 0
     (line,) = result.stderr.splitlines()
     assert "x.pth cannot be read" in line
+
+
+def test_a_video_says_whose_they_are(photo: Path, tmp_path: Path) -> None:
+    av: Any = pytest.importorskip("av")
+    weights, video = tmp_path / "x2.pth", tmp_path / "dark.mp4"
+    torch.save(network_of(2).state_dict(), weights)
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream("h264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 176, 160, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.asarray(Image.open(photo)), format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode()])
+    result = run("video", video, "-o", tmp_path / "out.mp4", "--model", weights, "--scale", 2)
+    assert result.exit_code == 0, result.output
+    assert "x2.pth: ESRGAN x2, sha256" in result.stderr
