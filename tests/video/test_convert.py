@@ -121,6 +121,27 @@ def test_parts_of_another_run_are_not_used(
     assert restore_video(clip, tmp_path / "out.mp4", other).resumed == 0
 
 
+def test_parts_made_with_replaced_weights_are_not_used(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "_PART_SECONDS", 0.16)
+    weights = tmp_path / "own.safetensors"
+
+    def stop(done: int, *_: Any) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    for replacement, resumed in (None, 4), ("other weights", 0):
+        weights.write_text("weights")
+        first = Inverting(1, background_model=str(weights))
+        with pytest.raises(KeyboardInterrupt):
+            restore_video(clip, tmp_path / "out.mp4", first, progress=stop, overwrite=True)
+        if replacement is not None:
+            weights.write_text(replacement)
+        again = Inverting(1, background_model=str(weights))
+        assert restore_video(clip, tmp_path / "out.mp4", again, overwrite=True).resumed == resumed
+
+
 def test_what_is_refused(clip: Path, tmp_path: Path) -> None:
     there = tmp_path / "there.mp4"
     there.write_bytes(b"keep")

@@ -18,7 +18,7 @@ from lumiface.core.files import write_bytes
 from lumiface.faces.find import find_faces
 from lumiface.faces.measure import measure_face
 from lumiface.imaging.quantize import from_uint8
-from lumiface.registry import foreign_note, foreign_stages
+from lumiface.registry import chain_stages, foreign_note, foreign_stages
 from lumiface.restoration.memory import fitting_scale
 from lumiface.restoration.provenance.mark import video_comment
 from lumiface.restoration.restorer import Restorer
@@ -148,19 +148,12 @@ def _choose_scale(source: Path, info: VideoInfo, restorer: Restorer) -> int:
 
 def _key(source: Path, restorer: Restorer, scale: int, quality: float) -> str:
     """What parts of an earlier run must have been made from and with, to be used."""
-    stat = source.stat()
     settings = restorer.config.model_dump(mode="json")
     model = getattr(restorer.face_restorer, "model", None)
-    found = [
-        __version__,
-        str(source.resolve()),
-        stat.st_size,
-        stat.st_mtime_ns,
-        settings,
-        model,
-        scale,
-        quality,
-    ]
+    models = [*chain_stages(model or ""), restorer.config.background_model or ""]
+    files = [source, *(Path(name) for name in models if Path(name).is_file())]  # weights may be replaced
+    states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    found = [__version__, states, settings, model, scale, quality]
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
