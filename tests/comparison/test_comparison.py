@@ -25,6 +25,7 @@ from lumiface.comparison.run import compare
 from lumiface.comparison.scores import COST, STAGES, is_measured
 from lumiface.comparison.workers import Workers
 from lumiface.core.errors import InputError, SettingError
+from lumiface.core.settings import shipped_configs
 from lumiface.evaluation.cost import measure_cost
 from lumiface.registry import METHODS, build, needs_training
 
@@ -123,7 +124,7 @@ def test_tables_that_ship_can_be_planned_with_every_budget(file: Path, tmp_path:
         assert len(images) == 1  # equal budgets
 
 
-@pytest.mark.parametrize("name", ["table1", "table2", "table3"])
+@pytest.mark.parametrize("name", sorted(shipped_configs("compare/tables")))
 def test_stored_scores_are_found_without_training(name: str) -> None:
     """A changed default or a renamed setting changes the hash of a run: then the folders must be renamed."""
     stored = CONFIGS.parent / "benchmarks" / "compare" / "tiny"
