@@ -58,7 +58,7 @@ bench-speed: $(DEV)
 
 tables: $(DEV)
 	@test -n "$(LUMIFACE_DATA)" || { echo "set LUMIFACE_DATA to the folder of the test sets (*.tar)"; exit 2; }
-	for table in table1 table2 table3; do \
+	for table in table1 table1-paper table2 table3; do \
 	  $(BIN)/lumiface compare $$table --data-root "$(LUMIFACE_DATA)" --out benchmarks/compare/tiny --jobs 2 --device cpu \
 	    --json benchmarks/results/$$table.json || exit 1; \
 	done
