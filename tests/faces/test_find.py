@@ -181,9 +181,10 @@ def test_two_pictures_are_refused(detector: FaceDetector) -> None:
         find_faces(torch.zeros(2, 3, 9, 9), detector)
 
 
-def test_recall_in_the_dark(shared_data: Callable[[str], Path], detector: FaceDetector) -> None:
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_recall_in_the_dark(shared_data: Callable[[str], Path], detector: FaceDetector, step: int) -> None:
     """The last column of the table in `find`: of 300 faces 286 or 292 by the detector alone, 299 by
-    `find_faces`."""
+    `find_faces`. Every third of them by default."""
     pictures: list[Tensor] = []
     with tarfile.open(shared_data("faces256-test.tar")) as tar:
         for member in [member for member in tar.getmembers() if member.isfile()]:
@@ -191,10 +192,10 @@ def test_recall_in_the_dark(shared_data: Callable[[str], Path], detector: FaceDe
             assert data is not None
             pictures.append(from_uint8(decode_rgb8(data.read(), member.name))[0])
     assert len(pictures) == 300
-    dark = _dark(F.interpolate(torch.stack(pictures), (128, 128), mode="area"), 5.0)
+    dark = _dark(F.interpolate(torch.stack(pictures[::step]), (128, 128), mode="area"), 5.0)
     alone = sum(any(face.side > 40 for face in faces) for faces in detector(dark))
     found = 0
     for picture in dark:
         found += any(face.side > 40 for face in find_faces(picture[None], detector, which="largest"))
-    assert (282 if type(detector) is FaceDetector else 288) <= alone <= 295
-    assert found >= 297
+    assert (282 if type(detector) is FaceDetector else 288) / step <= alone <= 295 / step
+    assert found >= 297 / step
