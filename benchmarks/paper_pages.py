@@ -27,6 +27,7 @@ HEADINGS = {
     "brisque": ("BRISQUE", 1),
     "fd_squeezenet": ("Fréchet distance", 0),
 }
+LABELS = {"DLN": "DLN (narrowed)", "ZERO-IG": "ZERO-IG (reduced)"}
 COSTS = {"params": ("parameters, M", 1e6, 2), "gflops": ("GFLOPs", 1, 1), "peak_mib": ("memory, MiB", 1, 0)}
 
 
@@ -68,7 +69,7 @@ def costs(report: Mapping[str, Any]) -> str:
     rows = [row for row in report["rows"] if row["set"] == first and row["stages"]]
     lines = [
         [
-            row["method"],
+            _name(row),
             *(
                 "" if row[key] is None else f"{row[key] / size:.{digits}f}"
                 for key, (_, size, digits) in COSTS.items()
@@ -94,7 +95,8 @@ def published(report: Mapping[str, Any]) -> str:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return f"**{row['method']}**" if row["method"].startswith("this method") else row["method"]
+    name = LABELS.get(row["method"], row["method"])
+    return f"**{name}**" if name.startswith("this method") else name
 
 
 def _cell(row: Mapping[str, Any], metric: str, with_interval: bool) -> str:

@@ -17,7 +17,12 @@ PAGE = ROOT / "docs" / "research" / "compare.md"
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 
 SET = "faces256-test"
-LABELS = {"CTCNet": "CTCNet (narrowed)", "SPARNet": "SPARNet (narrowed)", "LSR": "LSR (reconstructed)"}
+LABELS = {
+    "CTCNet": "CTCNet (narrowed)",
+    "DLN": "DLN (narrowed)",
+    "SPARNet": "SPARNet (narrowed)",
+    "LSR": "LSR (reconstructed)",
+}
 README_METHODS = ("CTCNet", "LFSRNet", "LSR", "EDSR", "Omni-SR", "DLN + CTCNet", "SwinIR", "SRCNN")
 
 
@@ -42,7 +47,7 @@ def full_table(rows: Rows) -> str:
 
 
 def _scores(row: Mapping[str, Any]) -> list[str]:
-    name = LABELS.get(row["method"], row["method"])
+    name = " + ".join(LABELS.get(stage, stage) for stage in row["method"].split(" + "))
     name = f"**{name}**" if name == "LFSRNet" else name
     others = [f"{row['ssim_y']:.3f}", f"{row['lpips_squeeze']:.3f}", f"{row['landmark_px']:.2f}"]
     return [name, cell(row, "psnr_y", 2), *others]

@@ -294,7 +294,7 @@ def test_a_killed_table_resumes(tmp_path: Path, astronaut_uint8: np.ndarray) -> 
     assert [stage["task"] for stage in by_name["DLN + SRCNN"]["stages"]] == ["enhance-small", "sr"]
     assert min(by_name[name]["psnr_y_behind_best"] for name in ROWS) == 0
     assert report["budget"]["images"] == 12
-    assert {"commit", "device", "versions"} <= set(report["origin"])
+    assert {"commits", "device", "versions"} <= set(report["origin"])
     assert "<table" in (out / "t" / "report.html").read_text(encoding="utf-8")
 
 

@@ -58,10 +58,12 @@ def build_report(
     report_rows: list[dict[str, Any]] = []
     per_image: dict[str, Any] = {}
     protocols: dict[str, Any] = {}
+    commits: set[str] = set()
     for test_set in table.sets:
         name = set_name(test_set.source)
         measured = _measured_on(table, rows, test_set.source)
         protocols[name] = next(iter(measured.values())).protocol
+        commits |= {scores.protocol["commit"] or "unknown" for scores in measured.values()}
         grouped = _group(measured, rows)
         best = _best(grouped, rows)
         for method, scores in grouped.items():
@@ -80,7 +82,7 @@ def build_report(
     return {
         "title": table.title,
         "budget": {"name": table.budget, "description": budget.description, "images": images, **training},
-        "origin": _provenance(protocols, workers),
+        "origin": _provenance(protocols, workers) | {"commits": sorted(commits)},
         "conventions": _conventions({test_set.protocol or table.protocol for test_set in table.sets}),
         "sets": {name: _describe_set(protocol) for name, protocol in protocols.items()},
         "rows": report_rows,
@@ -180,7 +182,7 @@ def _differences(scores: list[Measured], first: list[Measured], seed: int) -> di
 
 def _provenance(protocols: dict[str, Any], workers: Workers) -> dict[str, Any]:
     first = next(iter(protocols.values()))
-    keys = ("device", "versions", "commit")
+    keys = ("device", "versions")
     return {key: first[key] for key in keys} | {"threads": workers.threads, "jobs": workers.jobs}
 
 

@@ -48,11 +48,13 @@ class RestorerRecipeConfig(Settings):
     }
 
     perceptual: float = Field(default=1.0, ge=0, description="λ_per: weight of VGG-19's features")
+    # NOTE(paper): what ships was trained with three layers, up to conv3_1.
     backbone: Backbone = Field(default="vgg19", description="which VGG-19: the paper's five layers, or three")
     identity: float = Field(default=10.0, ge=0, description="λ_id: weight of a face recogniser's embeddings")
     mrfr: float = Field(
         default=1.0, ge=0, description="λ_MRFR: weight of the spectra at every scale; 0: w/o MRFR"
     )
+    # NOTE(paper): what ships was trained with `scale`.
     mrfr_maps: MapCount = Field(
         default="cumulative",
         description="t_j counts the maps of all scales up to j, as the paper says, or of scale j alone",

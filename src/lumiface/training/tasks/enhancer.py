@@ -48,6 +48,7 @@ class EnhancerRun(AdversarialRun):
         ge=2,
         description="number of training faces",
     )
+    # NOTE(paper): its data pipeline darkens each time a face is read; `once` spares the prior's sampling.
     darken: Literal["once", "every_step"] = Field(
         default="once",
         description="when a training face is made dark and its prior sampled: before the first step, kept in "
