@@ -2,8 +2,8 @@
 
     python benchmarks/chains.py --json benchmarks/results/chains.json
 
-Nothing is trained or evaluated. Of each network and test set: the joint network minus both chains in PSNR-Y, and
-"X + DLN" (super-resolution first) minus "DLN + X" in all metrics, paired over pictures, one seed each. A
+Nothing is trained or evaluated. Of each network and test set: the joint network minus both chains in PSNR-Y,
+and "X + DLN" (super-resolution first) minus "DLN + X" in all metrics, paired over pictures, one seed each. A
 comparison is decided where its 95 % interval excludes zero.
 """
 

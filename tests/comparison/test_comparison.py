@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lumiface.comparison.config import Budget, Table, read_budget, read_table
 from lumiface.comparison.plan import PlannedRow, plan_rows, planned_runs
 from lumiface.comparison.run import compare
-from lumiface.comparison.scores import COST, STAGES, is_measured
+from lumiface.comparison.scores import COST, STAGES, is_measured, read_stored
 from lumiface.comparison.workers import Workers
 from lumiface.core.errors import InputError, SettingError
 from lumiface.core.settings import shipped_configs
@@ -131,6 +131,10 @@ def test_stored_scores_are_found_without_training(name: str) -> None:
     table = read_table(name)
     rows = plan_rows(table, read_budget("tiny"), stored)
     assert [row.name for row in rows if not is_measured(table, row)] == []
+    for row in rows:  # rows of an ablation that differ in the prior alone are told apart
+        planned = [stage.run.model_dump(mode="json").get("prior") for stage in row.stages if stage.run]
+        recorded = [stage["settings"].get("prior") for stage in read_stored(row, STAGES) if stage["settings"]]
+        assert recorded == planned
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def _describe_stage(stage: PlannedStage) -> dict[str, Any]:
             "network": getattr(stage.run, "network", {}),
             "recipe": getattr(stage.run, "recipe", {}),
             "seed": stage.run.seed,
-            **({"prior": stage.run.prior} if hasattr(stage.run, "prior") else {}),
+            **stage.run.model_dump(mode="json", include={"prior"}),  # of components that have one
         },
         "trained_images": stage.run.steps * stage.run.batch,
         "minutes": metadata["provenance"]["minutes"],
